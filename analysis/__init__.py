@@ -1,0 +1,1 @@
+"""What is learnt from the implementations: what they cost, and whether they agree."""

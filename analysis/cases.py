@@ -1,0 +1,130 @@
+"""Data on which a spec is judged: integers that nothing can round, and random reals."""
+
+import math
+
+import numpy as np
+
+from impls.shapes import Shape, output_shape, parameter_shapes
+from impls.spec import (
+    Activation,
+    BatchNorm,
+    Composite,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    GlobalAvgPool,
+    Residual,
+    Spec,
+    walk,
+)
+from impls.weights import Weights, init_weights
+
+Case = tuple[Weights, np.ndarray]
+
+LIMIT = 7  # the largest magnitude of an input or a weight
+BUDGET = 2.0**23  # partial sums stay below it: half of what float32 counts without a gap
+
+
+def real_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
+    """Weights as ``init_weights`` draws them, and a standard-normal float32 input."""
+    x = np.random.default_rng(seed).standard_normal(input_shape).astype(np.float32)
+    return init_weights(spec, seed), x
+
+
+def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
+    """The shape at which ``integer_case`` can be exact: ``input_shape``, unless a mean rounds.
+
+    A mean over 49 pixels rounds, one over 16 does not: a network with a global pooling is drawn at
+    the powers of two below its spatial sizes.
+    """
+    if not any(isinstance(layer, GlobalAvgPool) for _, layer in walk(spec)):
+        return tuple(input_shape)
+    n, *spatial, channels = input_shape
+    return (n, *(1 << (size.bit_length() - 1) for size in spatial), channels)
+
+
+def integer_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
+    """Small integers for every input and weight, such that every partial sum is exact in float32.
+
+    Then the order of summation cannot matter, and every framework must give the same bits. Layers
+    in a row multiply: in a deep network the filters are thinned, each to as many taps as the
+    layers still to come leave room for. BatchNorm gets a variance that makes ``variance + eps`` a
+    power of four, so that it too is exact. ``analysis.rounding.trace`` says whether it all is.
+    """
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-LIMIT, LIMIT, input_shape, endpoint=True)
+    left = sum(isinstance(layer, Conv | DepthwiseConv | Dense) for _, layer in walk(spec))
+    weights = _Draw(rng, left, LIMIT).draw(spec, tuple(input_shape))
+    return weights, x.astype(np.float32)
+
+
+class _Draw:
+    """Draws weights layer by layer, knowing how large the values have become (``size``)."""
+
+    def __init__(self, rng: np.random.Generator, left: int, size: float) -> None:
+        self.rng, self.left, self.size = rng, left, size
+
+    def draw(self, spec: Spec, shape: Shape) -> Weights:
+        if isinstance(spec, Residual):
+            return self._residual(spec, shape)
+        if isinstance(spec, Composite):
+            weights = Weights()
+            for name, child in spec.children:
+                weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
+                shape = output_shape(child, shape)
+            return weights
+        if isinstance(spec, Conv | DepthwiseConv | Dense):
+            return self._linear(spec)
+        if isinstance(spec, BatchNorm):
+            return self._batch_norm(spec)
+        if isinstance(spec, GlobalAvgPool):
+            self.size *= math.prod(shape[1:-1])  # a mean of n integers is a multiple of 1/n
+        if spec == Activation("relu6"):
+            self.size = 6
+        return {}
+
+    def _residual(self, spec: Residual, shape: Shape) -> Weights:
+        at_start, total, weights = self.size, 0.0, Weights()
+        for name, child in spec.children:
+            self.size = at_start
+            weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
+            total += self.size
+        self.size = total if spec.shortcut is not None else total + at_start
+        return weights
+
+    def _linear(self, spec: Conv | DepthwiseConv | Dense) -> Weights:
+        shapes = parameter_shapes(spec)
+        kernel = self._kernel(shapes["kernel"], isinstance(spec, DepthwiseConv))
+        weights = {"kernel": kernel}
+        if spec.bias:
+            weights["bias"] = self.rng.integers(-LIMIT, LIMIT, shapes["bias"], endpoint=True)
+            self.size += LIMIT
+        return {name: w.astype(np.float32) for name, w in weights.items()}
+
+    def _kernel(self, shape: Shape, depthwise: bool) -> np.ndarray:
+        filters = shape[-2:] if depthwise else shape[-1:]
+        taps = math.prod(shape[: -len(filters)])
+        growth = max(1, int((BUDGET / self.size) ** (1 / self.left)))
+        self.left -= 1
+        if growth >= taps:  # every tap may be used, with magnitudes up to growth / taps
+            limit = min(LIMIT, growth // taps)
+            kernel = self.rng.integers(-limit, limit, (taps, *filters), endpoint=True)
+        else:  # a few taps of +-1 in each filter, at random places
+            sign = self.rng.choice([-1, 1, 1], (taps, *filters))
+            rank = self.rng.random((taps, *filters)).argsort(axis=0).argsort(axis=0)
+            kernel = np.where(rank < growth, sign, 0)
+        self.size *= max(1, int(abs(kernel).sum(axis=0).max()))
+        return kernel.reshape(shape)
+
+    def _batch_norm(self, spec: BatchNorm) -> Weights:
+        n = spec.num_features
+        root = self.rng.choice([0.5, 1.0, 2.0] if spec.eps < 0.25 else [1.0, 2.0], n)
+        mean, offset = self.rng.integers(-3, 3, n, endpoint=True), self.rng.integers(-2, 6, n)
+        self.size += 3 + 5
+        return {
+            "scale": (root * self.rng.choice([-1, 1, 1], n)).astype(np.float32),
+            "offset": offset.astype(np.float32),
+            "mean": mean.astype(np.float32),
+            # float64, so that adding eps back gives the power of four exactly there too
+            "variance": root**2 - spec.eps,
+        }

@@ -1,0 +1,145 @@
+"""The command ``convparity``. Each subcommand imports what it needs when it runs."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impls import networks
+from impls.errors import ConvparityError, InputError, one_of
+from impls.notation import LAYER_WORDS, from_line, to_json
+from impls.shapes import Shape
+from impls.spec import Layer, Spec
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="convparity")
+def cli() -> None:
+    """Convolutional networks in three frameworks: what they cost, and whether they agree."""
+
+
+def main() -> None:
+    """The entry point: an error of ours is one line on stderr and exit status 2."""
+    try:
+        cli()
+    except ConvparityError as error:
+        click.echo(f"error: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+
+
+# ---------------------------------------------------------------- what several commands share
+
+
+def parse_shape(text: str) -> Shape:
+    """The shape that ``1x224x224x3`` says; ``InputError`` if it says none."""
+    if not re.fullmatch("[1-9][0-9]{0,8}(x[1-9][0-9]{0,8})+", text):
+        raise InputError(
+            f"{text!r} is not a shape: give the batch, the spatial sizes and the channels, "
+            "such as 1x224x224x3"
+        )
+    return tuple(map(int, text.split("x")))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write ``data`` for other programs to read; ``InputError`` if the file cannot be written."""
+    try:
+        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+# ---------------------------------------------------------------- convparity count
+
+
+@cli.command()
+@click.argument("what", metavar="LAYER_OR_NETWORK")
+@click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@click.option("--width", type=float, help="Multiplies the channels of mobilenet_v1.")
+@click.option("--resolution", type=float, help="Multiplies a network's 224 pixels.")
+@click.option("--classes", type=int, help="The size of a network's output.")
+@click.option("--shallow", is_flag=True, default=None, help="mobilenet_v1 less five blocks.")
+@click.option(
+    "--regular",
+    "separable",
+    flag_value=False,
+    default=None,
+    help="mobilenet_v1 with regular convolutions.",
+)
+def count(what: str, shape: str | None, path: Path | None, **options: Any) -> None:
+    """Learnables, MACs, FLOPs and bytes of a layer or a network.
+
+    A layer is one line, in quotes; a convolution is shown beside its separable twin.
+
+    \b
+    convparity count "conv2d c3>64 k5 s2 hw228"
+    convparity count "separable2d c32>64 k3 same nobias hw112"
+    convparity count "conv2d c3>8 k3 hw32 | relu | gap | dense c8>10"
+    convparity count mobilenet_v1 --width 0.5
+    convparity count efficientnet_lite0
+    """
+    from analysis import cost, tables
+
+    given = {name: value for name, value in options.items() if value is not None}
+    title, spec, input_shape = _subject(what.strip(), given, parse_shape(shape) if shape else None)
+    pair = cost.twins(spec)
+    specs = dict(zip(("regular", "separable"), pair, strict=True)) if pair else {title: spec}
+    costs = {name: cost.total_cost(each, input_shape) for name, each in specs.items()}
+
+    console = tables.console()
+    if pair or isinstance(spec, Layer):
+        console.print(tables.learnables_table(costs))
+    else:
+        console.print(tables.blocks_table(cost.block_costs(spec, input_shape), costs[title]))
+    console.print(tables.costs_table(costs))
+    if any(each.macs for each in costs.values()):
+        console.print(tables.conventions_table(costs))
+    if path:
+        data: dict[str, Any] = {name: _report(each, input_shape) for name, each in specs.items()}
+        if pair:
+            before, after = (each.parameters for each in costs.values())
+            data["reduction_percent"] = cost.reduction(before, after)
+        write_json(path, data)
+
+
+def _subject(what: str, options: dict[str, Any], shape: Shape | None) -> tuple[str, Spec, Shape]:
+    """The title, the spec and the input shape of what the user asked for."""
+    word = re.split(r"[\s(]", what)[0]
+    if word in networks.names():
+        network = networks.get(what, **options)
+        title = " ".join([network.name, *(f"{key}={value}" for key, value in options.items())])
+        return title, network.spec, shape or network.input_shape
+    if word not in LAYER_WORDS and not what.startswith(("{", "(")):
+        raise InputError(one_of("layer or network", word, (*networks.names(), *LAYER_WORDS)))
+    if options:
+        raise InputError(f"{', '.join(options)}: for networks only, and {what!r} is a layer")
+    spec, said = from_line(what)
+    input_shape = shape or said
+    if input_shape is None:
+        raise InputError(
+            f"the input's size is missing: say hw224 in the first layer of {what!r}, "
+            "or give --input 1x224x224x3"
+        )
+    return type(spec).__name__, spec, input_shape
+
+
+def _report(spec: Spec, input_shape: Shape) -> dict[str, Any]:
+    """Everything that is known of a spec's cost, for JSON."""
+    from analysis import cost
+
+    return {
+        **cost.total_cost(spec, input_shape).as_dict(),
+        "spec": json.loads(to_json(spec)),
+        "tensors": [tensor._asdict() for tensor in cost.tensors(spec)],
+        "layers": [step.as_dict() for step in cost.layer_costs(spec, input_shape)],
+    }
+
+
+# ---------------------------------------------------------------- convparity compare
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""How far rounding alone can take an output from its exact value.
+
+Beside each value go three measures of its error. ``bound`` is what no order of summation can exceed
+(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., ch. 3-4); over many layers it grows
+beyond all use. ``scale`` is the size of the error if roundings were independent: known for the last
+layer, and for those before it a sample, carried through the network in float64. ``unit`` is the
+power of two that divides every value, as long as nothing has been rounded at all.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from impls.reference import child_weights, run
+from impls.spec import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Residual,
+    SeparableConv,
+    Sequential,
+    Spec,
+)
+
+Arrays = Mapping[str, np.ndarray]
+
+UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+SMALLEST_NORMAL = {
+    "float64": 2.0**-1022,
+    "float32": 2.0**-126,
+    "float16": 2.0**-14,
+    "bfloat16": 2.0**-126,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounded:
+    """An exact value, and what arithmetic of a given dtype may make of it."""
+
+    value: np.ndarray
+    bound: np.ndarray  # |computed - value| is at most this, for any order of summation
+    noise: np.ndarray  # a sample of the error that independent roundings of earlier layers give
+    own: np.ndarray  # the standard deviation of the last layer's roundings
+    unit: float | None  # every value is a multiple of it and none was rounded; None: some were
+    dtype: str
+    rng: np.random.Generator
+
+    @property
+    def scale(self) -> np.ndarray:
+        """The size of the error at each entry, if roundings were independent."""
+        return np.hypot(self.noise, self.own)
+
+    @property
+    def disturbed(self) -> np.ndarray:
+        """``value`` with a sample of all its error so far."""
+        return self.value + self.noise + self.own * self.rng.standard_normal(self.own.shape)
+
+    @property
+    def exact(self) -> bool:
+        """Nothing was rounded so far."""
+        return self.unit is not None
+
+    def then(
+        self,
+        value: np.ndarray,
+        magnitude: np.ndarray,
+        *,
+        inherited: np.ndarray,
+        noise: Callable[[np.ndarray], np.ndarray],
+        variance: Callable[[], np.ndarray],
+        roundings: int,
+        unit: float | None,
+    ) -> "Rounded":
+        """The output of a layer that sums terms of ``magnitude`` in all, rounding each so often.
+
+        ``noise`` is the layer as a function of its input; ``variance`` is the sum of the squares
+        of its terms. Neither is asked where sums of multiples of ``unit`` are never rounded.
+        """
+        zeros = np.zeros(value.shape)
+        if unit is not None and np.max(magnitude, initial=0) * self.u <= unit:
+            return dataclasses.replace(
+                self, value=value, bound=zeros, noise=zeros, own=zeros, unit=unit
+            )
+        slip = roundings * self.u  # the relative error of so many roundings in a row (lemma 3.1)
+        gamma = slip / (1 - slip) if slip < 1 else math.inf
+        return dataclasses.replace(
+            self,
+            value=value,
+            bound=inherited + gamma * magnitude + roundings * SMALLEST_NORMAL[self.dtype],
+            noise=zeros if self.exact else noise(self.disturbed) - value,
+            own=self.u * np.sqrt(variance()),
+            unit=None,
+        )
+
+    @property
+    def u(self) -> float:
+        """The unit roundoff: half the distance from 1 to the next number."""
+        return UNIT_ROUNDOFF[self.dtype]
+
+
+def round_to(array: np.ndarray, dtype: str) -> np.ndarray:
+    """The nearest values of ``dtype``, ties to even; bfloat16, which NumPy lacks, as float32."""
+    if dtype != "bfloat16":
+        return array.astype(dtype)
+    bits = np.asarray(array, dtype=np.float32).view(np.uint32)
+    even = (bits >> 16) & 1
+    return ((bits + 0x7FFF + even) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def exact_input(x: np.ndarray, dtype: str = "float32") -> Rounded:
+    """An input that is what it is: no error yet."""
+    value = np.asarray(x, dtype=np.float64)
+    none = np.zeros(value.shape)
+    unit = common_unit(value) or 0.0  # 0: not rounded either, but no sum of them is exact
+    rng = np.random.default_rng(0)  # the same sample every time
+    return Rounded(value, none, none, none, unit, dtype, rng)
+
+
+def common_unit(*arrays: np.ndarray) -> float | None:
+    """The largest power of two, at most 1, that divides every entry; None below 2**-30."""
+    for exponent in range(31):
+        scaled = [np.asarray(array, dtype=np.float64) * 2.0**exponent for array in arrays]
+        if all((each == np.rint(each)).all() for each in scaled):
+            return 2.0**-exponent
+    return None
+
+
+def _times(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a * b
+
+
+@singledispatch
+def trace(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
+    """The output of ``spec`` on ``x`` with its rounding error, layer after layer."""
+    raise NotImplementedError(f"no rounding bound is known for {type(spec).__name__}")
+
+
+@trace.register(Conv)
+@trace.register(DepthwiseConv)
+@trace.register(Dense)
+def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
+    plain = dataclasses.replace(spec, bias=False)
+    kernel = weights["kernel"].astype(np.float64)
+    bias = weights["bias"].astype(np.float64) if spec.bias else np.zeros(1)
+
+    def through(taps: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return run(plain, {"kernel": taps}, values)
+
+    value = through(kernel, x.value) + bias
+    return x.then(
+        value,
+        through(abs(kernel), abs(x.value) + x.bound) + abs(bias),
+        inherited=_zeros_or(x.bound, value, lambda: through(abs(kernel), x.bound)),
+        noise=lambda disturbed: through(kernel, disturbed) + bias,
+        variance=lambda: through(kernel**2, x.value**2) + bias**2,
+        roundings=_taps(spec) + 2,
+        unit=_times(x.unit, common_unit(kernel, bias)),
+    )
+
+
+def _zeros_or(
+    bound: np.ndarray, like: np.ndarray, otherwise: Callable[[], np.ndarray]
+) -> np.ndarray:
+    return otherwise() if bound.any() else np.zeros(like.shape)
+
+
+def _taps(spec: Conv | DepthwiseConv | Dense) -> int:
+    match spec:
+        case Conv():
+            return math.prod(spec.kernel_size) * spec.in_channels // spec.groups
+        case DepthwiseConv():
+            return math.prod(spec.kernel_size)
+        case Dense():
+            return spec.in_features
+
+
+@trace.register
+def _(spec: BatchNorm, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    names = ("scale", "offset", "mean", "variance")
+    scale, offset, mean, variance = (weights[name].astype(np.float64) for name in names)
+    factor = scale / np.sqrt(variance + spec.eps)
+    roots_exact = all(
+        np.all(np.frexp(root)[0] == 0.5)  # a power of two, in the dtype's own arithmetic too
+        for root in (np.sqrt(variance + spec.eps), np.sqrt(_sum_in(x.dtype, variance, spec.eps)))
+    )
+    return x.then(
+        value,
+        # a framework may subtract the mean first, or fold it into the offset: this bounds both
+        abs(factor) * (abs(x.value) + x.bound + abs(mean)) + abs(offset),
+        inherited=abs(factor) * x.bound,
+        noise=lambda disturbed: run(spec, weights, disturbed),
+        variance=lambda: factor**2 * (x.value**2 + mean**2) + offset**2,
+        roundings=12,  # sum, root (rsqrt may err by 2 ulp), quotient, product, affine map
+        unit=_times(x.unit, common_unit(factor, factor * mean, offset, mean))
+        if roots_exact
+        else None,
+    )
+
+
+def _sum_in(dtype: str, variance: np.ndarray, eps: float) -> np.ndarray:
+    kind = np.dtype("float32" if dtype == "bfloat16" else dtype).type
+    return (variance.astype(kind) + kind(eps)).astype(np.float64)
+
+
+@trace.register
+def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
+    # slopes of at most 1, and no rounding: errors pass where the input does, and stop elsewhere
+    value = run(spec, weights, x.value)
+    passes = abs(x.value - value) <= x.bound
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=np.where(passes, x.bound, 0),
+        noise=run(spec, weights, x.value + x.noise) - value,
+        own=np.where(value == x.value, x.own, 0),
+    )
+
+
+@trace.register
+def _(spec: Dropout, weights: Arrays, x: Rounded) -> Rounded:
+    return x
+
+
+@trace.register
+def _(spec: Flatten, weights: Arrays, x: Rounded) -> Rounded:
+    value, bound, noise, own = (run(spec, {}, a) for a in (x.value, x.bound, x.noise, x.own))
+    return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)
+
+
+@trace.register
+def _(spec: GlobalAvgPool, weights: Arrays, x: Rounded) -> Rounded:
+    n = math.prod(x.value.shape[1:-1])
+    return x.then(
+        run(spec, {}, x.value),
+        run(spec, {}, abs(x.value) + x.bound),
+        inherited=run(spec, {}, x.bound),
+        noise=lambda disturbed: run(spec, {}, disturbed),
+        variance=lambda: run(spec, {}, x.value**2) / n,
+        roundings=n + 2,
+        unit=None if n & (n - 1) else _times(x.unit, 1 / n),
+    )
+
+
+@trace.register(Sequential)
+@trace.register(SeparableConv)
+def _(spec: Sequential | SeparableConv, weights: Arrays, x: Rounded) -> Rounded:
+    for name, child in spec.children:
+        x = trace(child, child_weights(weights, name), x)
+    return x
+
+
+@trace.register
+def _(spec: Residual, weights: Arrays, x: Rounded) -> Rounded:
+    body = trace(spec.body, child_weights(weights, "body"), x)
+    across = x
+    if spec.shortcut is not None:
+        across = trace(spec.shortcut, child_weights(weights, "shortcut"), x)
+    value = body.value + across.value
+    bound = body.bound + across.bound
+    both = dataclasses.replace(
+        x,
+        value=value,
+        bound=bound,
+        noise=body.noise + across.noise,
+        own=np.hypot(body.own, across.own),
+        unit=min(body.unit, across.unit) if body.exact and across.exact else None,  # type: ignore[type-var]
+    )
+    return both.then(
+        value,
+        abs(value) + bound if not both.exact else abs(body.value) + abs(across.value),
+        inherited=bound,
+        noise=lambda disturbed: disturbed,
+        variance=lambda: value**2,
+        roundings=1,
+        unit=both.unit,
+    )

@@ -1,0 +1,66 @@
+"""convparity: one declarative spec, one set of weights, three frameworks.
+
+Importing this imports no framework; each is imported when a module of it is first asked for.
+"""
+
+from impls import networks
+from impls.convert import apply, build, convert, describe, dump
+from impls.errors import (
+    ConvparityError,
+    FrameworkUnavailable,
+    InputError,
+    SpecError,
+    UnsupportedError,
+    WeightError,
+)
+from impls.files import load, save
+from impls.reference import reference
+from impls.shapes import output_shape, parameter_shapes
+from impls.spec import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Residual,
+    SeparableConv,
+    Sequential,
+    Spec,
+)
+from impls.weights import init_weights
+
+__all__ = [
+    "Activation",
+    "BatchNorm",
+    "Conv",
+    "ConvparityError",
+    "Dense",
+    "DepthwiseConv",
+    "Dropout",
+    "Flatten",
+    "FrameworkUnavailable",
+    "GlobalAvgPool",
+    "InputError",
+    "Residual",
+    "SeparableConv",
+    "Sequential",
+    "Spec",
+    "SpecError",
+    "UnsupportedError",
+    "WeightError",
+    "apply",
+    "build",
+    "convert",
+    "describe",
+    "dump",
+    "init_weights",
+    "load",
+    "networks",
+    "output_shape",
+    "parameter_shapes",
+    "reference",
+    "save",
+]

@@ -1,0 +1,184 @@
+"""What a framework must be able to do, and what follows from it for all of them.
+
+An adapter holds no state. It turns a spec into a native module, reads the spec back from a native
+module (so nothing is hidden in an attribute that can go stale), and says where each canonical
+weight lives in it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple, final
+
+import numpy as np
+
+from impls.errors import UnsupportedError, WeightError, one_of
+from impls.layouts import Layout
+from impls.shapes import output_shape, parameter_shapes
+from impls.spec import Spec, walk
+from impls.weights import Weights, check_weights
+
+DTYPES = ("float32", "float64", "float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one canonical weight lives: the framework's own variable, and its layout there."""
+
+    variable: Any
+    layout: Layout
+
+
+class Count(NamedTuple):
+    """Learnables, and learnables with BatchNorm's running statistics."""
+
+    trainable: int
+    total: int
+
+
+class Adapter(ABC):
+    """One framework. Arrays that cross this border are NumPy, channels-last, with the batch."""
+
+    name: ClassVar[str]
+
+    # -- what a framework must be able to do
+
+    @abstractmethod
+    def devices(self) -> tuple[str, ...]:
+        """The devices it sees, "cpu" first, then "gpu:0", ..."""
+
+    @abstractmethod
+    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> Any:
+        """A native module, ready for inference; without weights, as the framework initialises it.
+
+        ``weights`` are checked by then, and given to the module without running an initialiser.
+        """
+
+    @abstractmethod
+    def describe(self, module: Any) -> Spec:
+        """The spec of a native module, read from its layers, or ``UnsupportedError``."""
+
+    @abstractmethod
+    def children(self, module: Any) -> dict[str, Any]:
+        """The native modules inside a native module, under the names that its spec gives them."""
+
+    @abstractmethod
+    def own_slots(self, module: Any) -> dict[str, Slot]:
+        """The canonical weights that a native module holds itself, not through a child."""
+
+    @abstractmethod
+    def read(self, variable: Any) -> np.ndarray:
+        """A copy of a native variable, in its own layout (bfloat16 is widened to float32)."""
+
+    @abstractmethod
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        """Set a native variable from an array in its own layout and of its shape."""
+
+    @abstractmethod
+    def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
+        """Run the module the way its framework runs inference; waits for the result."""
+
+    @abstractmethod
+    def backward(
+        self, module: Any, x: np.ndarray, cotangent: np.ndarray
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """The gradients of ``sum(module(x) * cotangent)``: by ``x``, and by each trained weight."""
+
+    @abstractmethod
+    def count(self, module: Any) -> "Count":
+        """How many numbers the module holds, as the framework itself counts them."""
+
+    @abstractmethod
+    def synchronize(self, device: str) -> None:
+        """Wait until everything asked of ``device`` is done."""
+
+    # -- what follows from it
+
+    @final
+    def build(
+        self,
+        spec: Spec,
+        weights: Mapping[str, np.ndarray] | None = None,
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+    ) -> Any:
+        """A native module in the framework's own layout. See ``impls.build``."""
+        if dtype not in DTYPES:
+            raise UnsupportedError(one_of("dtype", dtype, DTYPES))
+        if device not in self.devices():
+            raise UnsupportedError(f"{self.name}: " + one_of("device", device, self.devices()))
+        if weights is not None:
+            check_weights(spec, weights)
+            weights = {name: np.asarray(weights[name]) for name in parameter_shapes(spec)}
+        _refuse(self.name, spec)
+        return self.make(spec, weights, device, dtype)
+
+    @final
+    def slots(self, module: Any) -> dict[str, Slot]:
+        """Every canonical weight of a native module, by dotted name."""
+        found = self.own_slots(module)
+        for child_name, child in self.children(module).items():
+            found |= {f"{child_name}.{name}": slot for name, slot in self.slots(child).items()}
+        return found
+
+    @final
+    def load(self, module: Any, weights: Mapping[str, np.ndarray]) -> None:
+        """Overwrite a module's weights; nothing is written unless all of them fit."""
+        check_weights(self.describe(module), weights)
+        for name, slot in self.slots(module).items():
+            array = slot.layout.to_native(np.asarray(weights[name]))
+            if tuple(slot.variable.shape) != array.shape:
+                raise WeightError(
+                    f"{self.name}: {name} needs the native shape {array.shape}, its layer holds "
+                    f"{tuple(slot.variable.shape)}: the module was given an array that misfits it"
+                )
+            self.write(slot.variable, array)
+
+    @final
+    def dump(self, module: Any) -> Weights:
+        """A module's weights as canonical arrays of its own; later changes don't reach them."""
+        slots = self.slots(module)
+        spec = self.describe(module)
+        weights = {
+            name: np.ascontiguousarray(slot.layout.to_canonical(self.read(slot.variable)))
+            for name, slot in slots.items()
+        }
+        check_weights(spec, weights)  # a module can have been given an array that misfits it
+        return weights
+
+    @final
+    def apply(self, module: Any, spec: Spec, x: np.ndarray) -> np.ndarray:
+        """``forward`` behind the checks that the frameworks leave out."""
+        output_shape(spec, np.shape(x))
+        return self.forward(module, np.asarray(x))
+
+
+def _refuse(name: str, spec: Spec) -> None:
+    for path, layer in walk(spec):
+        if getattr(layer, "rank", 2) != 2:
+            what = f"rank {layer.rank}"  # type: ignore[attr-defined]
+        elif getattr(layer, "padding_mode", "zeros") != "zeros":
+            what = f"padding_mode {layer.padding_mode!r}"  # type: ignore[attr-defined]
+        else:
+            continue
+        where = f" in {path}" if path else ""
+        raise UnsupportedError(f"{name}: {what} of {type(layer).__name__}{where} is not built yet")
+
+
+def find_reader(module: Any, readers: Mapping[type, Any], call: str) -> Any:
+    """The reader of the nearest class that ``module`` inherits, if it runs that class's own code.
+
+    A subclass with a forward pass of its own could mean anything, so it is refused.
+    """
+    kind = type(module)
+    for base in kind.__mro__:
+        if base in readers and getattr(kind, call) is getattr(base, call):
+            return readers[base]
+    known = ", ".join(
+        sorted(f"{base.__module__.split('.')[0]}.{base.__name__}" for base in readers)
+    )
+    raise UnsupportedError(
+        f"{kind.__module__}.{kind.__name__} cannot be read as a spec: "
+        f"write it as layers of these kinds ({known}), or write the spec and load its weights"
+    )

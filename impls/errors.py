@@ -1,0 +1,36 @@
+"""The errors of convparity. Each message names the thing that is wrong and the remedy."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class ConvparityError(Exception):
+    """Base of every error that convparity raises on purpose."""
+
+
+class SpecError(ConvparityError, ValueError):
+    """A spec contradicts itself, or an input shape does not fit it."""
+
+
+class WeightError(ConvparityError, ValueError):
+    """Weights do not fit a spec, or a weight file cannot be trusted or read."""
+
+
+class InputError(ConvparityError, ValueError):
+    """An input (an array, a picture, a name) cannot be used as it is."""
+
+
+class UnsupportedError(ConvparityError, NotImplementedError):
+    """A framework cannot do what a spec asks; the message says why and what to do instead."""
+
+
+class FrameworkUnavailable(ConvparityError, ImportError):
+    """A framework is not installed, or is older than convparity needs."""
+
+
+def one_of(what: str, name: object, known: Iterable[str]) -> str:
+    """The message for an unknown name: repeats it, suggests the nearest, lists the known ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(str(name), names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}."

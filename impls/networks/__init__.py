@@ -1,0 +1,36 @@
+"""Standard networks, each written once as a spec: ``get(name, **options)``."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from impls.errors import InputError, one_of
+from impls.networks import efficientnet_lite, mobilenet_v1
+from impls.networks.network import Network
+
+__all__ = ["Network", "get", "names"]
+
+_FACTORIES: dict[str, Callable[..., Network]] = {
+    "efficientnet_lite0": efficientnet_lite.efficientnet_lite0,
+    "mobilenet_v1": mobilenet_v1.mobilenet_v1,
+}
+
+
+def names() -> tuple[str, ...]:
+    """The networks that ``get`` knows."""
+    return tuple(_FACTORIES)
+
+
+def get(name: str, **options: Any) -> Network:
+    """The network ``name``; ``options`` are the arguments of the function that makes it.
+
+    Raises ``InputError`` for an unknown name or option, or an option out of its range.
+    """
+    if name not in _FACTORIES:
+        raise InputError(one_of("network", name, _FACTORIES))
+    factory = _FACTORIES[name]
+    known = inspect.signature(factory).parameters
+    for option in options:
+        if option not in known:
+            raise InputError(one_of(f"option of {name}", option, known))
+    return factory(**options)

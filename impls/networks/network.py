@@ -1,0 +1,31 @@
+"""What a network is: a name, a spec, and the shape of the pictures it takes."""
+
+from typing import NamedTuple
+
+from impls.errors import InputError
+from impls.shapes import Shape
+from impls.spec import Spec
+
+IMAGENET_SIZE = 224  # pixels a side
+
+
+class Network(NamedTuple):
+    """A standard architecture; ``input_shape`` is ``(N, height, width, channels)``."""
+
+    name: str
+    spec: Spec
+    input_shape: Shape
+
+
+def picture_shape(resolution: float, batch: int) -> Shape:
+    """The input of ``resolution`` times 224 pixels a side, rounded; ``InputError`` if that is none.
+
+    It is the resolution multiplier of MobileNetV1 (arXiv 1704.04861, sec. 3.4), in (0, 1].
+    """
+    size = round(IMAGENET_SIZE * resolution) if 0 < resolution <= 1 else 0
+    if size < 1:
+        raise InputError(
+            f"resolution multiplies {IMAGENET_SIZE} pixels and lies in (0, 1], not {resolution}: "
+            f"for 192 pixels it is 192/{IMAGENET_SIZE}"
+        )
+    return (batch, size, size, 3)

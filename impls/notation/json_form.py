@@ -1,0 +1,119 @@
+"""The JSON form of a spec: it says everything, and is what files of weights hold.
+
+``{"type": "Conv", "in_channels": 3, ...}`` with every field; a Sequential's ``"layers"`` is an
+object whose order counts.
+"""
+
+import contextlib
+import dataclasses
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import impls.spec
+from impls.errors import SpecError, one_of
+from impls.spec import Composite, Sequential, Spec
+
+TYPES: dict[str, type[Any]] = {
+    name: value
+    for name, value in vars(impls.spec).items()
+    if isinstance(value, type) and issubclass(value, Spec) and dataclasses.is_dataclass(value)
+}
+
+MAX_DEPTH = 64  # more than a network needs; few enough for every function that recurs on specs
+TOO_DEEP = f"a spec nests at most {MAX_DEPTH} composites"
+
+
+def check_depth(spec: Spec, depth: int = 0) -> None:
+    """Raise ``SpecError`` for a spec that nests deeper than ``MAX_DEPTH``."""
+    if depth > MAX_DEPTH:
+        raise SpecError(TOO_DEEP)
+    for _, child in spec.children if isinstance(spec, Composite) else ():
+        check_depth(child, depth + 1)
+
+
+@contextlib.contextmanager
+def readable_depth() -> Iterator[None]:
+    """Foreign text may nest so deep that already parsing or quoting it meets Python's own limit."""
+    try:
+        yield
+    except RecursionError:
+        raise SpecError(TOO_DEEP) from None
+
+
+def to_json(spec: Spec) -> str:
+    """``spec`` as JSON on one line, with every field: the same text for equal specs."""
+    check_depth(spec)
+    return json.dumps(plain(spec))
+
+
+@readable_depth()
+def from_json(text: str) -> Spec:
+    """The spec that ``to_json`` wrote. Raises ``SpecError`` for anything else."""
+    spec = read_spec(loads(text))
+    check_depth(spec)
+    return spec
+
+
+def plain(value: Any) -> Any:
+    """What ``json.dumps`` takes, of a spec or of a field's value."""
+    if not isinstance(value, Spec):
+        return value
+    name = type(value).__name__
+    if TYPES.get(name) is not type(value):
+        raise SpecError(one_of("spec type", name, TYPES))
+    if isinstance(value, Sequential):
+        return {"type": name, "layers": {key: plain(child) for key, child in value.layers}}
+    fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(TYPES[name])}
+    return {"type": name, **fields}
+
+
+def loads(text: str) -> Any:
+    """``json.loads`` that raises ``SpecError``, also for a name said twice."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except SpecError:
+        raise
+    except ValueError as error:  # besides bad syntax, an integer of thousands of digits
+        raise SpecError(f"this is not JSON ({error}): {shortened(text)}") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in data:
+            raise SpecError(f"{name!r} is said twice in one JSON object")
+        data[name] = value
+    return data
+
+
+def read_spec(data: Any) -> Spec:
+    """The spec that a loaded JSON object says."""
+    if not isinstance(data, dict) or "type" not in data:
+        raise SpecError(f'a spec is a JSON object {{"type": "Conv", ...}}, not {shortened(data)}')
+    given = dict(data)
+    name = given.pop("type")
+    if not isinstance(name, str) or name not in TYPES:
+        raise SpecError(one_of("spec type", name, TYPES))
+    known = {field.name: field.default for field in dataclasses.fields(TYPES[name])}
+    for key in given:
+        if key not in known:
+            raise SpecError(one_of(f"field of {name}", key, known))
+    for key, default in known.items():
+        if key not in given and default is dataclasses.MISSING:
+            raise SpecError(f"{name}: the field {key!r} is missing")
+    if name == "Sequential":
+        if not isinstance(given["layers"], dict):
+            raise SpecError('Sequential: "layers" is an object of named specs')
+        return Sequential({key: read_spec(child) for key, child in given["layers"].items()})
+    values = {
+        k: read_spec(value) if isinstance(value, dict) else value for k, value in given.items()
+    }
+    spec: Spec = TYPES[name](**values)
+    return spec
+
+
+def shortened(value: Any) -> str:
+    """The beginning of a value that an error message repeats."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."

@@ -1,0 +1,103 @@
+"""The frameworks: one row each. Nothing is imported before it is asked for."""
+
+import importlib
+import importlib.metadata
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from impls.adapter import Adapter
+from impls.errors import FrameworkUnavailable, InputError, UnsupportedError, one_of
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One row: where the adapter is, whose classes are its modules, what it needs."""
+
+    name: str  # also the extra that installs it
+    adapter: str  # "module:class"
+    root: str  # the package whose classes its modules inherit from
+    minimum: Mapping[str, str]  # distribution -> oldest version
+
+
+FRAMEWORKS = {
+    row.name: row
+    for row in (
+        Framework(
+            "pytorch",
+            "impls.pytorch.adapter:PyTorchAdapter",
+            "torch",
+            {"torch": "2.6"},
+        ),
+        Framework(
+            "flax",
+            "impls.flax.adapter:FlaxAdapter",
+            "flax",
+            {"jax": "0.8.1", "flax": "0.12.1"},
+        ),
+        Framework(
+            "keras",
+            "impls.keras.adapter:KerasAdapter",
+            "keras",
+            {"keras": "3.12", "tensorflow": "2.20"},
+        ),
+    )
+}
+
+
+def framework(name: str) -> Framework:
+    """The row of a framework; an unknown name is an ``InputError`` with a suggestion."""
+    if name not in FRAMEWORKS:
+        raise InputError(one_of("framework", name, FRAMEWORKS))
+    return FRAMEWORKS[name]
+
+
+def _release(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+def problem(name: str) -> str | None:
+    """Why a framework cannot be used here, with the command that mends it; None if it can."""
+    row = framework(name)
+    for distribution, oldest in row.minimum.items():
+        try:
+            version = importlib.metadata.version(distribution)
+        except importlib.metadata.PackageNotFoundError:
+            found = "is not installed"
+        else:
+            if _release(version) >= _release(oldest):
+                continue
+            found = f"{version} is older than {oldest}"
+        return f"{name}: {distribution} {found}: pip install 'convparity[{row.name}]'"
+    return None
+
+
+def available() -> tuple[str, ...]:
+    """The frameworks that are installed here, in the registry's order; imports none of them."""
+    return tuple(name for name in FRAMEWORKS if problem(name) is None)
+
+
+def versions(name: str) -> dict[str, str]:
+    """The installed versions of what a framework needs."""
+    return {each: importlib.metadata.version(each) for each in framework(name).minimum}
+
+
+def get(name: str) -> Adapter:
+    """A framework's adapter. Imports the framework; ``FrameworkUnavailable`` if it is missing."""
+    row = framework(name)
+    if (reason := problem(name)) is not None:
+        raise FrameworkUnavailable(reason)
+    module, _, attribute = row.adapter.partition(":")
+    adapter: Adapter = getattr(importlib.import_module(module), attribute)()
+    return adapter
+
+
+def owner(module: Any) -> Adapter:
+    """The adapter of the framework that a native module belongs to, by the classes it inherits."""
+    roots = {base.__module__.partition(".")[0] for base in type(module).__mro__}
+    for row in FRAMEWORKS.values():
+        if row.root in roots:
+            return get(row.name)
+    known = ", ".join(f"{row.root} ({row.name})" for row in FRAMEWORKS.values())
+    raise UnsupportedError(f"{type(module).__name__} is no module of {known}")

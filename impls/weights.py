@@ -1,0 +1,84 @@
+"""Canonical weights: a flat ``dict[str, numpy.ndarray]`` with dotted names, channels-last.
+
+Layouts: ``kernel`` of Conv ``(*k, in/groups, out)``, of DepthwiseConv ``(*k, in, multiplier)``, of
+Dense ``(in, out)``; ``bias (out,)``; BatchNorm ``scale``, ``offset``, ``mean``, ``variance``.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import numpy as np
+
+from impls.errors import WeightError
+from impls.shapes import Shape, parameter_shapes
+from impls.spec import DepthwiseConv, Spec, walk
+
+Weights = dict[str, np.ndarray]
+
+
+def init_weights(spec: Spec, seed: int) -> Weights:
+    """Random float32 weights, the same on every machine for the same seed.
+
+    Kernels are uniform with variance 2/fan_in (He et al., arXiv 1502.01852); biases and BatchNorm's
+    four arrays are random too, so that no test passes on zeros or ones. Only integer bits, sums,
+    products and square roots are used, all of which IEEE 754 rounds in one way. Each array has a
+    stream of its own, named by the array: a change of one layer leaves the others as they were.
+    """
+    weights = {}
+    for path, layer in walk(spec):
+        for own_name, shape in parameter_shapes(layer).items():
+            name = f"{path}.{own_name}" if path else own_name
+            weights[name] = _draw(name, shape, _fan_in(layer, shape), seed)
+    return weights
+
+
+def _fan_in(layer: Spec, shape: Shape) -> int:
+    taps = shape[:-2] if isinstance(layer, DepthwiseConv) else shape[:-1]
+    return int(np.prod(taps, dtype=int))
+
+
+def _draw(name: str, shape: Shape, fan_in: int, seed: int) -> np.ndarray:
+    stream = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
+    uniform = np.random.Generator(np.random.PCG64(stream)).random(shape) * 2 - 1  # in [-1, 1)
+    match name.rpartition(".")[2]:
+        case "kernel":
+            values = uniform * np.sqrt(6 / fan_in)
+        case "scale" | "variance":  # around one, and a variance is positive
+            values = 1 + uniform / 2
+        case _:  # bias, offset, mean
+            values = uniform / 4
+    return np.asarray(values, dtype=np.float32)
+
+
+def check_weights(spec: Spec, weights: Mapping[str, np.ndarray]) -> None:
+    """Raise ``WeightError`` unless ``weights`` are exactly the arrays that ``spec`` declares.
+
+    No framework can be trusted with this: two of the three run misshaped weights without a word.
+    """
+    shapes = parameter_shapes(spec)
+    unknown = [name for name in weights if name not in shapes]
+    missing = [name for name in shapes if name not in weights]
+    if unknown or missing:
+        parts = [
+            f"{what} {', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)})"
+            for what, names in (("missing", missing), ("unknown", unknown))
+            if names
+        ]
+        raise WeightError(
+            f"weights do not fit {type(spec).__name__}: {'; '.join(parts)}. "
+            f"parameter_shapes(spec) lists the {len(shapes)} names it takes"
+        )
+    for name, shape in shapes.items():
+        array = np.asarray(weights[name])
+        if array.shape != shape:
+            raise WeightError(
+                f"{name} has shape {array.shape}, the spec needs {shape}: "
+                "canonical arrays are channels-last"
+            )
+        if array.dtype.kind not in "fiu":
+            raise WeightError(f"{name} has dtype {array.dtype}: weights are real numbers")
+        if not np.isfinite(array).all():
+            raise WeightError(
+                f"{name} holds {np.count_nonzero(~np.isfinite(array))} NaN or infinite values of "
+                f"{array.size}: the weights are damaged, or training diverged"
+            )
