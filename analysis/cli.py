@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from impls import networks
-from impls.errors import ConvparityError, InputError, one_of
+from impls import networks, registry
+from impls.errors import ConvparityError, FrameworkUnavailable, InputError, one_of
+from impls.files import SUFFIXES, load
 from impls.notation import LAYER_WORDS, from_line, to_json
 from impls.shapes import Shape
 from impls.spec import Layer, Spec
@@ -62,13 +63,7 @@ def write_json(path: Path, data: Any) -> None:
 @click.option("--resolution", type=float, help="Multiplies a network's 224 pixels.")
 @click.option("--classes", type=int, help="The size of a network's output.")
 @click.option("--shallow", is_flag=True, default=None, help="mobilenet_v1 less five blocks.")
-@click.option(
-    "--regular",
-    "separable",
-    flag_value=False,
-    default=None,
-    help="mobilenet_v1 with regular convolutions.",
-)
+@click.option("--separable/--regular", default=None, help="The blocks of mobilenet_v1.")
 def count(what: str, shape: str | None, path: Path | None, **options: Any) -> None:
     """Learnables, MACs, FLOPs and bytes of a layer or a network.
 
@@ -110,8 +105,7 @@ def _subject(what: str, options: dict[str, Any], shape: Shape | None) -> tuple[s
     word = re.split(r"[\s(]", what)[0]
     if word in networks.names():
         network = networks.get(what, **options)
-        title = " ".join([network.name, *(f"{key}={value}" for key, value in options.items())])
-        return title, network.spec, shape or network.input_shape
+        return network.name, network.spec, shape or network.input_shape
     if word not in LAYER_WORDS and not what.startswith(("{", "(")):
         raise InputError(one_of("layer or network", word, (*networks.names(), *LAYER_WORDS)))
     if options:
@@ -139,6 +133,102 @@ def _report(spec: Spec, input_shape: Shape) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------- convparity compare
+
+
+@cli.command()
+@click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
+@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+def compare(
+    what: str | None,
+    frameworks: str | None,
+    shape: str | None,
+    picture: Path | None,
+    seed: int,
+    path: Path | None,
+) -> None:
+    """Judge a layer, a network or a weight file in every framework.
+
+    Without an argument: the tutorial's layers, EfficientNet-Lite0 with its released weights on
+    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict fails.
+
+    \b
+    convparity compare
+    convparity compare "conv2d c4>8 k3x2 s2 same hw7x9" --seed 17
+    convparity compare mobilenet_v1 --frameworks pytorch,flax
+    convparity compare weights.safetensors --picture cat.png
+    """
+    from analysis import tables
+
+    names = _frameworks(frameworks)
+    console = tables.console()
+    if what is None:
+        data, failures = _tour(names, console)
+    else:
+        data, failures = _judge(what.strip(), names, shape, picture, seed, console)
+    if path:
+        write_json(path, data)
+    for failure in failures:
+        console.print(f"WRONG: {failure}", style="red", markup=False)
+    if failures:
+        sys.exit(1)
+
+
+def _frameworks(asked: str | None) -> tuple[str, ...]:
+    """What was asked for, or all that are installed; what is missing is an error, or is named."""
+    if asked is not None:
+        names = tuple(name.strip() for name in asked.split(","))
+        for name in names:
+            if (reason := registry.problem(name)) is not None:
+                raise FrameworkUnavailable(reason)
+        return names
+    for name in registry.FRAMEWORKS:
+        if (reason := registry.problem(name)) is not None:
+            click.echo(f"left out: {reason}", err=True)
+    names = registry.available()
+    if not names:
+        raise FrameworkUnavailable("no framework is installed: pip install 'convparity[all]'")
+    return names
+
+
+def _judge(
+    what: str,
+    names: tuple[str, ...],
+    shape: str | None,
+    picture: Path | None,
+    seed: int,
+    console: Any,
+) -> tuple[Any, list[str]]:
+    from analysis import parity, pictures, tables
+
+    weights = None
+    if Path(what).suffix in SUFFIXES:
+        spec, weights = load(what)
+        title, input_shape = Path(what).name, parse_shape(shape or "1x224x224x3")
+    else:
+        title, spec, input_shape = _subject(what, {}, parse_shape(shape) if shape else None)
+    x = None if picture is None else pictures.prepare(picture, input_shape[1])
+    options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
+    verdicts = parity.compare(spec, weights, names, seed=seed, **options)
+    data = [verdict.to_dict() for verdict in verdicts]
+    console.print(tables.verdicts_table(title, {title: data}))
+    return data, [str(verdict) for verdict in verdicts if not verdict.ok]
+
+
+def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
+    from analysis import tables, tour, tour_tables
+
+    data: dict[str, Any] = {"versions": {name: registry.versions(name) for name in names}}
+    for title, chapter in tour.CHAPTERS.items():
+        with tables.progress() as step:
+            data[title] = chapter(names, step)
+        for part in tour_tables.CHAPTERS[title](data[title]):
+            console.print(part)
+            console.print()
+    return data, [failure for title in tour.CHAPTERS for failure in data[title]["failures"]]
 
 
 if __name__ == "__main__":

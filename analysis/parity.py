@@ -105,7 +105,12 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
-        return {**asdict(self), "ok": self.ok, "text": str(self)}
+        return {
+            **asdict(self),
+            "structure": {**asdict(self.structure), "text": str(self.structure)},
+            "ok": self.ok,
+            "text": str(self),
+        }
 
 
 def compare(

@@ -1,7 +1,7 @@
 """How far rounding alone can take an output from its exact value.
 
-Beside each value go three measures of its error. ``bound`` is what no order of summation can exceed
-(Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., ch. 3-4); over many layers it grows
+Beside each value go three measures of its error. ``bound`` is what no order of summation exceeds
+(Higham, Accuracy and Stability of Numerical Algorithms, ch. 3-4); over many layers it grows
 beyond all use. ``scale`` is the size of the error if roundings were independent: known for the last
 layer, and for those before it a sample, carried through the network in float64. ``unit`` is the
 power of two that divides every value, as long as nothing has been rounded at all.

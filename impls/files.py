@@ -15,6 +15,9 @@ from impls.shapes import parameter_shapes
 from impls.spec import Spec
 from impls.weights import Weights, check_weights
 
+PYTORCH_SUFFIXES = (".pth", ".pt")
+SUFFIXES = (".safetensors", *PYTORCH_SUFFIXES)
+
 
 def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> None:
     """Write one safetensors file that holds the weights, and the spec as JSON in its metadata."""
@@ -33,7 +36,7 @@ def load(path: str | Path) -> tuple[Spec, Weights]:
     path = Path(path)
     if not path.is_file():
         raise WeightError(f"{path} is not a file")
-    if path.suffix in (".pth", ".pt"):
+    if path.suffix in PYTORCH_SUFFIXES:
         return _load_released(path)
     return _load_safetensors(path)
 

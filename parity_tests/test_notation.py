@@ -152,14 +152,11 @@ def test_the_shape_of_a_layer_needs_no_json(layer, batch, spatial, channels):
     assert from_line(line) == (layer, shape)
 
 
-@given(unnamed_specs, st.randoms(use_true_random=False))
-def test_tokens_come_in_any_order(spec, random):
-    items = to_line(spec).split(" | ")
-    simple = [item for item in items if not set("(;)") & set(item)]
-    for item in simple:
-        word, *tokens = item.split()
-        random.shuffle(tokens)
-        assert from_line(" ".join([word, *tokens])) == from_line(item)
+@given(leaves, st.randoms(use_true_random=False))
+def test_tokens_come_in_any_order(layer, random):
+    word, *tokens = to_line(layer).split()
+    random.shuffle(tokens)
+    assert from_line(" ".join([word, *tokens])) == (layer, None)
 
 
 @pytest.mark.parametrize("name", networks.names())

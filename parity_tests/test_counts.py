@@ -1,0 +1,46 @@
+"""Every framework counts the parameters that the spec declares, by its own means."""
+
+import math
+
+import pytest
+from hypothesis import given
+
+from impls import BatchNorm, init_weights, networks, parameter_shapes
+from impls.adapter import Adapter, Count
+from impls.spec import Spec, walk
+from parity_tests.asserts import replay
+from parity_tests.strategies import Case, chain_cases, layer_cases
+
+pytestmark = pytest.mark.frameworks
+
+
+def declared(spec: Spec) -> Count:
+    """Trained by PyTorch's, Flax's and Keras's conventions alike: all but running statistics."""
+    total = sum(math.prod(shape) for shape in parameter_shapes(spec).values())
+    norms = (layer for _, layer in walk(spec) if isinstance(layer, BatchNorm))
+    return Count(total - sum(2 * norm.num_features for norm in norms), total)
+
+
+@given(case=layer_cases | chain_cases)
+def test_layers(adapter: Adapter, case: Case) -> None:
+    counted = adapter.count(adapter.build(case.spec, init_weights(case.spec, case.seed)))
+    assert counted == declared(case.spec), f"{adapter.name}: {counted}\n{replay(case)}"
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("mobilenet_v1", Count(4_231_976, 4_253_864)),
+        ("efficientnet_lite0", Count(4_652_008, 4_652_008 + 2 * 21_008)),
+    ],
+)
+def test_networks(adapter: Adapter, name: str, count: Count) -> None:
+    spec = networks.get(name).spec
+    assert declared(spec) == count
+    assert adapter.count(adapter.build(spec, init_weights(spec, seed=0))) == count
+
+
+def test_without_weights(adapter: Adapter) -> None:
+    """A framework that initialises by itself makes the same parameters."""
+    spec = networks.get("mobilenet_v1", width=0.25).spec
+    assert adapter.count(adapter.build(spec)) == declared(spec)
