@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from analysis.rounding import UNIT_ROUNDOFF
 from impls.shapes import Shape, output_shape, parameter_shapes
 from impls.spec import (
     Activation,
@@ -22,7 +23,6 @@ from impls.weights import Weights, init_weights
 Case = tuple[Weights, np.ndarray]
 
 LIMIT = 7  # the largest magnitude of an input or a weight
-BUDGET = 2.0**23  # partial sums stay below it: half of what float32 counts without a gap
 
 
 def real_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
@@ -43,8 +43,8 @@ def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
     return (n, *(1 << (size.bit_length() - 1) for size in spatial), channels)
 
 
-def integer_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
-    """Small integers for every input and weight, such that every partial sum is exact in float32.
+def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:
+    """Small integers for every input and weight, such that every partial sum is exact in ``dtype``.
 
     Then the order of summation cannot matter, and every framework must give the same bits. Layers
     in a row multiply: in a deep network the filters are thinned, each to as many taps as the
@@ -54,15 +54,16 @@ def integer_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
     rng = np.random.default_rng(seed)
     x = rng.integers(-LIMIT, LIMIT, input_shape, endpoint=True)
     left = sum(isinstance(layer, Conv | DepthwiseConv | Dense) for _, layer in walk(spec))
-    weights = _Draw(rng, left, LIMIT).draw(spec, tuple(input_shape))
+    budget = 0.5 / UNIT_ROUNDOFF[dtype]  # half of the integers that the dtype counts without a gap
+    weights = _Draw(rng, budget, left, LIMIT).draw(spec, tuple(input_shape))
     return weights, x.astype(np.float32)
 
 
 class _Draw:
     """Draws weights layer by layer, knowing how large the values have become (``size``)."""
 
-    def __init__(self, rng: np.random.Generator, left: int, size: float) -> None:
-        self.rng, self.left, self.size = rng, left, size
+    def __init__(self, rng: np.random.Generator, budget: float, left: int, size: float) -> None:
+        self.rng, self.budget, self.left, self.size = rng, budget, left, size
 
     def draw(self, spec: Spec, shape: Shape) -> Weights:
         if isinstance(spec, Residual):
@@ -104,7 +105,7 @@ class _Draw:
     def _kernel(self, shape: Shape, depthwise: bool) -> np.ndarray:
         filters = shape[-2:] if depthwise else shape[-1:]
         taps = math.prod(shape[: -len(filters)])
-        growth = max(1, int((BUDGET / self.size) ** (1 / self.left)))
+        growth = max(1, int((self.budget / self.size) ** (1 / self.left)))
         self.left -= 1
         if growth >= taps:  # every tap may be used, with magnitudes up to growth / taps
             limit = min(LIMIT, growth // taps)

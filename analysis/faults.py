@@ -7,7 +7,7 @@ from impls.spec import Conv, DepthwiseConv, Residual, SeparableConv, Sequential,
 
 
 def symmetric_padding(spec: Spec) -> Spec:
-    """ "same" written as k // 2 on both sides: right at stride 1, shifted at stride 2.
+    """Write "same" as k // 2 on both sides: right at stride 1, shifted at stride 2.
 
     Shapes and counts stay as they were, so that nothing warns whoever ports from TensorFlow.
     """

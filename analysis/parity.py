@@ -139,7 +139,7 @@ def compare(
         raise InputError("no framework is installed: pip install 'convparity[pytorch]', for one")
     adapters = [registry.get(name) for name in names]  # a missing one fails before any work
 
-    exact = integer_case(spec, exact_shape(spec, shape), seed)
+    exact = integer_case(spec, exact_shape(spec, shape), seed, dtype)
     drawn_weights, drawn_x = real_case(spec, shape, seed)
     given = drawn_weights if weights is None else weights
     check_weights(spec, given)

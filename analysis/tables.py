@@ -124,7 +124,7 @@ def verdicts_table(title: str, verdicts: Mapping[str, Iterable[Mapping[str, Any]
                 verdict["framework"],
                 structure["text"],
                 f"{precision['error']:.1e}",
-                f"{100 * precision['share']:.2g} %",
+                _share(precision["share"]),
                 f"{precision['effective_bits']:.1f}",
                 mark(verdict["ok"]),
             )
@@ -132,5 +132,11 @@ def verdicts_table(title: str, verdicts: Mapping[str, Iterable[Mapping[str, Any]
     return shown
 
 
+def _share(share: float) -> str:
+    """The error over its proved bound, which means nothing behind many layers."""
+    return f"{100 * share:.2g} %" if share > 1e-6 else "-"
+
+
 def mark(ok: bool) -> str:
+    """A verdict, in its colour."""
     return "[green]ok[/]" if ok else "[red]WRONG[/]"

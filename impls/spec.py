@@ -81,8 +81,10 @@ def _bool(spec: Spec, name: str, value: Any) -> bool:
 
 def _number(spec: Spec, name: str, value: Any) -> float:
     try:
+        if isinstance(value, bool | str):
+            raise TypeError
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise _fail(spec, f"{name} must be a number, not {value!r}") from None
 
 

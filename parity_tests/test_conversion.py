@@ -2,7 +2,6 @@
 
 import itertools
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -78,17 +77,3 @@ def test_nothing_is_shared(adapter: Adapter, case: Case) -> None:
     for array in (*given_weights.values(), *taken.values()):
         array += 1
     assert_same_bits(dump(module), init_weights(case.spec, case.seed))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16", "float64"])
-def test_dtypes(adapter: Adapter, dtype: str) -> None:
-    if adapter.name == "flax" and dtype == "float64":
-        pytest.skip("JAX refuses float64 unless it is enabled for the whole process")
-    spec = networks.get("mobilenet_v1", width=0.05).spec
-    weights = init_weights(spec, seed=2)
-    dumped = dump(adapter.build(spec, weights, dtype=dtype))
-    widened = "float32" if dtype == "bfloat16" else dtype  # NumPy has no bfloat16
-    for name, array in dumped.items():
-        assert array.dtype == widened
-        digits = {"float32": 24, "float64": 53, "float16": 11, "bfloat16": 8}[dtype]
-        assert np.max(abs(array - weights[name])) <= 2.0 ** -min(digits, 24) * 2

@@ -1,4 +1,4 @@
-"""Every framework's output has the shape that ``output_shape`` says, at sizes of real pictures too."""
+"""Every framework's output has the shape that ``output_shape`` says, at real sizes too."""
 
 import pytest
 from hypothesis import given, settings

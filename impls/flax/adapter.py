@@ -93,7 +93,7 @@ def _(spec: SeparableConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
 
 @make.register
 def _(spec: BatchNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return nnx.BatchNorm(
+    norm = nnx.BatchNorm(
         spec.num_features,
         momentum=1 - spec.momentum,  # the weight of the old statistics here, of the new in a spec
         epsilon=spec.eps,
@@ -101,6 +101,9 @@ def _(spec: BatchNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         param_dtype=dtype,
         rngs=rngs,
     )
+    for statistic in (norm.mean, norm.var):  # float32 otherwise, and so would be every output
+        statistic.set_value(statistic.get_value().astype(dtype))
+    return norm
 
 
 @make.register

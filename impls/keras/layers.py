@@ -19,6 +19,8 @@ class _AnyWindow(keras.layers.Layer):
     input is padded first, and the strided result is every s-th pixel of the unstrided one.
     """
 
+    takes_unequal_strides = True
+
     def __init__(
         self,
         *args: Any,
@@ -31,7 +33,8 @@ class _AnyWindow(keras.layers.Layer):
         dilation = (dilation_rate,) * 2 if isinstance(dilation_rate, int) else tuple(dilation_rate)
         self.asked_padding = padding if isinstance(padding, str) else tuple(map(tuple, padding))
         self.asked_strides = strides
-        self.subsamples = max(strides) > 1 and max(dilation) > 1
+        unequal = len(set(strides)) > 1 and not self.takes_unequal_strides
+        self.subsamples = unequal or (max(strides) > 1 and max(dilation) > 1)
         by_keras = isinstance(padding, str) and not self.subsamples
         super().__init__(
             *args,
@@ -93,7 +96,12 @@ class Conv2D(_AnyWindow, keras.layers.Conv2D):
 
 @keras.saving.register_keras_serializable(package="convparity")
 class DepthwiseConv2D(_AnyWindow, keras.layers.DepthwiseConv2D):
-    """``keras.layers.DepthwiseConv2D`` with (low, high) padding pairs, and stride with dilation."""
+    """``keras.layers.DepthwiseConv2D`` with (low, high) padding pairs, and any stride.
+
+    TensorFlow's depthwise kernel takes unequal strides in float32 with oneDNN only.
+    """
+
+    takes_unequal_strides = False
 
 
 @keras.saving.register_keras_serializable(package="convparity")

@@ -1,0 +1,65 @@
+"""Each dtype is held, computed in and returned; on integers every one of them is exact."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from analysis.cases import integer_case
+from analysis.parity import structure
+from analysis.rounding import exact_input, round_to, trace
+from impls import BatchNorm, Conv, Sequential, UnsupportedError, dump, init_weights
+from impls.adapter import DTYPES, Adapter
+from parity_tests.asserts import replay
+from parity_tests.strategies import Case, layer_cases
+
+pytestmark = pytest.mark.frameworks
+
+
+@contextmanager
+def enabled(adapter: Adapter, dtype: str) -> Iterator[None]:
+    """JAX has float64 only where it is switched on."""
+    if adapter.name != "flax" or dtype != "float64":
+        yield
+        return
+    import jax
+
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=25)
+@given(case=layer_cases)
+def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
+    weights, x = integer_case(case.spec, case.input_shape, case.seed, dtype)
+    target = trace(case.spec, weights, exact_input(x, dtype))
+    assert target.exact, replay(case)
+    with enabled(adapter, dtype):
+        module = adapter.build(case.spec, weights, dtype=dtype)
+        verdict = structure(adapter.apply(module, case.spec, x), target)
+    assert verdict.ok, f"{adapter.name} in {dtype}: {verdict}\n{replay(case)}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_weights_are_held_in_it(adapter: Adapter, dtype: str) -> None:
+    spec = Sequential(Conv(3, 4, 3), BatchNorm(4))
+    weights = init_weights(spec, seed=2)
+    with enabled(adapter, dtype):
+        module = adapter.build(spec, weights, dtype=dtype)
+        dumped = dump(module)
+        y = adapter.apply(module, spec, np.zeros((1, 5, 5, 3), dtype=np.float32))
+    stored = "float32" if dtype == "bfloat16" else dtype  # NumPy has no bfloat16
+    assert y.dtype == stored
+    for name, array in dumped.items():
+        assert array.dtype == stored
+        np.testing.assert_array_equal(array, round_to(weights[name], dtype))
+
+
+def test_flax_refuses_a_float64_that_jax_would_truncate() -> None:
+    from impls import registry
+
+    with pytest.raises(UnsupportedError, match="JAX_ENABLE_X64"):
+        registry.get("flax").build(Conv(1, 1, 1), dtype="float64")

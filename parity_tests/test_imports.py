@@ -1,0 +1,181 @@
+"""Nothing is imported before it is needed, and imports run in one direction."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from impls.registry import FRAMEWORKS
+
+ROOT = Path(__file__).parent.parent
+
+# What each framework imports; its distributions are imported under their own names.
+PACKAGES = {name: set(row.minimum) for name, row in FRAMEWORKS.items()}
+ALL_PACKAGES = set().union(*PACKAGES.values())
+HEAVY = {"PIL", "click", "rich", "scipy", "skimage"}
+
+# ---------------------------------------------------------------- laziness, in a fresh process
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level packages that a new interpreter has imported when ``code`` has run."""
+    code += "\nimport sys\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return set(run.stdout.splitlines()[-1].split())
+
+
+def test_importing_us_imports_no_framework():
+    loaded = loaded_by("import impls, analysis")
+    assert {"impls", "analysis", "numpy"} <= loaded
+    assert not loaded & (ALL_PACKAGES | HEAVY)
+
+
+PURE = """
+import pathlib, tempfile
+import numpy as np
+import impls
+from analysis import cases, cost, parity, rounding
+from impls import notation, registry
+
+spec, shape = notation.from_line("separable2d c2>3 k3 s2 same hw5 | relu | flatten | dense c27>2")
+assert notation.from_line(notation.to_line(spec, shape)) == (spec, shape)
+assert notation.from_json(notation.to_json(spec)) == spec
+assert impls.output_shape(spec, shape) == (1, 2)
+assert impls.parameter_shapes(spec)["3.kernel"] == (27, 2)
+weights = impls.init_weights(spec, 0)
+assert impls.reference(spec, weights, np.ones(shape)).shape == (1, 2)
+with tempfile.TemporaryDirectory() as folder:
+    path = pathlib.Path(folder, "weights.safetensors")
+    impls.save(path, spec, weights)
+    assert impls.load(path)[0] == spec
+for name in impls.networks.names():
+    network = impls.networks.get(name)
+    cost.total_cost(network.spec, network.input_shape)
+weights, x = cases.integer_case(spec, shape, 0)
+target = rounding.trace(spec, weights, rounding.exact_input(x))
+assert parity.structure(target.value.astype("float32"), target).ok
+registry.available()
+"""
+
+
+def test_what_needs_no_framework_imports_none():
+    assert not loaded_by(PURE) & (ALL_PACKAGES | HEAVY)
+
+
+def test_counting_on_the_command_line_imports_no_framework():
+    code = "from analysis.cli import cli\ncli(['count', 'mobilenet_v1'], standalone_mode=False)"
+    assert not loaded_by(code) & (ALL_PACKAGES | HEAVY - {"click", "rich"})
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_building_for_one_framework_imports_no_other(name):
+    loaded = loaded_by(
+        "import impls\n"
+        "spec = impls.SeparableConv(2, 3, 3)\n"
+        f"impls.dump(impls.build(spec, impls.init_weights(spec, 0), framework={name!r}))"
+    )
+    others = ALL_PACKAGES - PACKAGES[name]
+    if name == "keras":
+        others -= {"jax"}  # TensorFlow itself imports jax wherever that is installed
+    assert PACKAGES[name] <= loaded
+    assert not loaded & others
+
+
+# ---------------------------------------------------------------- directions, in the source
+
+# What each module or folder of impls may import, besides the standard library.
+ALLOWED = {
+    "impls.errors": "",
+    "impls.spec": "impls.errors",
+    "impls.shapes": "impls.errors impls.spec",
+    "impls.weights": "impls.errors impls.spec impls.shapes numpy",
+    "impls.reference": "impls.spec impls.shapes impls.weights numpy",
+    "impls.notation": "impls.errors impls.spec impls.shapes impls.notation",
+    "impls.networks": "impls.errors impls.spec impls.shapes impls.networks",
+    "impls.layouts": "numpy",
+    "impls.adapter": "impls.errors impls.spec impls.shapes impls.weights impls.layouts numpy",
+    "impls.registry": "impls.errors impls.adapter",
+    "impls.convert": "impls.spec impls.weights impls.registry numpy",
+    "impls.files": "impls.errors impls.spec impls.shapes impls.weights impls.notation "
+    "impls.networks impls.registry impls.pytorch.adapter numpy safetensors",
+    "impls": "impls.errors impls.spec impls.shapes impls.weights impls.reference impls.networks "
+    "impls.convert impls.files",
+}
+FOLDERS = {}  # framework -> the folder of its adapter, as a package
+for name, row in FRAMEWORKS.items():
+    folder = row.adapter.partition(":")[0].rpartition(".")[0]
+    FOLDERS[name] = folder
+    packages = " ".join(PACKAGES[name])
+    ALLOWED[folder] = ""
+    ALLOWED[f"{folder}.layers"] = packages
+    ALLOWED[f"{folder}.adapter"] = f"{packages} {ALLOWED['impls.adapter']} impls.adapter "
+    ALLOWED[f"{folder}.adapter"] += f"{folder}.layers"
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+SOURCES = {
+    module_name(path): path
+    for package in ("impls", "analysis")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every import outside the standard library, at the top of a file or in a function."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found = [alias.name for alias in names]
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                paths = [f"{module}.{alias.name}" for alias in names]
+                found = [name if name in SOURCES else module for name in paths]
+            case ast.ImportFrom():
+                pytest.fail(f"{path}: write imports with their full names")
+            case _:
+                continue
+        yield from (name for name in found if name.split(".")[0] not in sys.stdlib_module_names)
+
+
+def unit(module: str) -> str:
+    """The row of the table that a module belongs to; a foreign one is its top-level package."""
+    if not module.startswith("impls."):
+        return module.partition(".")[0]
+    while module not in ALLOWED:
+        module = module.rpartition(".")[0]
+    return module
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("impls")])
+def test_impls_imports_only_what_is_below(module):
+    row = unit(module)
+    assert module == row or row != "impls", f"{module} is new: give it a row in ALLOWED"
+    assert {unit(name) for name in imports(SOURCES[module])} <= set(ALLOWED[row].split())
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("analysis")])
+def test_analysis_asks_impls_for_frameworks(module):
+    never = ALL_PACKAGES | {"parity_tests", *FOLDERS.values()}
+    for name in imports(SOURCES[module]):
+        assert not any(f"{name}.".startswith(f"{each}.") for each in never), name
+
+
+def test_no_row_outlives_its_module():
+    assert set(ALLOWED) <= set(SOURCES)
+
+
+def test_every_framework_folder_has_the_same_files():
+    files = {
+        name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
+        for name, folder in FOLDERS.items()
+    }
+    assert set(map(frozenset, files.values())) == {
+        frozenset({"__init__.py", "adapter.py", "layers.py"})
+    }, files
