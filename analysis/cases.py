@@ -1,10 +1,12 @@
 """Data on which a spec is judged: integers that nothing can round, and random reals."""
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
 from analysis.rounding import UNIT_ROUNDOFF
+from impls.errors import SpecError
 from impls.shapes import Shape, output_shape, parameter_shapes
 from impls.spec import (
     Activation,
@@ -32,15 +34,37 @@ def real_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
 
 
 def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
-    """The shape at which ``integer_case`` can be exact: ``input_shape``, unless a mean rounds.
+    """The shape nearest to ``input_shape``, smaller if possible, where ``integer_case`` is exact.
 
-    A mean over 49 pixels rounds, one over 16 does not: a network with a global pooling is drawn at
-    the powers of two below its spatial sizes.
+    A mean over 49 pixels rounds, one over 16 does not: where a global pooling would see a size that
+    is no power of two, the input changes until it does. Other specs keep their shape.
     """
-    if not any(isinstance(layer, GlobalAvgPool) for _, layer in walk(spec)):
-        return tuple(input_shape)
-    n, *spatial, channels = input_shape
-    return (n, *(1 << (size.bit_length() - 1) for size in spatial), channels)
+    shape = tuple(input_shape)
+    for axis in range(1, len(shape) - 1):
+        n = shape[axis]
+        for size in (*range(n, 0, -1), *range(n + 1, 2 * n + 16)):
+            smaller = (*shape[:axis], size, *shape[axis + 1 :])
+            try:
+                pooled = [each[axis] for each in _pooled_shapes(spec, smaller)]
+            except SpecError:  # too small for a kernel
+                continue
+            if all(count & (count - 1) == 0 for count in pooled):
+                shape = smaller
+                break
+    return shape
+
+
+def _pooled_shapes(spec: Spec, shape: Shape) -> Iterator[Shape]:
+    """The shapes that reach a global pooling."""
+    if isinstance(spec, GlobalAvgPool):
+        yield shape
+    elif isinstance(spec, Residual):
+        for _, branch in spec.children:
+            yield from _pooled_shapes(branch, shape)
+    elif isinstance(spec, Composite):
+        for _, child in spec.children:
+            yield from _pooled_shapes(child, shape)
+            shape = output_shape(child, shape)
 
 
 def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:

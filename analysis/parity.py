@@ -190,8 +190,13 @@ def precision(output: np.ndarray, target: Rounded) -> Precision:
     error = _error(output, target.value)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(error == 0, 0, error / target.bound)
+    shares = np.where(np.isnan(shares), np.inf, shares)
     at = np.unravel_index(int(shares.argmax()), shares.shape)
-    rms_error, rms_scale = (math.sqrt(np.mean(each**2)) for each in (error, target.scale))
+    finite = np.isfinite(target.value)
+    rms_error, rms_scale = (
+        math.sqrt(np.mean(each**2, where=finite)) if finite.any() else 0.0
+        for each in (error, target.scale)
+    )
     rho = rms_error / rms_scale if rms_error else 0.0
     mantissa = -math.log2(target.u)
     bits = mantissa - math.log2(rho) if rho else mantissa

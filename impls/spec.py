@@ -10,10 +10,11 @@ import operator
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from impls.errors import SpecError, one_of
 
+NAME = re.compile(r"[A-Za-z0-9_]+")  # of a child
 PADDINGS = ("valid", "same", "causal")
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 ACTIVATIONS = ("relu", "relu6")
@@ -374,8 +375,6 @@ class Sequential(Composite):
 
     layers: tuple[tuple[str, Spec], ...]
 
-    _NAME: ClassVar[re.Pattern[str]] = re.compile(r"[A-Za-z0-9_]+")
-
     def __init__(self, *layers: Any) -> None:
         given: Any = layers
         if len(layers) == 1 and not isinstance(layers[0], Spec):
@@ -387,7 +386,7 @@ class Sequential(Composite):
         if not items:
             raise _fail(self, "needs at least one layer")
         for name, _ in items:
-            if not self._NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 raise _fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
         _set(self, layers=items)
 

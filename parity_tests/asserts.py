@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import event
 
-from analysis.cases import integer_case, real_case
+from analysis.cases import exact_shape, integer_case, real_case
 from analysis.parity import precision, structure
 from analysis.rounding import exact_input, trace
 from impls.adapter import Adapter
@@ -23,7 +23,8 @@ def replay(case: Case) -> str:
 
 def assert_structure(case: Case, adapters: Iterable[Adapter]) -> None:
     """Every framework, on every device it sees, gives the reference's bits on integers."""
-    weights, x = integer_case(case.spec, case.input_shape, case.seed)
+    shape = exact_shape(case.spec, case.input_shape)
+    weights, x = integer_case(case.spec, shape, case.seed)
     target = trace(case.spec, weights, exact_input(x))
     outputs = {}
     for adapter in adapters:

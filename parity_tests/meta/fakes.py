@@ -1,0 +1,52 @@
+"""An adapter without a framework: the reference itself, rounded to float32, and made wrong."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from impls.adapter import Adapter, Count, Slot
+from impls.reference import reference
+from impls.spec import Spec
+from impls.weights import Weights
+
+
+class FakeAdapter(Adapter):
+    """Runs ``reference``; ``fault`` changes its output."""
+
+    def __init__(self, name: str, fault: Callable[[np.ndarray], np.ndarray] | None = None) -> None:
+        self.name = name  # type: ignore[misc]
+        self.fault = fault or (lambda y: y)
+
+    def devices(self) -> tuple[str, ...]:
+        return ("cpu",)
+
+    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> Any:
+        return spec, weights
+
+    def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
+        return self.fault(reference(*module, x).astype(np.float32))
+
+    def describe(self, module: Any) -> Spec:
+        return module[0]
+
+    def children(self, module: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def own_slots(self, module: Any) -> dict[str, Slot]:
+        raise NotImplementedError
+
+    def read(self, variable: Any) -> np.ndarray:
+        raise NotImplementedError
+
+    def write(self, variable: Any, array: np.ndarray) -> None:
+        raise NotImplementedError
+
+    def backward(self, module: Any, x: np.ndarray, cotangent: np.ndarray) -> Any:
+        raise NotImplementedError
+
+    def count(self, module: Any) -> Count:
+        raise NotImplementedError
+
+    def synchronize(self, device: str) -> None:
+        raise NotImplementedError

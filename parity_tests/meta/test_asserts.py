@@ -1,0 +1,77 @@
+"""The assertions fail where they must, and say who is wrong and how to run it again."""
+
+import re
+
+import numpy as np
+import pytest
+
+from impls import Conv, Sequential
+from impls.notation import from_line
+from parity_tests.asserts import assert_precision, assert_structure, coverage
+from parity_tests.meta.fakes import FakeAdapter
+from parity_tests.strategies import Case
+
+CASE = Case(Conv(4, 8, (3, 2), (2, 1), "same", (1, 2), groups=2), (2, 7, 9, 4), 17)
+
+
+def off_by_one(y: np.ndarray) -> np.ndarray:
+    return np.roll(y, 1, axis=1)
+
+
+def test_right_adapters_pass() -> None:
+    assert_structure(CASE, [FakeAdapter("a"), FakeAdapter("b")])
+    assert_precision(CASE, [FakeAdapter("a"), FakeAdapter("b")])
+
+
+def test_the_wrong_one_is_named() -> None:
+    adapters = [FakeAdapter("a"), FakeAdapter("b", off_by_one), FakeAdapter("c")]
+    with pytest.raises(AssertionError) as failure:
+        assert_structure(CASE, adapters)
+    message = str(failure.value)
+    assert message.startswith("b on cpu wrong: a on cpu and c on cpu and the reference agree")
+    assert re.search(r"worst y\[\d, \d, \d, \d\] = -?\d+, not -?\d+", message)
+    line = re.search(r"convparity compare '(.*)' --seed 17", message).group(1)
+    assert from_line(line) == (CASE.spec, CASE.input_shape)
+
+
+def test_the_reference_is_suspected_when_all_agree_against_it() -> None:
+    adapters = [FakeAdapter(name, off_by_one) for name in "abc"]
+    with pytest.raises(AssertionError, match="the reference is suspect"):
+        assert_structure(CASE, adapters)
+
+
+def test_no_majority() -> None:
+    adapters = [FakeAdapter("a", off_by_one), FakeAdapter("b", np.negative)]
+    with pytest.raises(AssertionError, match="not in the same way"):
+        assert_structure(CASE, adapters)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        lambda y: y[:1],
+        lambda y: y.astype(np.float64),
+        lambda y: np.where(y == y.flat[5], np.nan, y).astype(np.float32),
+        lambda y: np.where(y == y.flat[5], np.inf, y).astype(np.float32),
+        lambda y: y + np.float32(2**-10) * (np.arange(y.size).reshape(y.shape) == 3),
+        np.zeros_like,
+        lambda y: y[..., ::-1],
+    ],
+)
+def test_each_of_these_is_seen(fault) -> None:
+    for check in (assert_structure, assert_precision):
+        with pytest.raises(AssertionError, match="bad"):
+            check(CASE, [FakeAdapter("bad", fault)])
+
+
+def test_a_replay_of_a_composite_with_names() -> None:
+    case = Case(Sequential({"stem": CASE.spec}), CASE.input_shape, 3)
+    with pytest.raises(AssertionError) as failure:
+        assert_structure(case, [FakeAdapter("a", off_by_one)])
+    line = re.search(r"convparity compare '(.*)' --seed 3", str(failure.value)).group(1)
+    assert from_line(line) == (case.spec, case.input_shape)
+
+
+def test_a_cell_never_drawn_is_a_failure() -> None:
+    with pytest.raises(AssertionError, match="never drawn: even kernel"), coverage({"even kernel"}):
+        pass
