@@ -8,6 +8,7 @@ import pytest
 from analysis.cost import layer_costs, total_cost
 from impls import networks
 from impls.errors import InputError, SpecError
+from impls.networks.efficientnet_lite import released_name
 from impls.shapes import output_shape, parameter_shapes
 from impls.spec import BatchNorm, Conv, DepthwiseConv, Dropout, Residual, SeparableConv, walk
 
@@ -82,37 +83,20 @@ def test_efficientnet_lite0_has_its_residuals_where_shapes_allow_them():
     assert residual == [2, 4, 6, 7, 9, 10, 12, 13, 14]
 
 
-def released_name(name: str) -> str:
-    """The name that the PyTorch release of EfficientNet-Lite0 gives one of our weights."""
-    *path, layer, weight = name.replace(".body", "").split(".")
-    kind = {"conv": "weight", "dense": "weight", "norm": ""}[layer]
-    norm = {"scale": "weight", "offset": "bias", "mean": "running_mean", "variance": "running_var"}
-    leaf = "bias" if weight == "bias" else kind or norm[weight]
-    if path[0] == "blocks":
-        step = path[2]
-        has_expansion = path[1] != "0"
-        order = ["expand", "depthwise", "project"] if has_expansion else ["depthwise", "project"]
-        conv = f"_{step}_conv"
-        return f"_blocks.{path[1]}.{conv if layer == 'conv' else f'_bn{order.index(step)}'}.{leaf}"
-    table = {"stem": ("_conv_stem", "_bn0"), "head": ("_conv_head", "_bn1")}[path[0]]
-    return f"{'_fc' if layer == 'dense' else table[layer == 'norm']}.{leaf}"
-
-
-def test_efficientnet_lite0_maps_to_the_released_names_by_a_plain_rule():
-    names = {
-        released_name(name) for name in parameter_shapes(networks.get("efficientnet_lite0").spec)
-    }
+def test_efficientnet_lite0_maps_to_the_released_names():
+    spec = networks.get("efficientnet_lite0").spec
     norm = ("weight", "bias", "running_mean", "running_var")
     expected = {"_conv_stem.weight", "_conv_head.weight", "_fc.weight", "_fc.bias"}
     expected |= {f"{bn}.{each}" for bn in ("_bn0", "_bn1") for each in norm}
     for block in range(16):
-        steps = ["_expand_conv"] * (block > 0) + ["_depthwise_conv", "_project_conv"]
-        for index, conv in enumerate(steps):
+        steps = {"_expand_conv": "_bn0", "_depthwise_conv": "_bn1", "_project_conv": "_bn2"}
+        if block == 0:
+            del steps["_expand_conv"]
+        for conv, bn in steps.items():
             expected.add(f"_blocks.{block}.{conv}.weight")
-            expected |= {f"_blocks.{block}._bn{index}.{each}" for each in norm}
-    assert names == expected
-    counters = sum(name.endswith("running_mean") for name in names)  # one for each BatchNorm
-    assert len(names) + counters == 296
+            expected |= {f"_blocks.{block}.{bn}.{each}" for each in norm}
+    assert len(expected) == 296 - 49  # less the counters of BatchNorm
+    assert {released_name(name) for name in parameter_shapes(spec)} == expected
 
 
 @pytest.mark.parametrize("name", networks.names())
