@@ -1,0 +1,106 @@
+"""The documentation is true: its Python runs, its commands print what it shows, its table holds."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from analysis.cli import cli
+from analysis.parity import compare
+from impls import UnsupportedError, registry
+from impls.notation import from_line
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    """The fenced blocks of the README in one language."""
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+@pytest.mark.frameworks
+def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    assert len(blocks("python")) == 2
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)
+    printed = capsys.readouterr().out.splitlines()
+    shown = re.search(r"print\(verdict\)  # (.*?error)", README).group(1)
+    assert len(printed) == len(registry.FRAMEWORKS)
+    assert printed[0].startswith(shown)
+    assert all("ok; structure exact" in line for line in printed)
+
+
+def test_commands() -> None:
+    (block,) = blocks("console")
+    shown: list[str] = []
+    for line in block.splitlines():
+        if not line.startswith("$ "):
+            assert line in shown, line
+            continue
+        program, *arguments = shlex.split(line.removeprefix("$ "))
+        result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
+        assert (program, result.exit_code) == ("convparity", 0)
+        shown = result.output.splitlines()
+
+
+def rows() -> list[tuple[str, dict[str, str]]]:
+    """The table of what is supported: a spec's line, and each framework's cell."""
+    table = README.split("## What is supported")[1].split("##")[0]
+    names = [
+        name.strip().lower() for name in re.search(r"\| spec \|(.*)\|", table).group(1).split("|")
+    ]
+    found = re.findall(r"^\| `(.*)` \|(.*)\|$", table, flags=re.MULTILINE)
+    assert names == list(registry.FRAMEWORKS)
+    return [
+        (line.replace("\\|", "|"), dict(zip(names, map(str.strip, cells.split("|")), strict=True)))
+        for line, cells in found
+    ]
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize(("line", "cells"), rows(), ids=[line for line, _ in rows()])
+def test_supported(line: str, cells: dict[str, str]) -> None:
+    spec, input_shape = from_line(line)
+    for name, cell in cells.items():
+        if cell == "refused":
+            with pytest.raises(UnsupportedError, match=name):
+                compare(spec, frameworks=[name], input_shape=input_shape)
+        else:
+            (verdict,) = compare(spec, frameworks=[name], input_shape=input_shape)
+            assert verdict.ok, verdict
+            assert str(verdict.structure) == cell
+
+
+@pytest.mark.frameworks
+def test_the_output_of_the_main_job() -> None:
+    """The excerpt is what ``compare`` prints; the rows of its tables are looked up in its data."""
+    from analysis import tables, tour, tour_tables
+
+    data = tour.classify(tuple(registry.FRAMEWORKS), lambda _: None)
+    with (console := tables.console()).capture() as captured:
+        for part in tour_tables.classify(data):
+            console.print(part)
+    printed = {line.rstrip() for line in captured.get().splitlines()}
+    (excerpt,) = [block for block in blocks("text") if "EfficientNet" in block]
+    missing = [line for line in excerpt.splitlines() if line and line not in printed]
+    assert not missing, "\n".join(missing)
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "impls/README.md"])
+def test_what_is_named_exists(document: str) -> None:
+    """Every file that a document names in backquotes, or links to, is there."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    folder = (ROOT / document).parent
+    named = set(re.findall(r"`([\w/.-]+\.(?:py|toml|ini|txt|md|cff))`", text))
+    named |= set(re.findall(r"\]\(([\w/.-]+)\)", text))
+    assert named
+    frameworks = {*registry.FRAMEWORKS}
+    own = {f"impls/{name}/{file}" for name in frameworks for file in ("layers.py", "adapter.py")}
+    for name in named - {"layers.py", "adapter.py"}:
+        assert (folder / name).exists() or (ROOT / name).exists(), f"{document} names {name}"
+    assert all((ROOT / name).exists() for name in own)
