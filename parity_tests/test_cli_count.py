@@ -62,7 +62,7 @@ def test_a_convolution_is_shown_beside_its_twin(line):
 
 
 def test_another_layer_is_shown_alone():
-    rows = cells(run("batchnorm c5 hw4"))
+    rows = cells(run("batchnorm2d c5 hw4"))
     assert ["BatchNorm", "mean (statistic)", "5", "5"] in rows
     assert ["learnables", "10"] in rows
     assert ["BatchNorm statistics", "10"] in rows

@@ -103,7 +103,7 @@ COSTS = {  # line -> (trainable, statistics, MACs, bias additions, values moved)
     "conv1d c3>5 k2 s3 p1:0 nobias n2 w7": (30, 0, 30 * 6, 0, 42 + 30 + 30),
     "depthwise2d c3 k2 m2 n1 hw4x3": (30, 0, 24 * 6, 36, 36 + 30 + 36),
     "dense c7>5 n3": (40, 0, 105, 15, 21 + 40 + 15),
-    "batchnorm c5 n2 hw3x4": (10, 10, 0, 0, 120 + 20 + 120),
+    "batchnorm2d c5 n2 hw3x4": (10, 10, 0, 0, 120 + 20 + 120),
     "relu n2 hw3x4 c5": (0, 0, 0, 0, 240),
     "gap n2 hw3x4 c5": (0, 0, 0, 0, 120 + 10),
     "flatten n2 hw3x4 c5": (0, 0, 0, 0, 0),

@@ -13,7 +13,7 @@ with spaces between words::
     conv2d       cIN>OUT kSIZES sSIZES dSIZES gGROUPS PADDING MODE nobias
     depthwise2d  cIN     kSIZES sSIZES dSIZES mMULTIPLIER PADDING MODE nobias
     separable2d  cIN>OUT kSIZES sSIZES dSIZES mMULTIPLIER PADDING MODE nobias | nodwbias | nopwbias
-    batchnorm    cIN epsNUMBER momNUMBER
+    batchnorm2d  cIN epsNUMBER momNUMBER
     dense        cIN>OUT nobias
     dropout      pNUMBER
     relu, relu6, gap (global average pool), flatten
@@ -26,7 +26,7 @@ with spaces between words::
 the rest are the spec's defaults. The first layer may say the input's shape: ``n2`` (the batch, else
 1), ``w9``, ``hw7x9`` or ``dhw3x7x9``, and ``c8`` where the layer does not tell the channels::
 
-    conv2d c3>8 k5x3 s2x1 p1:2x0:1 nobias n2 hw7x9 | batchnorm c8 eps0.001 | relu6 | gap
+    conv2d c3>8 k5x3 s2x1 p1:2x0:1 nobias n2 hw7x9 | batchnorm2d c8 eps0.001 | relu6 | gap
 """
 
 import dataclasses
@@ -233,15 +233,15 @@ _SEPARABLE = (_in_out("channels"), *_WINDOW, _MULTIPLIER, _SEPARABLE_BIAS)
 _BATCHNORM = (_int("num_features", "c"), _real("eps", "eps"), _real("momentum", "mom"))
 
 _WORDS = {
-    f"{name}{rank}d": _Word(type_, {"rank": rank}, tokens, "in_channels")
-    for name, type_, tokens in (
-        ("conv", Conv, _CONV),
-        ("depthwise", DepthwiseConv, _DEPTHWISE),
-        ("separable", SeparableConv, _SEPARABLE),
+    f"{name}{rank}d": _Word(type_, {"rank": rank}, tokens, channels)
+    for name, type_, tokens, channels in (
+        ("conv", Conv, _CONV, "in_channels"),
+        ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
+        ("separable", SeparableConv, _SEPARABLE, "in_channels"),
+        ("batchnorm", BatchNorm, _BATCHNORM, "num_features"),
     )
     for rank in (1, 2, 3)
 } | {
-    "batchnorm": _Word(BatchNorm, {}, _BATCHNORM, "num_features"),
     "dense": _Word(Dense, {}, (_in_out("features"), _BIAS), "in_features"),
     "dropout": _Word(Dropout, {}, (_real("p", "p"),)),
     "flatten": _Word(Flatten, {}, ()),

@@ -90,6 +90,7 @@ def test_common_unit(values: list[float], unit: float | None) -> None:
     assert common_unit(np.array(values)) == unit
 
 
+@pytest.mark.frameworks  # ml_dtypes comes with them
 @given(st.floats(-(2.0**100), 2.0**100, width=32, allow_subnormal=False))
 def test_bfloat16_rounds_to_nearest_even(value: float) -> None:
     import ml_dtypes
