@@ -1,5 +1,6 @@
 """The frameworks: one row each. Nothing is imported before it is asked for."""
 
+import contextlib
 import importlib
 import importlib.metadata
 import re
@@ -79,8 +80,12 @@ def available() -> tuple[str, ...]:
 
 
 def versions(name: str) -> dict[str, str]:
-    """The installed versions of what a framework needs."""
-    return {each: importlib.metadata.version(each) for each in framework(name).minimum}
+    """The installed versions of what a framework needs; what is missing is left out."""
+    found = {}
+    for distribution in framework(name).minimum:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[distribution] = importlib.metadata.version(distribution)
+    return found
 
 
 def get(name: str) -> Adapter:

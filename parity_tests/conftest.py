@@ -27,24 +27,16 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 
-def pytest_report_header() -> list[str]:
-    """The versions that are installed; a framework that is not is named as missing."""
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """The versions and the devices of each framework; one that is missing is named as missing."""
     lines = [f"hypothesis profile: {settings.get_current_profile_name()}"]
     for name in registry.FRAMEWORKS:
+        parts = [f"{each} {version}" for each, version in registry.versions(name).items()]
         reason = registry.problem(name)
-        found = [] if reason else [f"{each} {v}" for each, v in registry.versions(name).items()]
-        lines.append(f"{name}: {reason or ', '.join(found)}")
+        if reason is None and "not frameworks" not in config.option.markexpr:  # asking imports it
+            parts.append(f"devices {', '.join(registry.get(name).devices())}")
+        lines.append(f"{name}: {reason or ', '.join(parts)}")
     return lines
-
-
-def pytest_report_collectionfinish(items: list[pytest.Item]) -> list[str]:
-    """The devices of each framework; only where a test needs them, since asking imports it."""
-    if not any(item.get_closest_marker("frameworks") for item in items):
-        return []
-    return [
-        f"{name} devices: {', '.join(registry.get(name).devices())}"
-        for name in registry.available()
-    ]
 
 
 @pytest.fixture(scope="session", params=list(registry.FRAMEWORKS))
