@@ -10,12 +10,16 @@ from impls.errors import SpecError
 from impls.shapes import Shape, output_shape, parameter_shapes
 from impls.spec import (
     Activation,
+    AvgPool,
     BatchNorm,
     Composite,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
     Residual,
     Spec,
     walk,
@@ -24,6 +28,7 @@ from impls.weights import Weights, init_weights
 
 Case = tuple[Weights, np.ndarray]
 
+LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
 LIMIT = 7  # the largest magnitude of an input or a weight
 
 
@@ -77,7 +82,7 @@ def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float3
     """
     rng = np.random.default_rng(seed)
     x = rng.integers(-LIMIT, LIMIT, input_shape, endpoint=True)
-    left = sum(isinstance(layer, Conv | DepthwiseConv | Dense) for _, layer in walk(spec))
+    left = sum(isinstance(layer, LINEAR) for _, layer in walk(spec))
     budget = 0.5 / UNIT_ROUNDOFF[dtype]  # half of the integers that the dtype counts without a gap
     weights = _Draw(rng, budget, left, LIMIT).draw(spec, tuple(input_shape))
     return weights, x.astype(np.float32)
@@ -98,10 +103,15 @@ class _Draw:
                 weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
                 shape = output_shape(child, shape)
             return weights
-        if isinstance(spec, Conv | DepthwiseConv | Dense):
+        if isinstance(spec, LINEAR):
             return self._linear(spec)
         if isinstance(spec, BatchNorm):
             return self._batch_norm(spec)
+        if isinstance(spec, LayerNorm | GroupNorm):
+            names = ("scale", "offset")
+            return {name: self._integers((spec.num_features,)) for name in names}
+        if isinstance(spec, AvgPool):
+            self.size *= math.prod(spec.kernel_size)
         if isinstance(spec, GlobalAvgPool):
             self.size *= math.prod(shape[1:-1])  # a mean of n integers is a multiple of 1/n
         if spec == Activation("relu6"):
@@ -117,18 +127,29 @@ class _Draw:
         self.size = total if spec.shortcut is not None else total + at_start
         return weights
 
-    def _linear(self, spec: Conv | DepthwiseConv | Dense) -> Weights:
+    def _linear(self, spec: Conv | ConvTranspose | DepthwiseConv | Dense) -> Weights:
         shapes = parameter_shapes(spec)
-        kernel = self._kernel(shapes["kernel"], isinstance(spec, DepthwiseConv))
-        weights = {"kernel": kernel}
+        if isinstance(spec, ConvTranspose):  # drawn as the convolution from its inputs to outputs
+            *k, out, _ = shapes["kernel"]
+            each_in = spec.in_channels // spec.groups
+            drawn = self._kernel((*k, each_in, spec.out_channels), 1)
+            split = drawn.reshape(*k, each_in, spec.groups, out)
+            weights = {"kernel": split.swapaxes(-1, -3).reshape(shapes["kernel"])}
+        else:
+            filter_axes = 2 if isinstance(spec, DepthwiseConv) else 1
+            weights = {"kernel": self._kernel(shapes["kernel"], filter_axes)}
         if spec.bias:
-            weights["bias"] = self.rng.integers(-LIMIT, LIMIT, shapes["bias"], endpoint=True)
+            weights["bias"] = self._integers(shapes["bias"])
             self.size += LIMIT
-        return {name: w.astype(np.float32) for name, w in weights.items()}
+        return weights
 
-    def _kernel(self, shape: Shape, depthwise: bool) -> np.ndarray:
-        filters = shape[-2:] if depthwise else shape[-1:]
-        taps = math.prod(shape[: -len(filters)])
+    def _integers(self, shape: Shape) -> np.ndarray:
+        return self.rng.integers(-LIMIT, LIMIT, shape, endpoint=True).astype(np.float32)
+
+    def _kernel(self, shape: Shape, filter_axes: int) -> np.ndarray:
+        """The last ``filter_axes`` tell the filters apart; over the others each one sums."""
+        filters = shape[-filter_axes:]
+        taps = math.prod(shape[:-filter_axes])
         growth = max(1, int((self.budget / self.size) ** (1 / self.left)))
         self.left -= 1
         if growth >= taps:  # every tap may be used, with magnitudes up to growth / taps
@@ -139,7 +160,7 @@ class _Draw:
             rank = self.rng.random((taps, *filters)).argsort(axis=0).argsort(axis=0)
             kernel = np.where(rank < growth, sign, 0)
         self.size *= max(1, int(abs(kernel).sum(axis=0).max()))
-        return kernel.reshape(shape)
+        return kernel.reshape(shape).astype(np.float32)
 
     def _batch_norm(self, spec: BatchNorm) -> Weights:
         n = spec.num_features

@@ -4,6 +4,7 @@ Convolutions and dense layers count multiply-accumulates (MACs), at every tap, t
 normalisation, activation, pooling and addition count none, as in the tools that we compare with.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from impls.shapes import Shape, output_shape, parameter_shapes
 from impls.spec import (
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dropout,
     Flatten,
     Layer,
@@ -195,6 +197,14 @@ def _(spec: Layer, path: str, shape: Shape) -> Iterator[Cost]:
         bias_adds=positions * sizes.get("bias", 0),
         values_moved=0 if at_rest else math.prod(shape) + weights + math.prod(after),
     )
+
+
+@_steps.register
+def _(spec: ConvTranspose, path: str, shape: Shape) -> Iterator[Cost]:
+    (as_layer,) = _steps.dispatch(Layer)(spec, path, shape)
+    taps = math.prod(parameter_shapes(spec)["kernel"])
+    # every entry of the kernel is used once at each position of the input
+    yield dataclasses.replace(as_layer, macs=math.prod(shape[:-1]) * taps)
 
 
 @_steps.register(Sequential)

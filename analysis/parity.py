@@ -55,7 +55,7 @@ class Structure:
 
     def __str__(self) -> str:
         if self.ok:
-            return "exact" if self.slack == 0 else f"exact up to a division ({self.slack:.1e})"
+            return "exact" if self.slack == 0 else f"exact up to rounding ({self.slack:.1e})"
         return self.problem or f"{self.wrong} of {self.size} wrong, worst {self.worst}"
 
 

@@ -15,16 +15,22 @@ from typing import Any
 
 import numpy as np
 
-from impls.reference import child_weights, run
+from impls.reference import child_weights, pool_counts, run
+from impls.shapes import Shape
 from impls.spec import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
@@ -90,16 +96,21 @@ class Rounded:
             return dataclasses.replace(
                 self, value=value, bound=zeros, noise=zeros, own=zeros, unit=unit
             )
-        slip = roundings * self.u  # the relative error of so many roundings in a row (lemma 3.1)
-        gamma = slip / (1 - slip) if slip < 1 else math.inf
         return dataclasses.replace(
             self,
             value=value,
-            bound=inherited + gamma * magnitude + roundings * SMALLEST_NORMAL[self.dtype],
+            bound=inherited
+            + self.gamma(roundings) * magnitude
+            + roundings * SMALLEST_NORMAL[self.dtype],
             noise=zeros if self.exact else noise(self.disturbed) - value,
             own=self.u * np.sqrt(variance()),
             unit=None,
         )
+
+    def gamma(self, roundings: int) -> float:
+        """The relative error of so many roundings in a row, at most (Higham, lemma 3.1)."""
+        slip = roundings * self.u
+        return slip / (1 - slip) if slip < 1 else math.inf
 
     @property
     def u(self) -> float:
@@ -145,6 +156,7 @@ def trace(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
 
 
 @trace.register(Conv)
+@trace.register(ConvTranspose)
 @trace.register(DepthwiseConv)
 @trace.register(Dense)
 def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
@@ -173,9 +185,9 @@ def _zeros_or(
     return otherwise() if bound.any() else np.zeros(like.shape)
 
 
-def _taps(spec: Conv | DepthwiseConv | Dense) -> int:
+def _taps(spec: Conv | ConvTranspose | DepthwiseConv | Dense) -> int:
     match spec:
-        case Conv():
+        case Conv() | ConvTranspose():
             return math.prod(spec.kernel_size) * spec.in_channels // spec.groups
         case DepthwiseConv():
             return math.prod(spec.kernel_size)
@@ -212,17 +224,93 @@ def _sum_in(dtype: str, variance: np.ndarray, eps: float) -> np.ndarray:
     return (variance.astype(kind) + kind(eps)).astype(np.float64)
 
 
-@trace.register
-def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
-    # slopes of at most 1, and no rounding: errors pass where the input does, and stop elsewhere
+@trace.register(LayerNorm)
+@trace.register(GroupNorm)
+def _(spec: LayerNorm | GroupNorm, weights: Arrays, x: Rounded) -> Rounded:
     value = run(spec, weights, x.value)
-    passes = abs(x.value - value) <= x.bound
+    n, mean = _group_means(spec, x.value.shape)
+    scale, offset = (abs(weights[name].astype(np.float64)) for name in ("scale", "offset"))
+    centre = mean(x.value)
+    centred = abs(x.value - centre)
+    spread = mean(centred**2) + spec.eps
+    # the mean, then the deviations, their squares, and what remains of them under the root
+    of_mean = mean(x.bound) + x.gamma(n + 2) * mean(abs(x.value) + x.bound)
+    of_centred = x.bound + of_mean + x.u * (centred + x.bound + of_mean)
+    of_squares = mean(2 * centred * of_centred + of_centred**2)
+    of_spread = of_squares + x.gamma(n + 4) * mean((centred + of_centred) ** 2)
+    of_root = of_spread / spread + 8 * x.u  # relative; rsqrt may err by 2 ulp
+    normal = centred / np.sqrt(spread)
+    # a framework may fold the mean into the offset, and so round x and the mean at full size
+    folded = 8 * x.u * (abs(x.value) + x.bound + abs(centre)) / np.sqrt(spread)
+    error = of_centred / np.sqrt(spread) * (1 + of_root) + normal * of_root + folded
+    # normalised values never exceed the root of their number: what a bound beyond that is worth
+    error = np.where(of_root < 0.5, np.minimum(error, 3 * math.sqrt(n)), 3 * math.sqrt(n))
+    terms = x.value**2 + centre**2 + centred**2
     return dataclasses.replace(
         x,
         value=value,
-        bound=np.where(passes, x.bound, 0),
-        noise=run(spec, weights, x.value + x.noise) - value,
-        own=np.where(value == x.value, x.own, 0),
+        bound=scale * error + 4 * x.u * (scale * normal + offset) + 8 * SMALLEST_NORMAL[x.dtype],
+        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
+        own=x.u * np.sqrt(scale**2 * terms / spread + offset**2),
+        unit=None,
+    )
+
+
+def _group_means(
+    spec: LayerNorm | GroupNorm, shape: Shape
+) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
+    """How many values are normalised together, and their mean at each of their places."""
+    if isinstance(spec, LayerNorm):
+        return shape[-1], lambda a: np.broadcast_to(a.mean(axis=-1, keepdims=True), a.shape)
+    grouped = (shape[0], -1, spec.num_groups, spec.num_features // spec.num_groups)
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        groups = array.reshape(grouped)
+        means = groups.mean(axis=(1, 3), keepdims=True)
+        return np.broadcast_to(means, groups.shape).reshape(shape)
+
+    return math.prod(shape[1:]) // spec.num_groups, mean
+
+
+EXACT = ("relu", "relu6")  # neither rounds
+SLOPES = {  # the steepest slope of each function; its errors grow by no more
+    "sigmoid": 0.25,
+    "silu": 1.1,
+    "gelu": 1.13,
+    "gelu_tanh": 1.13,
+    "hard_sigmoid": 1 / 6,
+    "hard_swish": 1.5,
+    "softplus": 1.0,
+    "softmax": 2.0,
+    "tanh": 1.0,
+}
+LIBRARY = 16  # roundings inside a library's elementary function and around it: a measured margin
+
+
+@trace.register
+def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    if spec.function in EXACT:  # errors pass where the input does, and stop elsewhere
+        passes = abs(x.value - value) <= x.bound
+        return dataclasses.replace(
+            x,
+            value=value,
+            bound=np.where(passes, x.bound, 0),
+            noise=run(spec, weights, x.value + x.noise) - value,
+            own=np.where(value == x.value, x.own, 0),
+        )
+    steepest = max(1.0, spec.alpha or 0) if spec.alpha is not None else SLOPES[spec.function]
+    inherited = x.bound
+    if spec.function == "softmax":  # every value of a position reaches every other
+        inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
+    size = abs(x.value) + x.bound + abs(value) + 1  # 1: exp(x) - 1 and 1 + tanh(x) cancel
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=steepest * inherited + LIBRARY * x.u * size,
+        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
+        own=x.u * np.hypot(x.value, value),
+        unit=None,
     )
 
 
@@ -238,16 +326,42 @@ def _(spec: Flatten, weights: Arrays, x: Rounded) -> Rounded:
 
 
 @trace.register
+def _(spec: MaxPool, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=run(spec, weights, x.bound),
+        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
+        own=np.zeros(value.shape),
+    )
+
+
+@trace.register
+def _(spec: AvgPool, weights: Arrays, x: Rounded) -> Rounded:
+    return _mean(spec, x, pool_counts(spec, x.value.shape))
+
+
+@trace.register
 def _(spec: GlobalAvgPool, weights: Arrays, x: Rounded) -> Rounded:
-    n = math.prod(x.value.shape[1:-1])
+    return _mean(spec, x, np.array(math.prod(x.value.shape[1:-1])))
+
+
+def _mean(spec: AvgPool | GlobalAvgPool, x: Rounded, counts: np.ndarray) -> Rounded:
+    """A mean is a sum, which may be exact, and a division, which is if the count is 2**k."""
+    value = run(spec, {}, x.value)
+    magnitude = run(spec, {}, abs(x.value) + x.bound)
+    most = int(counts.max())
+    exact_sums = x.exact and bool(np.max(magnitude * most, initial=0) * x.u <= (x.unit or 0))
+    powers = bool(np.all(np.frexp(counts)[0] == 0.5))
     return x.then(
-        run(spec, {}, x.value),
-        run(spec, {}, abs(x.value) + x.bound),
+        value,
+        abs(value) if exact_sums else magnitude,
         inherited=run(spec, {}, x.bound),
         noise=lambda disturbed: run(spec, {}, disturbed),
-        variance=lambda: run(spec, {}, x.value**2) / n,
-        roundings=n + 2,
-        unit=None if n & (n - 1) else _times(x.unit, 1 / n),
+        variance=lambda: run(spec, {}, x.value**2) / counts,
+        roundings=3 if exact_sums else most + 2,  # the reciprocal, and the product with it
+        unit=_times(x.unit, 1 / most) if exact_sums and powers else None,
     )
 
 

@@ -4,22 +4,34 @@ Slow and obvious on purpose; ``parity_tests/test_reference.py`` holds it against
 that shares no code with it.
 """
 
-from collections.abc import Mapping
-from functools import singledispatch
+import math
+from collections.abc import Iterator, Mapping
+from functools import reduce, singledispatch
 from itertools import product
 
 import numpy as np
 
-from impls.shapes import Shape, output_shape, padding_pairs
+from impls.shapes import (
+    Shape,
+    effective_kernel,
+    output_shape,
+    padding_pairs,
+    transposed_crop,
+)
 from impls.spec import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
@@ -81,12 +93,94 @@ def convolve(spec: Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     return y_NPGO.reshape(out)
 
 
-def _window(spec: Conv, tap: Shape, out: Shape) -> tuple[slice, ...]:
-    """The padded pixels that meet one kernel tap, for every output pixel at once."""
-    start = (t * d for t, d in zip(tap, spec.dilation, strict=True))
+def _window(
+    spec: Conv | ConvTranspose | MaxPool | AvgPool, tap: Shape, out: Shape
+) -> tuple[slice, ...]:
+    """The pixels that meet one place of the window, for every output pixel at once."""
+    dilation = (1,) * spec.rank if isinstance(spec, MaxPool | AvgPool) else spec.dilation
+    start = (t * d for t, d in zip(tap, dilation, strict=True))
     return tuple(
         slice(at, at + (n - 1) * s + 1, s) for at, n, s in zip(start, out, spec.stride, strict=True)
     )
+
+
+def scatter(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The transposed convolution without its bias: each pixel of ``x`` (N, *spatial, I) is spread.
+
+    ``kernel`` is ``(*k, O/groups, I)``. The whole result is built, then cropped.
+    """
+    n, *spatial, _ = x.shape
+    pairs, extra = transposed_crop(spec)
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    whole = [
+        (size - 1) * s + k + more
+        for size, s, k, more in zip(spatial, spec.stride, extent, extra, strict=True)
+    ]
+    y = np.zeros((n, *whole, spec.groups, spec.out_channels // spec.groups))
+    x_grouped = x.reshape(*x.shape[:-1], spec.groups, -1)
+    kernel_grouped = kernel.astype(np.float64).reshape(*kernel.shape[:-1], spec.groups, -1)
+    for tap in product(*map(range, spec.kernel_size)):
+        spread = np.einsum("...gi,ogi->...go", x_grouped, kernel_grouped[tap], optimize=True)
+        y[(slice(None), *_window(spec, tap, tuple(spatial)))] += spread
+    kept = (slice(low, size - high) for size, (low, high) in zip(whole, pairs, strict=True))
+    return y[(slice(None), *kept)].reshape(output_shape(spec, x.shape))
+
+
+def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterator[np.ndarray]:
+    """For each place in the window, the pixels that meet it; ``fill`` where that is padding."""
+    pairs = padding_pairs(spec, x.shape[1:-1])
+    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=fill)
+    out = output_shape(spec, x.shape)[1:-1]
+    for tap in product(*map(range, spec.kernel_size)):
+        yield padded[(slice(None), *_window(spec, tap, out))]
+
+
+def pool_counts(spec: AvgPool, shape: Shape) -> np.ndarray:
+    """How many values each window averages: ``(1, *spatial, 1)``."""
+    ones = np.ones((1, *shape[1:-1], 1))
+    if spec.count_include_pad:
+        return np.full((1, *output_shape(spec, ones.shape)[1:-1], 1), np.prod(spec.kernel_size))
+    return reduce(np.add, pool_windows(spec, ones, 0))
+
+
+def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
+    """The function of each value, from its definition."""
+    match spec.function:
+        case "relu":
+            return np.maximum(x, 0)
+        case "relu6":
+            return np.clip(x, 0, 6)
+        case "leaky_relu":
+            return np.where(x >= 0, x, spec.alpha * x)
+        case "elu":
+            return np.where(x >= 0, x, spec.alpha * np.expm1(np.minimum(x, 0)))
+        case "sigmoid":
+            return _sigmoid(x)
+        case "silu":
+            return x * _sigmoid(x)
+        case "tanh":
+            return np.tanh(x)
+        case "gelu":
+            return x * _erfc(-x / np.sqrt(2)) / 2
+        case "gelu_tanh":
+            return x * _sigmoid(2 * np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+        case "hard_sigmoid":
+            return np.clip(x + 3, 0, 6) / 6
+        case "hard_swish":
+            return x * (np.clip(x + 3, 0, 6) / 6)
+        case "softplus":
+            return np.logaddexp(x, 0)
+        case "softmax":
+            powers = np.exp(x - x.max(axis=-1, keepdims=True))
+            return powers / powers.sum(axis=-1, keepdims=True)
+    raise NotImplementedError(f"the reference does not know the activation {spec.function!r}")
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0, -x))  # no overflow on either side
+
+
+_erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has none
 
 
 # ---------------------------------------------------------------- one meaning a layer
@@ -111,6 +205,22 @@ def _(spec: DepthwiseConv, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 
 @run.register
+def _(spec: ConvTranspose, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    y = scatter(spec, weights["kernel"], x)
+    return y + weights["bias"] if spec.bias else y
+
+
+@run.register
+def _(spec: MaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return reduce(np.maximum, pool_windows(spec, x, -np.inf))
+
+
+@run.register
+def _(spec: AvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return reduce(np.add, pool_windows(spec, x, 0)) / pool_counts(spec, x.shape)
+
+
+@run.register
 def _(spec: Dense, weights: Arrays, x: np.ndarray) -> np.ndarray:
     y = x @ weights["kernel"].astype(np.float64)
     return y + weights["bias"] if spec.bias else y
@@ -125,13 +235,24 @@ def _(spec: BatchNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 
 @run.register
+def _(spec: LayerNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    centred = x - x.mean(axis=-1, keepdims=True)
+    variance = (centred**2).mean(axis=-1, keepdims=True)
+    return centred / np.sqrt(variance + spec.eps) * weights["scale"] + weights["offset"]
+
+
+@run.register
+def _(spec: GroupNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    grouped = x.reshape(x.shape[0], -1, spec.num_groups, spec.num_features // spec.num_groups)
+    centred = grouped - grouped.mean(axis=(1, 3), keepdims=True)
+    variance = (centred**2).mean(axis=(1, 3), keepdims=True)
+    normal = (centred / np.sqrt(variance + spec.eps)).reshape(x.shape)
+    return normal * weights["scale"] + weights["offset"]
+
+
+@run.register
 def _(spec: Activation, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    match spec.function:
-        case "relu":
-            return np.maximum(x, 0)
-        case "relu6":
-            return np.clip(x, 0, 6)
-    raise NotImplementedError(f"the reference does not know the activation {spec.function!r}")
+    return activate(spec, x)
 
 
 @run.register

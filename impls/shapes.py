@@ -9,20 +9,25 @@ from functools import singledispatch
 from impls.errors import SpecError
 from impls.spec import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
-    Pairs,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
     Spec,
     walk,
 )
+from impls.validation import Pairs
 
 Shape = tuple[int, ...]
 
@@ -32,13 +37,20 @@ def effective_kernel(kernel_size: Shape, dilation: Shape) -> Shape:
     return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True))
 
 
-def padding_pairs(spec: Conv | DepthwiseConv, spatial: Shape) -> Pairs:
+def window_extent(spec: Conv | DepthwiseConv | MaxPool | AvgPool) -> Shape:
+    """The extent of a layer's window; a pool's is its kernel."""
+    if isinstance(spec, MaxPool | AvgPool):
+        return spec.kernel_size
+    return effective_kernel(spec.kernel_size, spec.dilation)
+
+
+def padding_pairs(spec: Conv | DepthwiseConv | MaxPool | AvgPool, spatial: Shape) -> Pairs:
     """What to pad before and after each spatial axis of size ``spatial``, as (low, high) pairs.
 
     "same" is TensorFlow's rule: the output has ``ceil(n / stride)`` entries, and an odd total puts
     the extra one at the end.
     """
-    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    extent = window_extent(spec)
     if spec.padding == "valid":
         return ((0, 0),) * spec.rank
     if spec.padding == "causal":
@@ -79,26 +91,24 @@ def _check(spec: Spec, shape: Shape, ndim: int | None, channels: int | None) -> 
         )
 
 
-def _windows(spec: Conv | DepthwiseConv, shape: Shape) -> Shape:
-    _check(spec, shape, spec.rank + 2, spec.in_channels)
+def _windows(spec: Conv | DepthwiseConv | MaxPool | AvgPool, shape: Shape) -> Shape:
+    _check(spec, shape, spec.rank + 2, getattr(spec, "in_channels", None))
     spatial = tuple(shape[1:-1])
     pairs = padding_pairs(spec, spatial)
     padded = tuple(n + low + high for n, (low, high) in zip(spatial, pairs, strict=True))
-    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    extent = window_extent(spec)
     if any(k > n for k, n in zip(extent, padded, strict=True)):
         raise SpecError(
             f"{type(spec).__name__}: the dilated kernel {extent} is larger than the padded input "
             f"{padded}: pad more, or give a larger input than {spatial}"
         )
-    if spec.padding_mode != "zeros":
-        _check_mode(spec, spatial, pairs)
+    if getattr(spec, "padding_mode", "zeros") == "reflect":
+        _check_reflection(spec, spatial, pairs)
     return tuple((n - k) // s + 1 for n, k, s in zip(padded, extent, spec.stride, strict=True))
 
 
-def _check_mode(spec: Conv | DepthwiseConv, spatial: Shape, pairs: Pairs) -> None:
-    if spec.padding_mode == "reflect" and any(
-        n == 1 and max(pair) > 0 for n, pair in zip(spatial, pairs, strict=True)
-    ):
+def _check_reflection(spec: Spec, spatial: Shape, pairs: Pairs) -> None:
+    if any(n == 1 and max(pair) > 0 for n, pair in zip(spatial, pairs, strict=True)):
         raise SpecError(f"{type(spec).__name__}: one pixel cannot be reflected, input {spatial}")
 
 
@@ -112,6 +122,46 @@ def _(spec: DepthwiseConv, input_shape: Shape) -> Shape:
     return (input_shape[0], *_windows(spec, input_shape), spec.out_channels)
 
 
+@output_shape.register(MaxPool)
+@output_shape.register(AvgPool)
+def _(spec: MaxPool | AvgPool, input_shape: Shape) -> Shape:
+    return (input_shape[0], *_windows(spec, input_shape), input_shape[-1])
+
+
+@output_shape.register
+def _(spec: ConvTranspose, input_shape: Shape) -> Shape:
+    _check(spec, input_shape, spec.rank + 2, spec.in_channels)
+    n, *spatial, _ = input_shape
+    low_high, extra = transposed_crop(spec)
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    out = tuple(
+        (size - 1) * s + k + more - low - high
+        for size, s, k, more, (low, high) in zip(
+            spatial, spec.stride, extent, extra, low_high, strict=True
+        )
+    )
+    if min(out) < 1:
+        raise SpecError(
+            f"ConvTranspose: nothing of {tuple(spatial)} is left, {out}: pad less, "
+            "or give a larger input"
+        )
+    return (n, *out, spec.out_channels)
+
+
+def transposed_crop(spec: ConvTranspose) -> tuple[Pairs, Shape]:
+    """What a transposed convolution crops off its full result, after adding zeros at its ends.
+
+    The full result has ``(n - 1) * stride + extent`` entries an axis; "same" keeps ``n * stride``.
+    """
+    if spec.padding != "same":
+        pairs = ((0, 0),) * spec.rank if spec.padding == "valid" else spec.padding
+        return pairs, spec.output_padding
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    totals = [k - s for k, s in zip(extent, spec.stride, strict=True)]
+    pairs = tuple((max(t, 0) // 2, max(t, 0) - max(t, 0) // 2) for t in totals)
+    return pairs, tuple(max(-t, 0) for t in totals)
+
+
 @output_shape.register
 def _(spec: SeparableConv, input_shape: Shape) -> Shape:
     return output_shape(spec.pointwise, output_shape(spec.depthwise, input_shape))
@@ -120,6 +170,13 @@ def _(spec: SeparableConv, input_shape: Shape) -> Shape:
 @output_shape.register
 def _(spec: BatchNorm, input_shape: Shape) -> Shape:
     _check(spec, input_shape, spec.rank + 2, spec.num_features)
+    return tuple(input_shape)
+
+
+@output_shape.register(LayerNorm)
+@output_shape.register(GroupNorm)
+def _(spec: LayerNorm | GroupNorm, input_shape: Shape) -> Shape:
+    _check(spec, input_shape, None, spec.num_features)
     return tuple(input_shape)
 
 
@@ -197,6 +254,18 @@ def _(spec: Conv) -> dict[str, Shape]:
 def _(spec: DepthwiseConv) -> dict[str, Shape]:
     kernel = (*spec.kernel_size, spec.in_channels, spec.depth_multiplier)
     return _with_bias(kernel, spec.out_channels, spec.bias)
+
+
+@_own_parameters.register
+def _(spec: ConvTranspose) -> dict[str, Shape]:
+    kernel = (*spec.kernel_size, spec.out_channels // spec.groups, spec.in_channels)
+    return _with_bias(kernel, spec.out_channels, spec.bias)
+
+
+@_own_parameters.register(LayerNorm)
+@_own_parameters.register(GroupNorm)
+def _(spec: LayerNorm | GroupNorm) -> dict[str, Shape]:
+    return dict.fromkeys(("scale", "offset"), (spec.num_features,))
 
 
 @_own_parameters.register

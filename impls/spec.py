@@ -6,22 +6,44 @@ stride), ``"causal"`` (rank 1) or one ``(low, high)`` pair an axis.
 """
 
 import dataclasses
-import operator
+import math
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from impls.errors import SpecError, one_of
+from impls.errors import one_of
+from impls.validation import (
+    boolean,
+    convolution,
+    fail,
+    grouped,
+    integer,
+    number,
+    padded,
+    per_axis,
+    rank_of,
+    set_fields,
+    window,
+)
 
 NAME = re.compile(r"[A-Za-z0-9_]+")  # of a child
-PADDINGS = ("valid", "same", "causal")
-PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
-ACTIVATIONS = ("relu", "relu6")
-
-Pairs = tuple[tuple[int, int], ...]
-Ints = int | Iterable[int]
-Padding = str | int | Iterable[int] | Iterable[tuple[int, int]]
+ACTIVATIONS = (
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "silu",
+    "gelu",
+    "gelu_tanh",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "softplus",
+    "softmax",
+    "tanh",
+)
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 
 class Spec(ABC):  # noqa: B024 (a Layer adds nothing to it, a Composite its children)
@@ -50,106 +72,10 @@ def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Spec]]:
         yield from walk(child, f"{path}.{name}" if path else name)
 
 
-# ---------------------------------------------------------------- validation
-
-
-def _fail(spec: Spec, message: str) -> SpecError:
-    return SpecError(f"{type(spec).__name__}: {message}")
-
-
-def _set(spec: Spec, **values: Any) -> None:
-    for name, value in values.items():
-        object.__setattr__(spec, name, value)  # the dataclasses are frozen for everybody else
-
-
-def _int(spec: Spec, name: str, value: Any, least: int = 1) -> int:
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise _fail(spec, f"{name} must be an integer, not {value!r}") from None
-    if number < least:
-        raise _fail(spec, f"{name} must be at least {least}, not {number}")
-    return number
-
-
-def _bool(spec: Spec, name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _fail(spec, f"{name} must be True or False, not {value!r}")
-    return value
-
-
-def _number(spec: Spec, name: str, value: Any) -> float:
-    try:
-        if isinstance(value, bool | str):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise _fail(spec, f"{name} must be a number, not {value!r}") from None
-
-
-def _spec(owner: Spec, name: str, value: Any) -> Spec:
+def _a_spec(owner: Spec, name: str, value: Any) -> Spec:
     if not isinstance(value, Spec):
-        raise _fail(owner, f"{name} must be a spec, not {value!r}")
+        raise fail(owner, f"{name} must be a spec, not {value!r}")
     return value
-
-
-def _axes(spec: Spec, name: str, value: Any, rank: int, least: int = 1) -> tuple[int, ...]:
-    if not isinstance(value, Iterable) or isinstance(value, str):
-        return (_int(spec, name, value, least),) * rank
-    numbers = tuple(_int(spec, name, each, least) for each in value)
-    if len(numbers) != rank:
-        raise _fail(spec, f"{name} must have {rank} entries (rank {rank}), not {numbers}")
-    return numbers
-
-
-def _padding(spec: Spec, value: Any, rank: int) -> str | Pairs:
-    if isinstance(value, str):
-        if value not in PADDINGS:
-            raise _fail(spec, one_of("padding", value, PADDINGS))
-        if value == "causal" and rank != 1:
-            raise _fail(spec, f"causal padding needs rank 1, not rank {rank}: give pairs instead")
-        return value
-    if not isinstance(value, Iterable):
-        value = (value,) * rank
-    entries = tuple(value)
-    if len(entries) != rank:
-        raise _fail(
-            spec,
-            f"padding must be a name, an int, {rank} ints or {rank} (low, high) pairs "
-            f"(rank {rank}), not {value!r}",
-        )
-    pairs = []
-    for entry in entries:
-        low_high = tuple(entry) if isinstance(entry, Iterable) else (entry, entry)
-        if len(low_high) != 2:
-            raise _fail(spec, f"a padding pair is (low, high), not {entry!r}")
-        pairs.append((_int(spec, "padding", low_high[0], 0), _int(spec, "padding", low_high[1], 0)))
-    return tuple(pairs) if any(map(any, pairs)) else "valid"
-
-
-def _rank(spec: Any) -> int:
-    rank = _int(spec, "rank", spec.rank)
-    if rank > 3:
-        raise _fail(spec, f"rank must be 1, 2 or 3, not {rank}")
-    return rank
-
-
-def _convolution(spec: Any) -> None:
-    """Validate and normalise the fields that every convolution has."""
-    rank = _rank(spec)
-    if spec.padding_mode not in PADDING_MODES:
-        raise _fail(spec, one_of("padding_mode", spec.padding_mode, PADDING_MODES))
-    _set(
-        spec,
-        rank=rank,
-        in_channels=_int(spec, "in_channels", spec.in_channels),
-        kernel_size=_axes(spec, "kernel_size", spec.kernel_size, rank),
-        stride=_axes(spec, "stride", spec.stride, rank),
-        dilation=_axes(spec, "dilation", spec.dilation, rank),
-        padding=_padding(spec, spec.padding, rank),
-    )
 
 
 # ---------------------------------------------------------------- convolutions
@@ -175,20 +101,9 @@ class Conv(Layer):
     rank: int = 2
 
     def __post_init__(self) -> None:
-        _convolution(self)
-        _set(
-            self,
-            out_channels=_int(self, "out_channels", self.out_channels),
-            groups=_int(self, "groups", self.groups),
-            bias=_bool(self, "bias", self.bias),
-        )
-        for name in ("in_channels", "out_channels"):
-            if getattr(self, name) % self.groups:
-                raise _fail(
-                    self,
-                    f"{name}={getattr(self, name)} is not divisible by groups={self.groups}: "
-                    "change one of them",
-                )
+        convolution(self)
+        padded(self)
+        grouped(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -210,11 +125,12 @@ class DepthwiseConv(Layer):
     rank: int = 2
 
     def __post_init__(self) -> None:
-        _convolution(self)
-        _set(
+        convolution(self)
+        padded(self)
+        set_fields(
             self,
-            depth_multiplier=_int(self, "depth_multiplier", self.depth_multiplier),
-            bias=_bool(self, "bias", self.bias),
+            depth_multiplier=integer(self, "depth_multiplier", self.depth_multiplier),
+            bias=boolean(self, "bias", self.bias),
         )
 
     @property
@@ -245,13 +161,14 @@ class SeparableConv(Composite):
     rank: int = 2
 
     def __post_init__(self) -> None:
-        _convolution(self)
-        _set(
+        convolution(self)
+        padded(self)
+        set_fields(
             self,
-            out_channels=_int(self, "out_channels", self.out_channels),
-            depth_multiplier=_int(self, "depth_multiplier", self.depth_multiplier),
-            depthwise_bias=_bool(self, "depthwise_bias", self.depthwise_bias),
-            pointwise_bias=_bool(self, "pointwise_bias", self.pointwise_bias),
+            out_channels=integer(self, "out_channels", self.out_channels),
+            depth_multiplier=integer(self, "depth_multiplier", self.depth_multiplier),
+            depthwise_bias=boolean(self, "depthwise_bias", self.depthwise_bias),
+            pointwise_bias=boolean(self, "pointwise_bias", self.pointwise_bias),
         )
 
     @property
@@ -286,7 +203,122 @@ class SeparableConv(Composite):
         return (("depthwise", self.depthwise), ("pointwise", self.pointwise))
 
 
+@dataclasses.dataclass(frozen=True)
+class ConvTranspose(Layer):
+    """The transpose, i.e. the gradient by its input, of ``Conv(out_channels, in_channels, ...)``.
+
+    It maps that convolution's output shape to its input shape. Several inputs share an output size
+    when ``stride > 1``: ``output_padding`` (below the stride) chooses, as in PyTorch; under "same"
+    the size is ``n * stride``. Weights: ``kernel (*kernel_size, out_channels/groups, in_channels)``
+    (the convolution's own kernel), ``bias (out_channels,)``. See Dumoulin and Visin, arXiv
+    1603.07285, ch. 4.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Any
+    stride: Any = 1
+    padding: Any = "valid"
+    output_padding: Any = 0
+    groups: int = 1
+    bias: bool = True
+    dilation: Any = 1
+    rank: int = 2
+
+    def __post_init__(self) -> None:
+        convolution(self)
+        grouped(self)
+        extra = per_axis(self, "output_padding", self.output_padding, self.rank, 0)
+        set_fields(self, output_padding=extra)
+        if self.padding == "causal":
+            raise fail(self, "causal padding belongs to Conv: crop the output with pairs instead")
+        if self.padding == "same" and any(extra):
+            raise fail(self, 'under "same" the output is n * stride: drop output_padding')
+        if any(e >= s for e, s in zip(extra, self.stride, strict=True)):
+            raise fail(
+                self,
+                f"output_padding {extra} must be below the stride {self.stride}: a larger output "
+                "would be the transpose of another input size",
+            )
+
+    @property
+    def conv(self) -> Conv:
+        """The convolution of which this is the transpose, without a bias."""
+        return Conv(
+            self.out_channels,
+            self.in_channels,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            bias=False,
+            rank=self.rank,
+        )
+
+
+# ---------------------------------------------------------------- pooling
+
+
+def _pool(spec: Any) -> None:
+    if spec.stride is None:
+        set_fields(spec, stride=spec.kernel_size)
+    window(spec)
+    if spec.padding == "causal":
+        raise fail(spec, "causal padding belongs to Conv: give pairs instead")
+    if isinstance(spec.padding, str):
+        return
+    for size, pair in zip(spec.kernel_size, spec.padding, strict=True):
+        if max(pair) >= size:
+            raise fail(
+                spec,
+                f"padding {pair} must be smaller than the kernel {size}: "
+                "a window would lie in the padding alone",
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxPool(Layer):
+    """The largest value of each window, of each channel by itself; padding never wins.
+
+    ``stride`` is the kernel's size unless it is given.
+    """
+
+    kernel_size: Any
+    stride: Any = None
+    padding: Any = "valid"
+    rank: int = 2
+
+    def __post_init__(self) -> None:
+        _pool(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class AvgPool(Layer):
+    """The mean of each window, of each channel by itself.
+
+    ``count_include_pad`` says whether the zeros of the padding count, as PyTorch and Flax do and
+    TensorFlow does not. ``stride`` is the kernel's size unless it is given.
+    """
+
+    kernel_size: Any
+    stride: Any = None
+    padding: Any = "valid"
+    count_include_pad: bool = True
+    rank: int = 2
+
+    def __post_init__(self) -> None:
+        _pool(self)
+        boolean(self, "count_include_pad", self.count_include_pad)
+
+
 # ---------------------------------------------------------------- other layers
+
+
+def _eps(spec: Any) -> None:
+    set_fields(spec, eps=number(spec, "eps", spec.eps))
+    if not 0 < spec.eps < 1:
+        raise fail(spec, f"eps must lie between 0 and 1, not {spec.eps}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,28 +335,79 @@ class BatchNorm(Layer):
     rank: int = 2
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
-            rank=_rank(self),
-            num_features=_int(self, "num_features", self.num_features),
-            eps=_number(self, "eps", self.eps),
-            momentum=_number(self, "momentum", self.momentum),
+            rank=rank_of(self),
+            num_features=integer(self, "num_features", self.num_features),
+            momentum=number(self, "momentum", self.momentum),
         )
-        if not 0 < self.eps < 1:
-            raise _fail(self, f"eps must lie between 0 and 1, not {self.eps}")
+        _eps(self)
         if not 0 <= self.momentum <= 1:
-            raise _fail(self, f"momentum must lie between 0 and 1, not {self.momentum}")
+            raise fail(self, f"momentum must lie between 0 and 1, not {self.momentum}")
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerNorm(Layer):
+    """Normalises the channels of each position by themselves; any number of spatial axes.
+
+    Weights: ``scale``, ``offset``, each ``(num_features,)`` (Ba et al., arXiv 1607.06450).
+    """
+
+    num_features: int
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        set_fields(self, num_features=integer(self, "num_features", self.num_features))
+        _eps(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupNorm(Layer):
+    """Normalises each group of channels, over all positions of one example.
+
+    Weights: ``scale``, ``offset``, each ``(num_features,)`` (Wu and He, arXiv 1803.08494).
+    """
+
+    num_groups: int
+    num_features: int
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name in ("num_groups", "num_features"):
+            set_fields(self, **{name: integer(self, name, getattr(self, name))})
+        if self.num_features % self.num_groups:
+            raise fail(
+                self,
+                f"num_features={self.num_features} is not divisible by "
+                f"num_groups={self.num_groups}: change one of them",
+            )
+        _eps(self)
 
 
 @dataclasses.dataclass(frozen=True)
 class Activation(Layer):
-    """An elementwise function: ``relu`` is max(x, 0), ``relu6`` is min(max(x, 0), 6)."""
+    """A function of each value; ``softmax`` is over the channels.
+
+    ``alpha`` is the slope of ``leaky_relu`` below 0 (0.01 unless given) and the limit of ``elu``
+    (1 unless given); no other function takes it. ``gelu`` is exact (erf), ``gelu_tanh`` its
+    approximation (arXiv 1606.08415); ``hard_sigmoid`` is relu6(x + 3) / 6, ``hard_swish`` x times
+    that (arXiv 1905.02244).
+    """
 
     function: str
+    alpha: float | None = None
 
     def __post_init__(self) -> None:
         if self.function not in ACTIVATIONS:
-            raise _fail(self, one_of("activation", self.function, ACTIVATIONS))
+            raise fail(self, one_of("activation", self.function, ACTIVATIONS))
+        if self.alpha is None:
+            set_fields(self, alpha=DEFAULT_ALPHA.get(self.function))
+        elif self.function not in DEFAULT_ALPHA:
+            raise fail(self, f"{self.function} takes no alpha; {', '.join(DEFAULT_ALPHA)} do")
+        else:
+            set_fields(self, alpha=number(self, "alpha", self.alpha))
+            if not 0 <= self.alpha < math.inf:
+                raise fail(self, f"alpha must be a finite number from 0 on, not {self.alpha}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -344,9 +427,9 @@ class Dropout(Layer):
     p: float = 0.5
 
     def __post_init__(self) -> None:
-        _set(self, p=_number(self, "p", self.p))
+        set_fields(self, p=number(self, "p", self.p))
         if not 0 <= self.p < 1:
-            raise _fail(self, f"p must lie in [0, 1), not {self.p}")
+            raise fail(self, f"p must lie in [0, 1), not {self.p}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -358,11 +441,11 @@ class Dense(Layer):
     bias: bool = True
 
     def __post_init__(self) -> None:
-        _set(
+        set_fields(
             self,
-            in_features=_int(self, "in_features", self.in_features),
-            out_features=_int(self, "out_features", self.out_features),
-            bias=_bool(self, "bias", self.bias),
+            in_features=integer(self, "in_features", self.in_features),
+            out_features=integer(self, "out_features", self.out_features),
+            bias=boolean(self, "bias", self.bias),
         )
 
 
@@ -380,15 +463,15 @@ class Sequential(Composite):
         if len(layers) == 1 and not isinstance(layers[0], Spec):
             given = layers[0]
         if not isinstance(given, Iterable) or isinstance(given, str):
-            raise _fail(self, f"takes specs, a list of specs or a mapping, not {given!r}")
+            raise fail(self, f"takes specs, a list of specs or a mapping, not {given!r}")
         named = given if isinstance(given, Mapping) else dict(enumerate(given))
-        items = tuple((str(name), _spec(self, f"layer {name}", s)) for name, s in named.items())
+        items = tuple((str(name), _a_spec(self, f"layer {name}", s)) for name, s in named.items())
         if not items:
-            raise _fail(self, "needs at least one layer")
+            raise fail(self, "needs at least one layer")
         for name, _ in items:
             if not NAME.fullmatch(name):
-                raise _fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
-        _set(self, layers=items)
+                raise fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
+        set_fields(self, layers=items)
 
     @property
     def children(self) -> tuple[tuple[str, Spec], ...]:
@@ -409,9 +492,9 @@ class Residual(Composite):
     shortcut: Spec | None = None
 
     def __post_init__(self) -> None:
-        _spec(self, "body", self.body)
+        _a_spec(self, "body", self.body)
         if self.shortcut is not None:
-            _spec(self, "shortcut", self.shortcut)
+            _a_spec(self, "shortcut", self.shortcut)
 
     @property
     def children(self) -> tuple[tuple[str, Spec], ...]:

@@ -12,7 +12,6 @@ from impls.notation import LAYER_WORDS, from_json, from_line, to_json, to_line
 from impls.notation.json_form import MAX_DEPTH, TYPES
 from impls.spec import (
     ACTIVATIONS,
-    PADDING_MODES,
     Activation,
     BatchNorm,
     Conv,
@@ -25,6 +24,7 @@ from impls.spec import (
     SeparableConv,
     Sequential,
 )
+from impls.validation import PADDING_MODES
 
 # ---------------------------------------------------------------- specs to say
 

@@ -13,10 +13,17 @@ with spaces between words::
     conv2d       cIN>OUT kSIZES sSIZES dSIZES gGROUPS PADDING MODE nobias
     depthwise2d  cIN     kSIZES sSIZES dSIZES mMULTIPLIER PADDING MODE nobias
     separable2d  cIN>OUT kSIZES sSIZES dSIZES mMULTIPLIER PADDING MODE nobias | nodwbias | nopwbias
+    transpose2d  cIN>OUT kSIZES sSIZES dSIZES gGROUPS PADDING opSIZES nobias
+    maxpool2d    kSIZES sSIZES PADDING
+    avgpool2d    kSIZES sSIZES PADDING nocount         the padding is not counted
     batchnorm2d  cIN epsNUMBER momNUMBER
+    layernorm    cIN epsNUMBER
+    groupnorm    gGROUPS cIN epsNUMBER
     dense        cIN>OUT nobias
     dropout      pNUMBER
-    relu, relu6, gap (global average pool), flatten
+    leaky_relu, elu  aNUMBER
+    relu, relu6, silu, gelu, gelu_tanh, sigmoid, hard_sigmoid, hard_swish, softplus, softmax, tanh
+    gap (global average pool), flatten
 
     SIZES    = INT { "x" INT }            one int stands for every axis
     PADDING  = "valid" | "same" | "causal" | "p" PAIR { "x" PAIR }       PAIR = INT [ ":" INT ]
@@ -40,21 +47,26 @@ from impls.notation.json_form import check_depth, loads, plain, read_spec, reada
 from impls.shapes import Shape
 from impls.spec import (
     ACTIVATIONS,
-    PADDING_MODES,
-    PADDINGS,
+    DEFAULT_ALPHA,
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
     Spec,
 )
+from impls.validation import PADDING_MODES, PADDINGS
 
 
 def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
@@ -159,11 +171,17 @@ def _field(
     """The token ``<prefix><pattern>`` for one field, left out where its default says the same."""
 
     def written(spec: Any) -> str:
+        return "" if omitted(spec) else prefix + write(getattr(spec, name))
+
+    def omitted(spec: Any) -> bool:
         default = {f.name: f.default for f in dataclasses.fields(spec)}[name]
-        omitted = default is not dataclasses.MISSING and (
-            dataclasses.replace(spec, **{name: default}) == spec
-        )
-        return "" if omitted else prefix + write(getattr(spec, name))
+        if default is dataclasses.MISSING:
+            return False
+        try:
+            without: bool = dataclasses.replace(spec, **{name: default}) == spec
+        except SpecError:  # other fields do not go with the default
+            return False
+        return without
 
     regex = re.compile(f"{prefix}({pattern})")
     return _Token((name,), prefix + example, regex, lambda text: {name: read(text)}, written)
@@ -230,7 +248,19 @@ _MULTIPLIER = _int("depth_multiplier", "m")
 _CONV = (_in_out("channels"), *_WINDOW, _int("groups", "g"), _BIAS)
 _DEPTHWISE = (_int("in_channels", "c"), *_WINDOW, _MULTIPLIER, _BIAS)
 _SEPARABLE = (_in_out("channels"), *_WINDOW, _MULTIPLIER, _SEPARABLE_BIAS)
-_BATCHNORM = (_int("num_features", "c"), _real("eps", "eps"), _real("momentum", "mom"))
+_TRANSPOSE = (
+    _in_out("channels"),
+    *_WINDOW[:4],
+    _sizes("output_padding", "op"),
+    _int("groups", "g"),
+    _BIAS,
+)
+_KERNEL, _STRIDE, _, _PADDING, _ = _WINDOW
+_MAXPOOL = (_KERNEL, _STRIDE, _PADDING)
+_NO_COUNT = _field("count_include_pad", "nocount", "nocount", lambda _: False, lambda _: "nocount")
+_AVGPOOL = (*_MAXPOOL, _NO_COUNT)
+_EPS = _real("eps", "eps")
+_BATCHNORM = (_int("num_features", "c"), _EPS, _real("momentum", "mom"))
 
 _WORDS = {
     f"{name}{rank}d": _Word(type_, {"rank": rank}, tokens, channels)
@@ -238,6 +268,9 @@ _WORDS = {
         ("conv", Conv, _CONV, "in_channels"),
         ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
         ("separable", SeparableConv, _SEPARABLE, "in_channels"),
+        ("transpose", ConvTranspose, _TRANSPOSE, "in_channels"),
+        ("maxpool", MaxPool, _MAXPOOL, None),
+        ("avgpool", AvgPool, _AVGPOOL, None),
         ("batchnorm", BatchNorm, _BATCHNORM, "num_features"),
     )
     for rank in (1, 2, 3)
@@ -246,7 +279,21 @@ _WORDS = {
     "dropout": _Word(Dropout, {}, (_real("p", "p"),)),
     "flatten": _Word(Flatten, {}, ()),
     "gap": _Word(GlobalAvgPool, {}, ()),
-    **{name: _Word(Activation, {"function": name}, ()) for name in ACTIVATIONS},
+    "layernorm": _Word(LayerNorm, {}, (_int("num_features", "c"), _EPS), "num_features"),
+    "groupnorm": _Word(
+        GroupNorm,
+        {},
+        (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
+        "num_features",
+    ),
+    **{
+        name: _Word(
+            Activation,
+            {"function": name},
+            (_real("alpha", "a"),) if name in DEFAULT_ALPHA else (),
+        )
+        for name in ACTIVATIONS
+    },
 }
 LAYER_WORDS = (*_WORDS, "residual")
 
