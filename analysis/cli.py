@@ -46,8 +46,13 @@ def parse_shape(text: str) -> Shape:
 
 def write_json(path: Path, data: Any) -> None:
     """Write ``data`` for other programs to read; ``InputError`` if the file cannot be written."""
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file; ``InputError`` if that is not possible."""
     try:
-        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
 
@@ -229,6 +234,63 @@ def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
             console.print(part)
             console.print()
     return data, [failure for title in tour.CHAPTERS for failure in data[title]["failures"]]
+
+
+# ---------------------------------------------------------------- convparity replay
+
+
+@cli.command()
+@click.argument("line")
+@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@click.option("--script", metavar="NAME", help="Write a script for a bug report instead.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to; else it is printed.")
+def replay(line: str, frameworks: str | None, script: str | None, output: Path | None) -> None:
+    """Judge again the case that a failing test printed.
+
+    LINE says a layer, the size of its input, and its data: ints:SEED (is the structure exact?) or
+    reals:SEED (is the precision that of float32?). Exit status 1 if a framework is wrong.
+
+    With --script, nothing is run: a script for pytorch, flax or keras is written, which needs
+    NumPy and that framework alone, to show the case to its maintainers.
+
+    \b
+    convparity replay "conv2d c4>8 k3x2 s2x1 d1x2 same g2 hw7x9 ints:17"
+    convparity replay "conv2d c4>8 k3 hw7 | relu reals:3" --frameworks flax
+    convparity replay "transpose1d c2>3 k4 s3 w5 ints:0" --script keras --output case.py
+    """
+    from analysis import replay as replays
+    from analysis.scripts import write_script
+
+    case = replays.parse(line)
+    if script is not None:
+        if frameworks is not None:
+            raise InputError("a script runs one framework: give --script or --frameworks, not both")
+        text = write_script(case, script)
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            write_text(output, text)
+        return
+    if output is not None:
+        raise InputError("--output is where --script writes: say --script pytorch, for one")
+    wrong = False
+    for name, verdict in replays.judge(case, _frameworks(frameworks)).items():
+        click.echo(f"{name}: {'ok' if verdict.ok else 'WRONG'}: {verdict}")
+        wrong |= not verdict.ok
+    if wrong:
+        sys.exit(1)
+
+
+# ---------------------------------------------------------------- convparity support
+
+
+@cli.command()
+def support() -> None:
+    """What each framework supports, found out by running it: the README's table, in Markdown."""
+    from analysis import support
+
+    for line in support.table():
+        click.echo(line)
 
 
 if __name__ == "__main__":

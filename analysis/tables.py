@@ -114,8 +114,8 @@ def blocks_table(blocks: Sequence[Cost], total: Cost) -> Table:
 
 def verdicts_table(title: str, verdicts: Mapping[str, Iterable[Mapping[str, Any]]]) -> Table:
     """Both verdicts of each framework, for one or several subjects."""
-    columns = ("", "framework", "on integers", "error", "of its bound", "bits", "verdict")
-    shown = table(title, *columns, text=("framework", "on integers"))
+    columns = ("", "framework", "on integers", "error", "of its bound", "bits", "arithmetic")
+    shown = table(title, *columns, "verdict", text=("framework", "on integers", "arithmetic"))
     for subject, each in verdicts.items():
         for verdict in each:
             structure, precision = verdict["structure"], verdict["precision"]
@@ -126,6 +126,7 @@ def verdicts_table(title: str, verdicts: Mapping[str, Iterable[Mapping[str, Any]
                 f"{precision['error']:.1e}",
                 _share(precision["share"]),
                 f"{precision['effective_bits']:.1f}",
+                verdict["arithmetic"],
                 mark(verdict["ok"]),
             )
         shown.add_section()

@@ -15,7 +15,7 @@ import numpy as np
 from impls.errors import UnsupportedError, WeightError, one_of
 from impls.layouts import Layout
 from impls.shapes import output_shape, parameter_shapes
-from impls.spec import Spec, walk
+from impls.spec import Sequential, Spec
 from impls.weights import Weights, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -111,7 +111,6 @@ class Adapter(ABC):
         if weights is not None:
             check_weights(spec, weights)
             weights = {name: np.asarray(weights[name]) for name in parameter_shapes(spec)}
-        _refuse(self.name, spec)
         return self.make(spec, weights, device, dtype)
 
     @final
@@ -125,27 +124,34 @@ class Adapter(ABC):
     @final
     def load(self, module: Any, weights: Mapping[str, np.ndarray]) -> None:
         """Overwrite a module's weights; nothing is written unless all of them fit."""
-        check_weights(self.describe(module), weights)
-        for name, slot in self.slots(module).items():
-            array = slot.layout.to_native(np.asarray(weights[name]))
-            if tuple(slot.variable.shape) != array.shape:
-                raise WeightError(
-                    f"{self.name}: {name} needs the native shape {array.shape}, its layer holds "
-                    f"{tuple(slot.variable.shape)}: the module was given an array that misfits it"
-                )
-            self.write(slot.variable, array)
+        spec = self.describe(module)
+        check_weights(spec, weights)
+        for name, slot in self._fitting_slots(module, spec).items():
+            self.write(slot.variable, slot.layout.to_native(np.asarray(weights[name])))
 
     @final
     def dump(self, module: Any) -> Weights:
         """A module's weights as canonical arrays of its own; later changes don't reach them."""
-        slots = self.slots(module)
         spec = self.describe(module)
         weights = {
             name: np.ascontiguousarray(slot.layout.to_canonical(self.read(slot.variable)))
-            for name, slot in slots.items()
+            for name, slot in self._fitting_slots(module, spec).items()
         }
-        check_weights(spec, weights)  # a module can have been given an array that misfits it
+        check_weights(spec, weights)  # training may have made NaN of them
         return weights
+
+    def _fitting_slots(self, module: Any, spec: Spec) -> dict[str, Slot]:
+        """The slots of ``spec``; two of the frameworks let a module hold arrays that misfit it."""
+        slots = self.slots(module)
+        for name, shape in parameter_shapes(spec).items():
+            needed = slots[name].layout.native_shape(shape)
+            held = tuple(slots[name].variable.shape)
+            if held != needed:
+                raise WeightError(
+                    f"{self.name}: {name} needs the native shape {needed}, its layer holds {held}: "
+                    "the module was given an array that misfits it"
+                )
+        return slots
 
     @final
     def apply(self, module: Any, spec: Spec, x: np.ndarray) -> np.ndarray:
@@ -154,16 +160,14 @@ class Adapter(ABC):
         return self.forward(module, np.asarray(x))
 
 
-def _refuse(name: str, spec: Spec) -> None:
-    for path, layer in walk(spec):
-        if getattr(layer, "rank", 2) != 2:
-            what = f"rank {layer.rank}"  # type: ignore[attr-defined]
-        elif getattr(layer, "padding_mode", "zeros") != "zeros":
-            what = f"padding_mode {layer.padding_mode!r}"  # type: ignore[attr-defined]
-        else:
-            continue
-        where = f" in {path}" if path else ""
-        raise UnsupportedError(f"{name}: {what} of {type(layer).__name__}{where} is not built yet")
+def check_names(framework: str, spec: Sequential, taken: type) -> None:
+    """Raise where a child bears the name of something that its native container has."""
+    for name, _ in spec.children:
+        if hasattr(taken, name):
+            raise UnsupportedError(
+                f"{framework}: a layer cannot be called {name!r}, which {taken.__name__} has: "
+                "give it another name"
+            )
 
 
 def find_reader(module: Any, readers: Mapping[type, Any], call: str) -> Any:

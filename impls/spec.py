@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from impls.errors import one_of
+from impls.errors import SpecError, one_of
 from impls.validation import (
     boolean,
     convolution,
@@ -65,6 +65,8 @@ class Composite(Spec):
 
 def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Spec]]:
     """Every layer without children, depth first, with its dotted path ("" for ``spec`` itself)."""
+    if not isinstance(spec, Spec):
+        raise SpecError(f"{spec!r} is not a spec")
     if not isinstance(spec, Composite):
         yield path, spec
         return
@@ -468,7 +470,10 @@ class Sequential(Composite):
         items = tuple((str(name), _a_spec(self, f"layer {name}", s)) for name, s in named.items())
         if not items:
             raise fail(self, "needs at least one layer")
-        for name, _ in items:
+        names = [name for name, _ in items]
+        for name in names:
+            if names.count(name) > 1:
+                raise fail(self, f"two layers are called {name!r}")
             if not NAME.fullmatch(name):
                 raise fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
         set_fields(self, layers=items)

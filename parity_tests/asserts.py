@@ -9,16 +9,16 @@ from hypothesis import event
 
 from analysis.cases import exact_shape, integer_case, real_case
 from analysis.parity import precision, structure
+from analysis.replay import Replay
 from analysis.rounding import exact_input, trace
 from impls.adapter import Adapter
-from impls.notation import to_line
-from parity_tests.strategies import Case, cells
+from parity_tests.cells import cells
+from parity_tests.strategies import Case
 
 
-def replay(case: Case) -> str:
-    """The case in one line, and the command that judges it again."""
-    line = to_line(case.spec, case.input_shape)
-    return f"  spec:   {line}\n  replay: convparity compare '{line}' --seed {case.seed}"
+def replay(case: Case, data: str = "ints") -> str:
+    """The command that judges the case again, on the same data ("ints" or "reals")."""
+    return f"  replay: convparity replay '{Replay(case.spec, case.input_shape, data, case.seed)}'"
 
 
 def assert_structure(case: Case, adapters: Iterable[Adapter]) -> None:
@@ -60,7 +60,7 @@ def assert_precision(case: Case, adapters: Iterable[Adapter]) -> None:
         for device in adapter.devices():
             module = adapter.build(case.spec, weights, device=device)
             verdict = precision(adapter.apply(module, case.spec, x), target)
-            assert verdict.ok, f"{adapter.name} on {device}: {verdict}\n{replay(case)}"
+            assert verdict.ok, f"{adapter.name} on {device}: {verdict}\n{replay(case, 'reals')}"
 
 
 @contextmanager

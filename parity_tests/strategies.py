@@ -1,34 +1,41 @@
 """Strategies that construct valid specs with an input shape and a data seed; nothing is filtered.
 
-Every draw is ordered so that its simplest value comes first: a failure shrinks to one group, one
-channel, a kernel of 1, stride 1, no padding. Sizes follow from the output size that was drawn, so
-that strides which do not divide them, one-pixel outputs and kernels larger than the input occur.
+The rank is drawn first, then the kind of layer, then its window, then sizes that fit. Every draw
+is ordered so that its simplest value comes first: a failure shrinks to rank 1, one group, one
+channel, a kernel of 1, stride 1, no padding. Rank 1 is the simplest because Hypothesis prefers
+fewer choices to smaller ones, and a row of pixels can be worked out by hand; a failure that is
+still of rank 2 or 3 needs its axes. Sizes follow from the output size that was drawn, so that
+strides which do not divide them, one-pixel outputs and kernels larger than the input occur.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
 from impls import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
     Spec,
     output_shape,
 )
-from impls.shapes import Shape, effective_kernel, padding_pairs
-from impls.spec import walk
-
-MAX_KERNEL, MAX_STRIDE, MAX_DILATION, MAX_OUTPUT, MAX_PAD = 4, 3, 3, 4, 3
+from impls.shapes import Shape, effective_kernel
+from impls.spec import ACTIVATIONS, DEFAULT_ALPHA
+from impls.validation import PADDING_MODES
 
 
 class Case(NamedTuple):
@@ -39,6 +46,25 @@ class Case(NamedTuple):
     seed: int
 
 
+class Largest(NamedTuple):
+    """How far the draws of one rank go; a volume must stay small enough to be judged often."""
+
+    kernel: int
+    stride: int
+    dilation: int
+    output: int
+    pad: int
+
+
+LARGEST = {
+    1: Largest(kernel=5, stride=4, dilation=3, output=5, pad=5),
+    2: Largest(kernel=4, stride=3, dilation=3, output=4, pad=3),
+    3: Largest(kernel=3, stride=2, dilation=2, output=2, pad=2),
+}
+
+Pair = tuple[Spec, Shape]
+
+ranks = st.sampled_from([1, 2, 3])
 seeds = st.integers(0, 2**16 - 1)
 batches = st.integers(1, 3)
 
@@ -49,58 +75,86 @@ def axes(values: st.SearchStrategy[int], rank: int) -> st.SearchStrategy[tuple[i
     return values.map(lambda value: (value,) * rank) | each
 
 
+# ---------------------------------------------------------------- convolutions
+
+
 @st.composite
-def windows(draw: Any, channels: int, rank: int = 2) -> tuple[dict[str, Any], Shape]:
+def windows(draw: Any, channels: int, rank: int) -> tuple[dict[str, Any], Shape]:
     """The window of a convolution, and spatial sizes that fit it."""
-    kernel = draw(axes(st.integers(1, MAX_KERNEL), rank))
-    stride = draw(axes(st.integers(1, MAX_STRIDE), rank))
-    dilation = draw(axes(st.integers(1, MAX_DILATION), rank))
-    pads = st.tuples(st.integers(0, MAX_PAD), st.integers(0, MAX_PAD))
-    padding = draw(st.sampled_from(["valid", "same"]) | st.tuples(*[pads] * rank))
+    largest = LARGEST[rank]
+    kernel = draw(axes(st.integers(1, largest.kernel), rank))
+    stride = draw(axes(st.integers(1, largest.stride), rank))
+    dilation = draw(axes(st.integers(1, largest.dilation), rank))
     extent = effective_kernel(kernel, dilation)
+    causal = ["causal"] * 2 if rank == 1 else []  # twice, as "wide": each has cells by the dozen
+    padding = draw(st.sampled_from(["valid", "same", *causal, "pairs", "wide", "wide"]))
+    mode = draw(st.sampled_from(PADDING_MODES))
+    least = 2 if mode == "reflect" and padding != "valid" else 1  # one pixel has no reflection
+    if padding == "wide":  # each pad wider than the input
+        sizes = draw(st.tuples(*[st.integers(least, least + 1)] * rank))
+        more = st.integers(1, 2)
+        padding = tuple(
+            (n + draw(more), max(n, k - 2 * n) + draw(more))
+            for n, k in zip(sizes, extent, strict=True)
+        )
+    else:
+        if padding == "pairs":
+            pads = st.tuples(*[st.integers(0, largest.pad)] * 2)
+            padding = draw(st.tuples(*[pads] * rank))
+        sizes = _sizes(draw, rank, extent, stride, padding, least)
+        if padding in ("same", "causal") and channels >= least and draw(st.booleans()):
+            sizes = (channels,) * rank  # H = W = C: a swapped axis has the right shape
+    window = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    return {**window, "padding_mode": mode, "rank": rank}, sizes
+
+
+def _sizes(
+    draw: Any, rank: int, extent: Shape, stride: Shape, padding: Any, least: int = 1
+) -> Shape:
+    """Sizes, each of at least ``least``, from the output size that is drawn for each axis."""
     sizes = []
     for axis in range(rank):
-        wanted = draw(st.integers(1, MAX_OUTPUT))
+        wanted = draw(st.integers(1, LARGEST[rank].output))
         rest = draw(st.integers(0, stride[axis] - 1))  # pixels that the stride leaves over
         size = (wanted - 1) * stride[axis] + rest
-        if padding == "same":
-            sizes.append(size + 1)
-            continue
-        size += extent[axis] - (0 if padding == "valid" else sum(padding[axis]))
-        short = max(0, 1 - size)  # the padding alone covers the kernel: one pixel more at least
+        match padding:
+            case "same" | "causal":
+                size += 1
+            case "valid":
+                size += extent[axis]
+            case _:
+                size += extent[axis] - sum(padding[axis])
+        short = max(0, least - size)  # the padding alone covers the kernel: more pixels at least
         sizes.append(size + -(-short // stride[axis]) * stride[axis])
-    if padding == "same" and draw(st.booleans()):
-        sizes = [channels] * rank  # H = W = C: a swapped axis has the right shape
-    window = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-    return window, tuple(sizes)
+    return tuple(sizes)
 
 
 @st.composite
-def convs(draw: Any) -> tuple[Spec, Shape]:
+def convs(draw: Any, rank: int) -> Pair:
     """A regular convolution, grouped or not."""
     groups = draw(st.integers(1, 3))
     in_channels = groups * draw(st.integers(1, 3))
     out_channels = draw(st.just(in_channels) | st.integers(1, 4).map(lambda n: n * groups))
-    window, sizes = draw(windows(in_channels))
+    window, sizes = draw(windows(in_channels, rank))
     spec = Conv(in_channels, out_channels, groups=groups, bias=draw(st.booleans()), **window)
     return spec, (draw(batches), *sizes, in_channels)
 
 
 @st.composite
-def depthwise_convs(draw: Any) -> tuple[Spec, Shape]:
+def depthwise_convs(draw: Any, rank: int) -> Pair:
     """A depthwise convolution with any multiplier."""
     channels = draw(st.integers(1, 4))
-    window, sizes = draw(windows(channels))
+    window, sizes = draw(windows(channels, rank))
     multiplier, bias = draw(st.integers(1, 3)), draw(st.booleans())
     spec = DepthwiseConv(channels, depth_multiplier=multiplier, bias=bias, **window)
     return spec, (draw(batches), *sizes, channels)
 
 
 @st.composite
-def separable_convs(draw: Any) -> tuple[Spec, Shape]:
+def separable_convs(draw: Any, rank: int) -> Pair:
     """A separable convolution with a bias on each step by itself."""
     channels = draw(st.integers(1, 4))
-    window, sizes = draw(windows(channels))
+    window, sizes = draw(windows(channels, rank))
     spec = SeparableConv(
         channels,
         draw(st.just(channels) | st.integers(1, 5)),
@@ -112,115 +166,205 @@ def separable_convs(draw: Any) -> tuple[Spec, Shape]:
     return spec, (draw(batches), *sizes, channels)
 
 
-convolutions = convs() | depthwise_convs() | separable_convs()
+@st.composite
+def transposed_convs(draw: Any, rank: int) -> Pair:
+    """A transposed convolution; its padding leaves at least one pixel of each axis."""
+    largest = LARGEST[rank]
+    groups = draw(st.integers(1, 3))
+    in_channels = groups * draw(st.integers(1, 3))
+    out_channels = draw(st.just(in_channels) | st.integers(1, 3).map(lambda n: n * groups))
+    kernel = draw(axes(st.integers(1, largest.kernel), rank))
+    stride = draw(axes(st.integers(1, largest.stride), rank))
+    dilation = draw(axes(st.integers(1, largest.dilation), rank))
+    sizes = draw(st.tuples(*[st.integers(1, largest.output)] * rank))
+    padding = draw(st.sampled_from(["valid", "same", "pairs"]))
+    extra = tuple(draw(st.integers(0, s - 1)) for s in stride)
+    if padding == "same":  # only now: with a draw less it would be simpler than "valid"
+        extra = (0,) * rank
+    if padding == "pairs":
+        crops = []
+        extent = effective_kernel(kernel, dilation)
+        for n, s, k, more in zip(sizes, stride, extent, extra, strict=True):
+            spare = (n - 1) * s + k + more - 1  # all but one pixel
+            low = draw(st.integers(0, min(largest.pad, spare)))
+            crops.append((low, draw(st.integers(0, min(largest.pad, spare - low)))))
+        padding = tuple(crops)
+    spec = ConvTranspose(
+        in_channels,
+        out_channels,
+        kernel,
+        stride,
+        padding,
+        extra,
+        groups,
+        draw(st.booleans()),
+        dilation,
+        rank,
+    )
+    return spec, (draw(batches), *sizes, in_channels)
+
+
+# ---------------------------------------------------------------- other layers
 
 
 @st.composite
-def batch_norms(draw: Any, channels: int) -> Spec:
-    """A BatchNorm with an epsilon that networks use."""
-    return BatchNorm(channels, draw(st.sampled_from([1e-5, 1e-3])))
+def _pool_windows(draw: Any, rank: int) -> tuple[dict[str, Any], Shape]:
+    """The window of a pool, whose padding is smaller than the kernel, and sizes that fit it."""
+    largest = LARGEST[rank]
+    kernel = draw(axes(st.integers(1, largest.kernel), rank))
+    stride = draw(st.just(kernel) | axes(st.integers(1, largest.stride), rank))
+    pads = [st.tuples(*[st.integers(0, k - 1)] * 2) for k in kernel]
+    padding = draw(st.just("valid") | st.just("same") | st.tuples(*pads))
+    window = {"kernel_size": kernel, "stride": stride, "padding": padding, "rank": rank}
+    return window, _sizes(draw, rank, kernel, stride, padding)
 
 
 @st.composite
-def chains(draw: Any) -> tuple[Spec, Shape]:
-    """What networks are made of: convolutions, norms, activations, residuals, then a head."""
-    first, shape = draw(convolutions)
-    layers: list[Spec] = [first]
+def max_pools(draw: Any, rank: int) -> Pair:
+    """A max pool; with a stride of its own or its kernel's."""
+    window, sizes = draw(_pool_windows(rank))
+    return MaxPool(**window), (draw(batches), *sizes, draw(st.integers(1, 4)))
+
+
+@st.composite
+def avg_pools(draw: Any, rank: int) -> Pair:
+    """An average pool, which counts its padding or does not."""
+    window, sizes = draw(_pool_windows(rank))
+    spec = AvgPool(**window, count_include_pad=draw(st.booleans()))
+    return spec, (draw(batches), *sizes, draw(st.integers(1, 4)))
+
+
+@st.composite
+def values(draw: Any, rank: int, flat: bool = True) -> Shape:
+    """The shape of an input of any size; at times one without spatial axes, as behind a pool."""
+    sizes = draw(st.tuples(*[st.integers(1, 3 if rank == 3 else 5)] * rank))
+    if flat and draw(st.integers(0, 3)) == 3:
+        sizes = ()
+    return (draw(batches), *sizes, draw(st.sampled_from([1, 2, 3, 4, 6, 8])))
+
+
+def norms_of(channels: int, rank: int) -> dict[type, st.SearchStrategy[Spec]]:
+    """Each kind of normalisation, with an epsilon that networks use."""
+    eps = st.sampled_from([1e-5, 1e-3])
+    divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+    return {
+        BatchNorm: st.builds(BatchNorm, st.just(channels), eps, rank=st.just(rank)),
+        LayerNorm: st.builds(LayerNorm, st.just(channels), eps),
+        GroupNorm: st.builds(GroupNorm, st.sampled_from(divisors), st.just(channels), eps),
+    }
+
+
+def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
+    """A normalisation of one kind, by rank; BatchNorm alone needs spatial axes."""
+
+    @st.composite
+    def norm(draw: Any, rank: int) -> Pair:
+        shape = draw(values(rank, flat=kind is not BatchNorm))
+        return draw(norms_of(shape[-1], rank)[kind]), shape
+
+    return norm
+
+
+def activations(function: str) -> st.SearchStrategy[Spec]:
+    """An activation; one that takes an alpha with its own or another."""
+    if function in DEFAULT_ALPHA:
+        return st.sampled_from([None, 0.25, 0.3, 2.0]).map(lambda a: Activation(function, a))
+    return st.just(Activation(function))
+
+
+any_activation = st.sampled_from(ACTIVATIONS).flatmap(activations)
+
+
+def activation_layers(rank: int) -> st.SearchStrategy[Pair]:
+    """An activation of any input."""
+    return st.tuples(any_activation, values(rank))
+
+
+# ---------------------------------------------------------------- the whole surface
+
+MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
+    Conv: convs,
+    DepthwiseConv: depthwise_convs,
+    SeparableConv: separable_convs,
+    ConvTranspose: transposed_convs,
+    MaxPool: max_pools,
+    AvgPool: avg_pools,
+    BatchNorm: norms(BatchNorm),
+    LayerNorm: norms(LayerNorm),
+    GroupNorm: norms(GroupNorm),
+    Activation: activation_layers,
+}
+
+
+@st.composite
+def layers(draw: Any, *kinds: type, rank: int | None = None) -> Pair:
+    """One layer of one of ``kinds``, at any rank or at one."""
+    rank = rank or draw(ranks)
+    return draw(MAKERS[draw(st.sampled_from(kinds))](rank))
+
+
+@st.composite
+def chains(draw: Any, exact: bool = False) -> Pair:
+    """What networks are made of: convolutions, norms, activations, residuals, then a head.
+
+    ``exact`` leaves out what rounds even on small integers.
+    """
+    rank = draw(ranks)
+    first, shape = draw(MAKERS[draw(st.sampled_from([Conv, SeparableConv, ConvTranspose]))](rank))
+    parts: list[Spec] = [first]
     now = output_shape(first, shape)
-    for _ in range(draw(st.integers(0, 2))):
-        channels = now[-1]
-        same = Conv(channels, channels, draw(st.integers(1, 3)), padding="same")
-        body = draw(st.sampled_from([same, Sequential(Activation("relu6"), same)]))
-        layer = draw(
-            batch_norms(channels)
-            | st.sampled_from([Activation("relu"), Activation("relu6"), Dropout(0.5)])
-            | st.sampled_from([Residual(body), Residual(body, Conv(channels, channels, 1))])
-        )
-        layers.append(layer)
-    match draw(st.sampled_from(["none", "flatten", "pool"])):
+    for _ in range(draw(st.integers(0, 3))):
+        parts.append(draw(_links(now[-1], rank, exact)))
+        now = output_shape(parts[-1], now)
+    heads = ["none", "flatten", "pool"]
+    if exact and isinstance(first, ConvTranspose):
+        heads.remove("pool")  # n * 3 pixels, say, never are a power of two, as exact means need
+    match draw(st.sampled_from(heads)):
         case "flatten":
-            layers += [Flatten(), Dense(now[1] * now[2] * now[3], draw(st.integers(1, 4)))]
+            features = output_shape(Flatten(), now)[-1]
+            parts += [Flatten(), Dense(features, draw(st.integers(1, 4)))]
         case "pool":
-            layers += [GlobalAvgPool(), Dense(now[-1], draw(st.integers(1, 4)))]
+            parts += [GlobalAvgPool(), Dense(now[-1], draw(st.integers(1, 4)))]
     if draw(st.booleans()):
-        return Sequential({f"layer{i}": layer for i, layer in enumerate(layers)}), shape
-    return Sequential(layers), shape
+        return Sequential({f"layer{i}": part for i, part in enumerate(parts)}), shape
+    return Sequential(parts), shape
 
 
-def cases(specs: st.SearchStrategy[tuple[Spec, Shape]]) -> st.SearchStrategy[Case]:
+@st.composite
+def _links(draw: Any, channels: int, rank: int, exact: bool) -> Spec:
+    """A layer that any values can pass through."""
+    size = draw(st.integers(1, 3))
+    same = Conv(channels, channels, size, padding="same", rank=rank)
+    body = draw(st.sampled_from([same, Sequential(Activation("relu6"), same)]))
+    norms_here = norms_of(channels, rank)
+    pool = st.sampled_from([MaxPool, AvgPool] if not exact else [MaxPool])
+    links = [
+        st.sampled_from([Activation("relu"), Activation("relu6")]),
+        st.just(Dropout(0.5)),
+        norms_here[BatchNorm],
+        st.sampled_from([Residual(body), Residual(body, Conv(channels, channels, 1, rank=rank))]),
+        st.builds(lambda kind, s: kind(2, s, "same", rank=rank), pool, st.integers(1, 2)),
+    ]
+    if not exact:
+        links += [norms_here[LayerNorm], norms_here[GroupNorm], any_activation]
+    return draw(st.one_of(links))
+
+
+def cases(specs: st.SearchStrategy[Pair]) -> st.SearchStrategy[Case]:
     """Specs with their input shapes, as cases: a data seed is added."""
     return st.builds(lambda pair, seed: Case(*pair, seed), specs, seeds)
 
 
-layer_cases = cases(convolutions)
+CONVS = (Conv, DepthwiseConv, SeparableConv)
+
+conv_cases = cases(layers(*CONVS))
+transposed_cases = cases(layers(ConvTranspose))
+linear_cases = cases(layers(*CONVS, ConvTranspose))
+max_pool_cases = cases(layers(MaxPool))
+avg_pool_cases = cases(layers(AvgPool))
+pool_cases = cases(layers(MaxPool, AvgPool))
+norm_cases = cases(layers(BatchNorm, LayerNorm, GroupNorm))
+activation_cases = cases(layers(Activation))
+layer_cases = cases(layers(*MAKERS))
+exact_chain_cases = cases(chains(exact=True))
 chain_cases = cases(chains())
-
-
-# ---------------------------------------------------------------- hard cells
-
-
-def cells(case: Case) -> Iterator[str]:
-    """The hard cells that a case lies in: where ports go wrong, and what each must have drawn."""
-    batch, *spatial, channels = case.input_shape
-    out = output_shape(case.spec, case.input_shape)
-    yield "batch of 1" if batch == 1 else "batch of several"
-    if set(spatial) == {channels}:
-        yield "H = W = C"
-    if len({*spatial, channels}) == len(spatial) + 1:
-        yield "H, W, C all distinct"
-    for _, layer in walk(case.spec):
-        if isinstance(layer, Conv | DepthwiseConv) and layer.kernel_size != (1,) * layer.rank:
-            yield from _window_cells(layer, tuple(spatial))
-            break  # the sizes that reach a later layer are not the input's
-    if isinstance(case.spec, Conv):
-        yield "in = out" if channels == out[-1] else "in != out"
-        if case.spec.groups > 1 and channels > case.spec.groups:
-            yield "several channels a group"
-    depthwise = case.spec.depthwise if isinstance(case.spec, SeparableConv) else case.spec
-    if isinstance(depthwise, DepthwiseConv) and depthwise.depth_multiplier > 1:
-        yield "depth multiplier"
-    if len(out) > 2 and set(out[1:-1]) == {1}:
-        yield "one-pixel output"
-
-
-def _window_cells(layer: Conv | DepthwiseConv, spatial: Shape) -> Iterator[str]:
-    kernel, stride, dilation = layer.kernel_size, layer.stride, layer.dilation
-    extent = effective_kernel(kernel, dilation)
-    pairs = padding_pairs(layer, spatial)
-    if any(k % 2 == 0 for k in kernel):
-        yield "even kernel"
-    if len(set(kernel)) > 1:
-        yield "non-square kernel"
-    if len(set(stride)) > 1:
-        yield "unequal strides"
-    if any(s > 1 and d > 1 and k > 1 for s, d, k in zip(stride, dilation, kernel, strict=True)):
-        yield "stride with dilation"
-    if any(n % s for n, s in zip(spatial, stride, strict=True)):
-        yield "stride does not divide the size"
-    if layer.padding == "same" and any(k > n for k, n in zip(extent, spatial, strict=True)):
-        yield "kernel larger than the input"
-    if any(low != high for low, high in pairs):
-        yield "asymmetric same" if layer.padding == "same" else "asymmetric pairs"
-
-
-HARD_CELLS = frozenset(
-    {
-        "batch of 1",
-        "batch of several",
-        "H = W = C",
-        "H, W, C all distinct",
-        "in = out",
-        "in != out",
-        "several channels a group",
-        "depth multiplier",
-        "one-pixel output",
-        "even kernel",
-        "non-square kernel",
-        "unequal strides",
-        "stride with dilation",
-        "stride does not divide the size",
-        "kernel larger than the input",
-        "asymmetric same",
-        "asymmetric pairs",
-    }
-)

@@ -13,7 +13,7 @@ from analysis.rounding import exact_input, round_to, trace
 from impls import BatchNorm, Conv, Sequential, UnsupportedError, dump, init_weights
 from impls.adapter import DTYPES, Adapter
 from parity_tests.asserts import replay
-from parity_tests.strategies import Case, layer_cases
+from parity_tests.strategies import Case, linear_cases, max_pool_cases
 
 pytestmark = pytest.mark.frameworks
 
@@ -32,7 +32,7 @@ def enabled(adapter: Adapter, dtype: str) -> Iterator[None]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @settings(max_examples=25)
-@given(case=layer_cases)
+@given(case=linear_cases | max_pool_cases)
 def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
     weights, x = integer_case(case.spec, case.input_shape, case.seed, dtype)
     target = trace(case.spec, weights, exact_input(x, dtype))

@@ -1,7 +1,9 @@
 """The gradients of every framework are the reference's, exactly, on integers.
 
-A convolution is linear in its input and in each of its weights: its gradient g satisfies
-<g, d> = <cotangent, f(at + d) - f(at)> for every step d, and on integers both sides are exact.
+What is linear in its input and in each of its weights has a gradient g with
+<g, d> = <cotangent, f(at + d) - f(at)> for every step d, and on integers both sides are exact. So
+are those of a max pool, while no step changes which value is the largest. An average divides,
+which rounds. What is curved is held against the other frameworks.
 """
 
 from collections import defaultdict
@@ -11,38 +13,53 @@ import pytest
 from hypothesis import given, settings
 
 from analysis.cases import integer_case
+from analysis.rounding import exact_input
 from impls import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
+    Spec,
     init_weights,
     parameter_shapes,
     reference,
 )
 from impls.adapter import Adapter
+from impls.shapes import Shape
+from impls.spec import ACTIVATIONS
 from parity_tests.asserts import replay
-from parity_tests.strategies import Case, layer_cases
+from parity_tests.strategies import Case, avg_pool_cases, linear_cases, max_pool_cases
 
 pytestmark = pytest.mark.frameworks
 
 
+def integers_like(case: Case, shape: Shape) -> np.ndarray:
+    """Small integers, other ones than the data."""
+    rng = np.random.default_rng([case.seed, 1])
+    return rng.integers(-3, 3, shape, endpoint=True).astype(np.float32)
+
+
 @settings(max_examples=60)
-@given(case=layer_cases)
-def test_layers(adapter: Adapter, case: Case) -> None:
+@given(case=linear_cases)
+def test_linear(adapter: Adapter, case: Case) -> None:
     weights, x = integer_case(case.spec, case.input_shape, case.seed)
     y = reference(case.spec, weights, x)
-    rng = np.random.default_rng(case.seed)
-    cotangent = rng.integers(-3, 3, y.shape, endpoint=True).astype(np.float32)
+    cotangent = integers_like(case, y.shape)
     module = adapter.build(case.spec, weights)
     by_x, by_weight = adapter.backward(module, x, cotangent)
     assert by_x.shape == x.shape, replay(case)
     assert {n: g.shape for n, g in by_weight.items()} == parameter_shapes(case.spec), replay(case)
+    rng = np.random.default_rng(case.seed)
     for name, gradient in {"x": by_x, **by_weight}.items():
         for _ in range(2):  # a wrong gradient is orthogonal to a random step once in many times
             step = rng.integers(-3, 3, gradient.shape, endpoint=True)
@@ -54,16 +71,69 @@ def test_layers(adapter: Adapter, case: Case) -> None:
             )
 
 
-def test_network(adapters: list[Adapter]) -> None:
-    """Through every kind of layer, three frameworks agree as far as rounding lets them."""
-    spec = Sequential(
-        Conv(3, 8, 3, stride=2, padding="same", bias=False),
-        BatchNorm(8, eps=1e-3),
-        Activation("relu6"),
-        Residual(SeparableConv(8, 8, 3, padding="same")),
-        Activation("relu"),
-        Sequential({"pool": GlobalAvgPool(), "flatten": Flatten(), "dense": Dense(8, 5)}),
+@settings(max_examples=30)
+@given(case=max_pool_cases)
+def test_max_pools(adapter: Adapter, case: Case) -> None:
+    """Values so far apart that a step leaves their order as it is: there the pool is linear."""
+    rng = np.random.default_rng(case.seed)
+    size = int(np.prod(case.input_shape))
+    x = 8 * rng.permutation(size).reshape(case.input_shape).astype(np.float32)
+    y = reference(case.spec, {}, x)
+    cotangent, step = integers_like(case, y.shape), integers_like(case, x.shape)
+    by_x, _ = adapter.backward(adapter.build(case.spec, {}), x, cotangent)
+    expected = np.vdot(cotangent, reference(case.spec, {}, x + step) - y)
+    got = np.vdot(by_x.astype(float), step)
+    assert got == expected, f"{adapter.name}: {got}, not {expected}\n{replay(case)}"
+
+
+@settings(max_examples=30)
+@given(case=avg_pool_cases)
+def test_average_pools(adapter: Adapter, case: Case) -> None:
+    """Each entry sums one quotient a window that sees it: so many roundings, and no more."""
+    x, step = np.zeros(case.input_shape, np.float32), integers_like(case, case.input_shape)
+    change = reference(case.spec, {}, step)
+    cotangent = integers_like(case, change.shape)
+    by_x, _ = adapter.backward(adapter.build(case.spec, {}), x, cotangent)
+    spread = np.vdot(abs(cotangent), reference(case.spec, {}, abs(step)))
+    bound = exact_input(x).gamma(np.prod(case.spec.kernel_size) + 3) * spread
+    expected, got = np.vdot(cotangent, change), np.vdot(by_x.astype(float), step)
+    assert abs(got - expected) <= bound, (
+        f"{adapter.name}: {got}, not {expected} within {bound:.1e}\n{replay(case)}"
     )
+
+
+NETWORK = Sequential(
+    Conv(3, 8, 3, stride=2, padding="same", bias=False),
+    BatchNorm(8, eps=1e-3),
+    Activation("relu6"),
+    Residual(SeparableConv(8, 8, 3, padding="same")),
+    Activation("relu"),
+    Sequential({"pool": GlobalAvgPool(), "flatten": Flatten(), "dense": Dense(8, 5)}),
+)
+DECODER = Sequential(
+    ConvTranspose(3, 8, 3, 2, 1, 1, dilation=2),
+    GroupNorm(2, 8),
+    MaxPool(3, 2, 1),
+    Conv(8, 6, 3, padding=2, padding_mode="reflect"),
+    LayerNorm(6),
+    AvgPool(2, 1, "same", count_include_pad=False),
+    Sequential(GlobalAvgPool(), Dense(6, 5)),
+)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        NETWORK,
+        DECODER,
+        *(
+            Sequential(Conv(3, 4, 3), Activation(function), GlobalAvgPool(), Dense(4, 5))
+            for function in ACTIVATIONS
+        ),
+    ],
+)
+def test_network(adapters: list[Adapter], spec: Spec) -> None:
+    """Through every kind of layer, three frameworks agree as far as rounding lets them."""
     weights = init_weights(spec, seed=3)
     rng = np.random.default_rng(3)
     x, cotangent = (rng.standard_normal(n).astype(np.float32) for n in ((2, 9, 8, 3), (2, 5)))

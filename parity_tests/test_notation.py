@@ -11,107 +11,25 @@ from impls.errors import SpecError
 from impls.notation import LAYER_WORDS, from_json, from_line, to_json, to_line
 from impls.notation.json_form import MAX_DEPTH, TYPES
 from impls.spec import (
-    ACTIVATIONS,
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
 )
-from impls.validation import PADDING_MODES
+from parity_tests.any_specs import COMPOSITES, INTS, LAYERS, leaves, specs, unnamed_specs
 
-# ---------------------------------------------------------------- specs to say
-
-INTS = st.integers(1, 12)
-SPEC_NAMES = st.text("abYZ019_", min_size=1, max_size=3)
-
-
-@st.composite
-def windows(draw):
-    rank = draw(st.integers(1, 3))
-    axes = st.one_of(INTS, st.tuples(*[INTS] * rank))
-    amount = st.integers(0, 3)
-    paddings = [st.sampled_from(["valid", "same"]), amount, st.tuples(*[amount] * rank)]
-    paddings.append(st.tuples(*[st.tuples(amount, amount)] * rank))
-    if rank == 1:
-        paddings.append(st.just("causal"))
-    return {
-        "rank": rank,
-        "in_channels": draw(INTS),
-        "kernel_size": draw(axes),
-        "stride": draw(axes),
-        "dilation": draw(axes),
-        "padding": draw(st.one_of(paddings)),
-        "padding_mode": draw(st.sampled_from(PADDING_MODES)),
-    }
-
-
-@st.composite
-def convs(draw):
-    window, groups = draw(windows()), draw(st.integers(1, 3))
-    window["in_channels"] *= groups
-    return Conv(**window, out_channels=groups * draw(INTS), groups=groups, bias=draw(st.booleans()))
-
-
-@st.composite
-def depthwise_convs(draw):
-    return DepthwiseConv(**draw(windows()), depth_multiplier=draw(INTS), bias=draw(st.booleans()))
-
-
-@st.composite
-def separable_convs(draw):
-    return SeparableConv(
-        **draw(windows()),
-        out_channels=draw(INTS),
-        depth_multiplier=draw(INTS),
-        depthwise_bias=draw(st.booleans()),
-        pointwise_bias=draw(st.booleans()),
-    )
-
-
-LAYERS = {
-    Conv: convs(),
-    DepthwiseConv: depthwise_convs(),
-    SeparableConv: separable_convs(),
-    BatchNorm: st.builds(
-        BatchNorm,
-        INTS,
-        st.floats(0, 1, exclude_min=True, exclude_max=True) | st.just(1e-5),
-        st.floats(0, 1) | st.just(0.1),
-        st.integers(1, 3),
-    ),
-    Activation: st.builds(Activation, st.sampled_from(ACTIVATIONS)),
-    GlobalAvgPool: st.just(GlobalAvgPool()),
-    Flatten: st.just(Flatten()),
-    Dropout: st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
-    Dense: st.builds(Dense, INTS, INTS, st.booleans()),
-}
-
-
-def numbered(children):
-    return st.lists(children, min_size=1, max_size=4).map(Sequential)
-
-
-def named(children):
-    return st.dictionaries(SPEC_NAMES, children, min_size=1, max_size=4).map(Sequential)
-
-
-def residuals(children):
-    return st.builds(Residual, children, st.none() | children)
-
-
-COMPOSITES = {Sequential: (numbered, named), Residual: (residuals,)}
-leaves = st.one_of(*LAYERS.values())
-unnamed_specs = st.recursive(leaves, lambda children: numbered(children) | residuals(children))
-specs = st.recursive(
-    leaves, lambda children: numbered(children) | named(children) | residuals(children)
-)
 shapes = st.none() | st.lists(st.integers(0, 300), min_size=1, max_size=6).map(tuple)
 
 
@@ -220,6 +138,16 @@ def test_networks_survive_both_forms(name):
             Conv(1, 2, (1, 2, 3), padding=(1, 2, 0), padding_mode="circular", rank=3),
             (1, 3, 7, 9, 1),
         ),
+        (
+            "transpose2d c4>6 k3x2 s2 p1:0x0:0 op1x0 g2 n1 hw5",
+            ConvTranspose(4, 6, (3, 2), 2, ((1, 0), (0, 0)), (1, 0), 2),
+            (1, 5, 5, 4),
+        ),
+        ("maxpool3d k3 s2 p1", MaxPool(3, 2, 1, rank=3), None),
+        ("avgpool1d k2 same nocount", AvgPool(2, None, "same", False, rank=1), None),
+        ("layernorm c8 eps0.001", LayerNorm(8, 1e-3), None),
+        ("groupnorm g2 c8 n1 w4", GroupNorm(2, 8), (1, 4, 8)),
+        ("leaky_relu a0.2", Activation("leaky_relu", 0.2), None),
         ("batchnorm2d c8 eps0.001 mom0.01", BatchNorm(8, 1e-3, 0.01), None),
         ("dropout p0.2", Dropout(0.2), None),
         ("relu6 n2 hw7x9 c3", Activation("relu6"), (2, 7, 9, 3)),
@@ -283,7 +211,7 @@ def test_json_keeps_names_and_their_order():
         ("| relu", r"expected a layer.*not '\|'"),
         ("conv c3>8 k3", "unknown layer 'conv'. Did you mean 'conv[123]d'"),
         ("sepparable2d c3>8 k3", "'sepparable2d'. Did you mean 'separable2d'"),
-        ("Relu", "unknown layer 'Relu'. Did you mean 'relu'"),
+        ("Relu6", "unknown layer 'Relu6'. Did you mean 'relu6'"),
         ("relu gap", "relu does not take 'gap'"),
         ("conv2d k3", r"conv2d needs c3>8 \(channels in>out\)"),
         ("conv2d c3>8", "conv2d needs k3 or k3x2"),

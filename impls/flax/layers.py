@@ -1,30 +1,91 @@
 """Flax NNX layers, channels-last: what ``nnx`` lacks to say every spec. A page to copy from.
 
-``nnx.Conv`` itself knows "SAME" at any stride, (low, high) padding pairs, dilation and groups. Give
-it a tuple for the kernel size: an int means *one* spatial axis, and would convolve along W only.
-Shapes: x_NHWC the input, y_NHWC the output; kernels are HWIO, where I is in_features / groups.
+``nnx.Conv`` itself knows "SAME" at any stride, "CAUSAL", (low, high) padding pairs, dilation and
+groups. Give it a tuple for the kernel size: an int means *one* spatial axis, and would convolve
+along W only. Shapes: x_NHWC the input, y_NHWC the output, where H and W stand for one to three
+spatial axes; kernels are HWIO, where I is in_features / groups.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
 Padding = str | tuple[tuple[int, int], ...]
+Axes = tuple[int, ...]
+
+# ---------------------------------------------------------------- convolutions
 
 
-class DepthwiseConv(nnx.Conv):
+class Conv(nnx.Conv):
+    """``nnx.Conv`` whose padding is filled with a mode of ``jnp.pad``, by any amount.
+
+    nnx pads "REFLECT" and "CIRCULAR" by half the kernel whatever the stride, and has no "edge".
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: Axes,
+        strides: Axes | int = 1,
+        *,
+        padding: Padding = "VALID",
+        padding_mode: str = "constant",
+        kernel_dilation: Axes | int = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        param_dtype: jnp.dtype = jnp.float32,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(
+            in_features,
+            out_features,
+            kernel_size,
+            strides,
+            # another mode is padded before the convolution, which then has nothing to pad
+            padding=padding if padding_mode == "constant" else "VALID",
+            kernel_dilation=kernel_dilation,
+            feature_group_count=feature_group_count,
+            use_bias=use_bias,
+            param_dtype=param_dtype,
+            rngs=rngs,
+        )
+        self.padding_before = padding
+        self.padding_mode = padding_mode
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        if self.padding_mode != "constant":
+            x_NHWC = jnp.pad(x_NHWC, self._pad_width(x_NHWC.shape), mode=self.padding_mode)
+        return super().__call__(x_NHWC)
+
+    def _pad_width(self, shape: Axes) -> list[tuple[int, int]]:
+        rank = len(self.kernel_size)
+        extent = _extent(self.kernel_size, self.kernel_dilation)
+        pairs = self.padding_before
+        if pairs == "CAUSAL":
+            pairs = ((extent[0] - 1, 0),)
+        elif isinstance(pairs, str):
+            spatial, strides = shape[-rank - 1 : -1], _each(self.strides, rank)
+            pairs = lax.padtype_to_pads(spatial, extent, strides, pairs)
+        return [(0, 0)] * (len(shape) - rank - 1) + [*pairs, (0, 0)]
+
+
+class DepthwiseConv(Conv):
     """Each channel by itself, ``depth_multiplier`` times: one group a channel."""
 
     def __init__(
         self,
         in_features: int,
-        kernel_size: tuple[int, ...],
-        strides: tuple[int, ...] | int = 1,
+        kernel_size: Axes,
+        strides: Axes | int = 1,
         *,
         padding: Padding = "VALID",
-        kernel_dilation: tuple[int, ...] | int = 1,
+        padding_mode: str = "constant",
+        kernel_dilation: Axes | int = 1,
         depth_multiplier: int = 1,
         use_bias: bool = True,
         param_dtype: jnp.dtype = jnp.float32,
@@ -36,6 +97,7 @@ class DepthwiseConv(nnx.Conv):
             kernel_size,
             strides,
             padding=padding,
+            padding_mode=padding_mode,
             kernel_dilation=kernel_dilation,
             feature_group_count=in_features,
             use_bias=use_bias,
@@ -52,11 +114,12 @@ class SeparableConv(nnx.Module):
         self,
         in_features: int,
         out_features: int,
-        kernel_size: tuple[int, ...],
-        strides: tuple[int, ...] | int = 1,
+        kernel_size: Axes,
+        strides: Axes | int = 1,
         *,
         padding: Padding = "VALID",
-        kernel_dilation: tuple[int, ...] | int = 1,
+        padding_mode: str = "constant",
+        kernel_dilation: Axes | int = 1,
         depth_multiplier: int = 1,
         depthwise_bias: bool = True,
         pointwise_bias: bool = True,
@@ -68,6 +131,7 @@ class SeparableConv(nnx.Module):
             kernel_size,
             strides,
             padding=padding,
+            padding_mode=padding_mode,
             kernel_dilation=kernel_dilation,
             depth_multiplier=depth_multiplier,
             use_bias=depthwise_bias,
@@ -88,14 +152,135 @@ class SeparableConv(nnx.Module):
         return self.pointwise(self.depthwise(x_NHWC))
 
 
-class Activation(nnx.Module):
-    """A function such as ``nnx.relu`` as a layer with a name of its own."""
+class ConvTranspose(nnx.Module):
+    """The gradient of ``nnx.Conv`` by its input: what its padding added, this one crops.
 
-    def __init__(self, function: Callable[[jax.Array], jax.Array]) -> None:
-        self.function = function
+    ``nnx.ConvTranspose`` has no groups and no output padding, and its pairs pad where these crop.
+    The kernel is the convolution's own, (H, W, out_features / groups, in_features), as
+    ``nnx.ConvTranspose`` has it under ``transpose_kernel=True``.
+    """
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        return self.function(x)
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        kernel_size: Axes,
+        strides: Axes | int = 1,
+        *,
+        padding: Padding = "VALID",
+        output_padding: Axes | int = 0,
+        kernel_dilation: Axes | int = 1,
+        feature_group_count: int = 1,
+        use_bias: bool = True,
+        param_dtype: jnp.dtype = jnp.float32,
+        rngs: nnx.Rngs,
+    ) -> None:
+        rank = len(kernel_size)
+        self.in_features = in_features
+        self.out_features = out_features
+        self.kernel_size = kernel_size
+        self.strides = _each(strides, rank)
+        self.padding = padding
+        self.output_padding = _each(output_padding, rank)
+        self.kernel_dilation = _each(kernel_dilation, rank)
+        self.feature_group_count = feature_group_count
+        self.use_bias = use_bias
+        shape = (*kernel_size, out_features // feature_group_count, in_features)
+        initial = nnx.initializers.lecun_normal()(rngs.params(), shape, param_dtype)
+        self.kernel = nnx.Param(initial)
+        self.bias = nnx.data(
+            nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None
+        )
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        axes = "DHW"[-len(self.kernel_size) :]
+        kernel_HWIO = self._as_convolution(self.kernel[...])
+        dtype = jnp.result_type(x_NHWC, kernel_HWIO)
+        y_NHWC = lax.conv_general_dilated(
+            x_NHWC.astype(dtype),
+            kernel_HWIO.astype(dtype),
+            window_strides=(1,) * len(axes),
+            padding=self._padding_of_full(),
+            lhs_dilation=self.strides,  # zeros between the pixels spread them
+            rhs_dilation=self.kernel_dilation,
+            dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+            feature_group_count=self.feature_group_count,
+        )
+        return y_NHWC if self.bias is None else y_NHWC + self.bias[...]
+
+    def _as_convolution(self, kernel: jax.Array) -> jax.Array:
+        """The flipped kernel with in and out changed over, group by group."""
+        groups = self.feature_group_count
+        flipped = jnp.flip(kernel, range(len(self.kernel_size)))
+        split = flipped.reshape(*kernel.shape[:-1], groups, self.in_features // groups)
+        return split.swapaxes(-1, -3).reshape(*self.kernel_size, -1, self.out_features)
+
+    def _padding_of_full(self) -> list[tuple[int, int]]:
+        """Zeros at both ends (fewer than none crops): extent - 1 give the whole result."""
+        extent = _extent(self.kernel_size, self.kernel_dilation)
+        crop: Any = self.padding
+        extra = self.output_padding
+        if crop == "VALID":
+            crop = ((0, 0),) * len(extent)
+        elif crop == "SAME":  # to n * stride places
+            totals = [k - s for k, s in zip(extent, self.strides, strict=True)]
+            crop = [(max(total, 0) // 2, (max(total, 0) + 1) // 2) for total in totals]
+            extra = tuple(max(-total, 0) for total in totals)
+        return [
+            (k - 1 - low, k - 1 - high + more)
+            for k, (low, high), more in zip(extent, crop, extra, strict=True)
+        ]
+
+
+def _each(value: Axes | int, rank: int) -> Axes:
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
+def _extent(kernel_size: Axes, dilation: Axes | int) -> Axes:
+    each = _each(dilation, len(kernel_size))
+    return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, each, strict=True))
+
+
+# ---------------------------------------------------------------- pooling
+
+
+class MaxPool(nnx.Module):
+    """``nnx.max_pool`` as a layer; padding is -inf. The function's own stride would be 1."""
+
+    def __init__(self, window_shape: Axes, strides: Axes, padding: Padding = "VALID") -> None:
+        self.window_shape = window_shape
+        self.strides = strides
+        self.padding = padding
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        return nnx.max_pool(x_NHWC, self.window_shape, self.strides, self.padding)
+
+
+class AvgPool(nnx.Module):
+    """One sum a window, divided once: by its size, or by how many places are no padding.
+
+    ``nnx.avg_pool`` sums in the input's dtype, where a bfloat16 counts to 256 only; this sums in
+    float32 at least, as ``jnp.mean`` does.
+    """
+
+    def __init__(
+        self,
+        window_shape: Axes,
+        strides: Axes,
+        padding: Padding = "VALID",
+        count_include_pad: bool = True,
+    ) -> None:
+        self.window_shape = window_shape
+        self.strides = strides
+        self.padding = padding
+        self.count_include_pad = count_include_pad
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        wide = x_NHWC.astype(jnp.promote_types(x_NHWC.dtype, jnp.float32))
+        y_NHWC = nnx.avg_pool(
+            wide, self.window_shape, self.strides, self.padding, self.count_include_pad
+        )
+        return y_NHWC.astype(x_NHWC.dtype)
 
 
 class GlobalAvgPool(nnx.Module):
@@ -105,6 +290,53 @@ class GlobalAvgPool(nnx.Module):
         return jnp.mean(x_NHWC, axis=tuple(range(1, x_NHWC.ndim - 1)))
 
 
+# ---------------------------------------------------------------- other layers
+
+
+class BatchNorm(nnx.BatchNorm):
+    """``nnx.BatchNorm`` for ``rank`` spatial axes, with statistics in ``param_dtype``.
+
+    nnx keeps the statistics in float32, which would make every output float32.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        *,
+        rank: int = 2,
+        momentum: float = 0.99,
+        epsilon: float = 1e-5,
+        param_dtype: jnp.dtype = jnp.float32,
+        rngs: nnx.Rngs,
+    ) -> None:
+        super().__init__(
+            num_features,
+            momentum=momentum,
+            epsilon=epsilon,
+            use_fast_variance=False,  # E[x^2] - E[x]^2 cancels catastrophically for a large mean
+            param_dtype=param_dtype,
+            rngs=rngs,
+        )
+        for statistic in (self.mean, self.var):
+            statistic.set_value(statistic.get_value().astype(param_dtype))
+        self.rank = rank
+
+
+class Activation(nnx.Module):
+    """A function such as ``nnx.relu`` as a layer with a name of its own.
+
+    What follows ``x`` in its arguments comes after it: ``Activation(nnx.leaky_relu, 0.2)``, or
+    ``Activation(nnx.gelu, False)`` for the exact one, as ``nnx.gelu`` approximates unless told.
+    """
+
+    def __init__(self, function: Callable[..., jax.Array], *parameters: float) -> None:
+        self.function = function
+        self.parameters = parameters
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.function(x, *self.parameters)
+
+
 class Flatten(nnx.Module):
     """To (N, H * W * C)."""
 
@@ -112,10 +344,15 @@ class Flatten(nnx.Module):
         return x_NHWC.reshape(x_NHWC.shape[0], -1)
 
 
+# ---------------------------------------------------------------- composites
+
+
 class Sequential(nnx.Module):
     """Layers one after another, each an attribute under its own name."""
 
-    def __init__(self, **layers: Callable[[jax.Array], jax.Array]) -> None:
+    names: tuple[str, ...] = ()
+
+    def __init__(self, /, **layers: Callable[[jax.Array], jax.Array]) -> None:
         self.names = tuple(layers)
         for name, layer in layers.items():
             setattr(self, name, layer)

@@ -1,7 +1,8 @@
 """Keras layers, channels-last: what ``keras.layers`` lacks to say every spec. A page to copy from.
 
-Shapes: x_NHWC the input, y_NHWC the output; kernels are HWIO (I is in_channels / groups), those of
-depthwise layers HWCM. Every class is registered, so that ``keras.saving`` writes and reads it.
+Shapes: x_NSC the input, y_NSC the output, where S is one axis, two or three; kernels are SIO (I is
+in_channels / groups), those of depthwise layers SCM, of transposed ones SOI (O is out_channels /
+groups). Every class is registered, so that ``keras.saving`` writes and reads it.
 """
 
 from typing import Any
@@ -9,14 +10,30 @@ from typing import Any
 import keras
 from keras import ops
 
-Pairs = tuple[tuple[int, int], ...]
+from impls.keras.windows import (
+    Ints,
+    Pairs,
+    extent_of,
+    fit,
+    named_or_pairs,
+    pad,
+    per_axis,
+    windows_shape,
+    without_examples,
+)
+
+registered = keras.saving.register_keras_serializable(package="convparity")
+
+
+# ---------------------------------------------------------------- convolutions
 
 
 class _AnyWindow(keras.layers.Layer):
-    """Explicit padding, and stride together with dilation, for Keras's convolution layers.
+    """Any padding, and stride together with dilation, for Keras's convolution layers.
 
-    Keras has no explicit padding, and refuses or miscomputes a stride with a dilation: here the
-    input is padded first, and the strided result is every s-th pixel of the unstrided one.
+    Keras has no explicit padding and no padding modes, and refuses or miscomputes a stride with a
+    dilation: here the input is padded first, and the strided result is every s-th pixel of the
+    unstrided one.
     """
 
     takes_unequal_strides = True
@@ -27,76 +44,80 @@ class _AnyWindow(keras.layers.Layer):
         strides: Any = 1,
         padding: str | Pairs = "valid",
         dilation_rate: Any = 1,
+        padding_mode: str = "zeros",
         **kwargs: Any,
     ) -> None:
-        strides = (strides, strides) if isinstance(strides, int) else tuple(strides)
-        dilation = (dilation_rate,) * 2 if isinstance(dilation_rate, int) else tuple(dilation_rate)
-        self.asked_padding = padding if isinstance(padding, str) else tuple(map(tuple, padding))
-        self.asked_strides = strides
-        unequal = len(set(strides)) > 1 and not self.takes_unequal_strides
-        self.subsamples = unequal or (max(strides) > 1 and max(dilation) > 1)
-        by_keras = isinstance(padding, str) and not self.subsamples
         super().__init__(
             *args,
-            strides=1 if self.subsamples else strides,
-            padding=padding if by_keras else "valid",
-            dilation_rate=dilation,
+            strides=1,
+            padding="valid",
+            dilation_rate=dilation_rate,
             **{**kwargs, "data_format": "channels_last"},
         )
+        rank = len(self.kernel_size)
+        self.asked_strides = per_axis(strides, rank)
+        self.asked_padding = named_or_pairs(padding, rank)
+        self.padding_mode = padding_mode
+        self.extent = extent_of(self.kernel_size, self.dilation_rate)
+        unequal = len(set(self.asked_strides)) > 1 and not self.takes_unequal_strides
+        dilated = max(self.asked_strides) > 1 and max(self.dilation_rate) > 1
+        self.subsamples = unequal or dilated
+        if not self.subsamples:
+            self.strides = self.asked_strides
+            if self.asked_padding == "same" and padding_mode == "zeros":
+                self.padding = "same"
         self.pads_first = self.asked_padding != self.padding
 
-    def pairs(self, spatial: Any) -> Any:
-        """What to pad before and after each axis; TensorFlow's rule for "same"."""
-        if not isinstance(self.asked_padding, str):
-            return self.asked_padding
-        if not self.pads_first:
-            return ((0, 0),) * len(self.kernel_size)
-        pairs = []
-        for n, k, s, d in zip(
-            spatial, self.kernel_size, self.asked_strides, self.dilation_rate, strict=True
-        ):
-            total = (-(-n // s) - 1) * s + (k - 1) * d + 1 - n
-            total = max(total, 0) if isinstance(n, int) else ops.maximum(total, 0)
-            pairs.append((total // 2, total - total // 2))
-        return tuple(pairs)
-
-    def call(self, x_NHWC: Any) -> Any:
+    def call(self, x_NSC: Any) -> Any:
+        if (empty := without_examples(self, x_NSC)) is not None:
+            return empty
+        x_NSC, pairs = fit(x_NSC, self.asked_padding, self.extent, self.asked_strides)
         if self.pads_first:
-            pairs = self.pairs(ops.shape(x_NHWC)[1:-1])
-            x_NHWC = ops.pad(x_NHWC, ((0, 0), *pairs, (0, 0)))
-        y_NHWC = super().call(x_NHWC)
+            x_NSC = pad(x_NSC, pairs, self.padding_mode)
+        y_NSC = super().call(x_NSC)
         if self.subsamples:
-            y_NHWC = y_NHWC[:, :: self.asked_strides[0], :: self.asked_strides[1]]
-        return y_NHWC
+            y_NSC = y_NSC[(slice(None), *(slice(None, None, s) for s in self.asked_strides))]
+        return y_NSC
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        batch, *spatial, channels = input_shape
-        known = [0 if n is None else n for n in spatial]
-        padded = [
-            None if n is None else n + low + high
-            for n, (low, high) in zip(spatial, self.pairs(known), strict=True)
-        ]
-        batch, *spatial, channels = super().compute_output_shape((batch, *padded, channels))
-        if self.subsamples:
-            spatial = [
-                None if n is None else -(-n // s)
-                for n, s in zip(spatial, self.asked_strides, strict=True)
-            ]
-        return (batch, *spatial, channels)
+        open_sizes = (None,) * (len(input_shape) - 1)
+        *_, channels = super().compute_output_shape((*open_sizes, input_shape[-1]))
+        return windows_shape(
+            self.asked_padding, input_shape, self.extent, self.asked_strides, channels
+        )
 
     def get_config(self) -> dict[str, Any]:
-        asked = {"strides": self.asked_strides, "padding": self.asked_padding}
+        asked = {
+            "strides": self.asked_strides,
+            "padding": self.asked_padding,
+            "padding_mode": self.padding_mode,
+        }
         return {**super().get_config(), **asked}
 
 
-@keras.saving.register_keras_serializable(package="convparity")
+@registered
+class Conv1D(_AnyWindow, keras.layers.Conv1D):
+    """``keras.layers.Conv1D`` with any padding, and stride with dilation."""
+
+
+@registered
 class Conv2D(_AnyWindow, keras.layers.Conv2D):
-    """``keras.layers.Conv2D`` with (low, high) padding pairs, and stride with dilation."""
+    """``keras.layers.Conv2D`` with any padding, and stride with dilation."""
 
 
-@keras.saving.register_keras_serializable(package="convparity")
+@registered
+class Conv3D(_AnyWindow, keras.layers.Conv3D):
+    """``keras.layers.Conv3D`` with any padding, and stride with dilation."""
+
+
+@registered
+class DepthwiseConv1D(_AnyWindow, keras.layers.DepthwiseConv1D):
+    """``keras.layers.DepthwiseConv1D`` with any padding."""
+
+
+@registered
 class DepthwiseConv2D(_AnyWindow, keras.layers.DepthwiseConv2D):
-    """``keras.layers.DepthwiseConv2D`` with (low, high) padding pairs, and any stride.
+    """``keras.layers.DepthwiseConv2D`` with any padding, and any stride.
 
     TensorFlow's depthwise kernel takes unequal strides in float32 with oneDNN only.
     """
@@ -104,12 +125,104 @@ class DepthwiseConv2D(_AnyWindow, keras.layers.DepthwiseConv2D):
     takes_unequal_strides = False
 
 
-@keras.saving.register_keras_serializable(package="convparity")
-class SeparableConv2D(keras.layers.Layer):
+class _OwnKernel(keras.layers.Layer):
+    """A layer with a kernel and a bias of its own making."""
+
+    rank: int
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.kernel_size = per_axis(kernel_size, self.rank)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def add_kernel(self, in_channels: int, shape: Ints, out_channels: int) -> None:
+        self.input_spec = keras.InputSpec(ndim=self.rank + 2, axes={-1: in_channels})
+        self.kernel = self.add_weight(
+            name="kernel", shape=shape, initializer=self.kernel_initializer
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=(out_channels,), initializer=self.bias_initializer
+            )
+
+    def add_bias(self, y_NSC: Any) -> Any:
+        return y_NSC if self.bias is None else y_NSC + ops.convert_to_tensor(self.bias)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "kernel_size": self.kernel_size,
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+        }
+
+
+class _Depthwise3D(_OwnKernel):
+    rank = 3
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str = "channels_last",
+        dilation_rate: Any = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kernel_size, **kwargs)
+        self.strides, self.padding, self.data_format = per_axis(strides, 3), padding, data_format
+        self.dilation_rate = per_axis(dilation_rate, 3)
+        self.depth_multiplier = depth_multiplier
+
+    def build(self, input_shape: Any) -> None:
+        channels, multiplier = input_shape[-1], self.depth_multiplier
+        shape = (*self.kernel_size, channels, multiplier)
+        self.add_kernel(channels, shape, channels * multiplier)
+
+    def call(self, x_NSC: Any) -> Any:
+        kernel_S1O = ops.reshape(self.kernel, (*self.kernel_size, 1, -1))
+        y_NSC = ops.conv(
+            x_NSC, kernel_S1O, self.strides, self.padding, "channels_last", self.dilation_rate
+        )
+        return self.add_bias(y_NSC)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        extent = extent_of(self.kernel_size, self.dilation_rate)
+        channels = input_shape[-1] * self.depth_multiplier
+        return windows_shape(self.padding, input_shape, extent, self.strides, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"depth_multiplier": self.depth_multiplier, "dilation_rate": self.dilation_rate}
+        return {**super().get_config(), **own}
+
+
+@registered
+class DepthwiseConv3D(_AnyWindow, _Depthwise3D):
+    """The depthwise convolution that Keras lacks: a grouped one, with a group for each channel.
+
+    The kernel is laid out as in ``DepthwiseConv2D``: ``(*kernel_size, channels, multiplier)``.
+    """
+
+
+class _SeparableConv(keras.layers.Layer):
     """A depthwise convolution, then a pointwise (1x1) one; each with a bias of its own.
 
     ``keras.layers.SeparableConv2D`` has a bias after the second step only.
     """
+
+    steps: tuple[type, type]
 
     def __init__(
         self,
@@ -121,6 +234,7 @@ class SeparableConv2D(keras.layers.Layer):
         depth_multiplier: int = 1,
         depthwise_bias: bool = True,
         pointwise_bias: bool = True,
+        padding_mode: str = "zeros",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -133,18 +247,21 @@ class SeparableConv2D(keras.layers.Layer):
             "depth_multiplier": depth_multiplier,
             "depthwise_bias": depthwise_bias,
             "pointwise_bias": pointwise_bias,
+            "padding_mode": padding_mode,
         }
-        self.depthwise = DepthwiseConv2D(
+        depthwise, pointwise = self.steps
+        self.depthwise = depthwise(
             kernel_size,
             strides=strides,
             padding=padding,
             dilation_rate=dilation_rate,
             depth_multiplier=depth_multiplier,
             use_bias=depthwise_bias,
+            padding_mode=padding_mode,
             dtype=self.dtype_policy,
             name="depthwise",
         )
-        self.pointwise = Conv2D(
+        self.pointwise = pointwise(
             filters, 1, use_bias=pointwise_bias, dtype=self.dtype_policy, name="pointwise"
         )
 
@@ -154,8 +271,8 @@ class SeparableConv2D(keras.layers.Layer):
             if not step.built:
                 step.build(shape)
 
-    def call(self, x_NHWC: Any) -> Any:
-        return self.pointwise(self.depthwise(x_NHWC))
+    def call(self, x_NSC: Any) -> Any:
+        return self.pointwise(self.depthwise(x_NSC))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return self.pointwise.compute_output_shape(self.depthwise.compute_output_shape(input_shape))
@@ -164,7 +281,181 @@ class SeparableConv2D(keras.layers.Layer):
         return {**super().get_config(), **self.config}
 
 
-@keras.saving.register_keras_serializable(package="convparity")
+@registered
+class SeparableConv1D(_SeparableConv):
+    """A depthwise, then a pointwise convolution over one axis."""
+
+    steps = (DepthwiseConv1D, Conv1D)
+
+
+@registered
+class SeparableConv2D(_SeparableConv):
+    """A depthwise, then a pointwise convolution over two axes."""
+
+    steps = (DepthwiseConv2D, Conv2D)
+
+
+@registered
+class SeparableConv3D(_SeparableConv):
+    """A depthwise, then a pointwise convolution over three axes."""
+
+    steps = (DepthwiseConv3D, Conv3D)
+
+
+def spread(x_NSC: Any, steps: Ints) -> Any:
+    """Each pixel followed by zeros, ``steps`` pixels in all along each axis."""
+    for axis, step in enumerate(steps, start=1):
+        if step > 1:
+            shape = list(ops.shape(x_NSC))
+            split = ops.expand_dims(x_NSC, axis + 1)
+            beside = [(0, step - 1) if each == axis + 1 else (0, 0) for each in range(split.ndim)]
+            shape[axis] = shape[axis] * step
+            x_NSC = ops.reshape(ops.pad(split, beside), shape)
+    return x_NSC
+
+
+class _ConvTranspose(_OwnKernel):
+    """The transpose of a convolution, cropped by ``padding`` as PyTorch does it.
+
+    ``keras.layers.Conv2DTranspose`` has no groups, no explicit crop and no stride with dilation,
+    and another idea of output padding; its "same" with an even kernel aborts on TensorFlow. The
+    kernel is laid out as there: ``(*kernel_size, filters / groups, in_channels)``.
+    """
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str | Pairs = "valid",
+        output_padding: Any = 0,
+        dilation_rate: Any = 1,
+        groups: int = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(kernel_size, **kwargs)
+        self.filters, self.groups = filters, groups
+        self.strides = per_axis(strides, self.rank)
+        self.padding = named_or_pairs(padding, self.rank)
+        self.output_padding = per_axis(output_padding, self.rank)
+        self.dilation_rate = per_axis(dilation_rate, self.rank)
+        self.extent = extent_of(self.kernel_size, self.dilation_rate)
+
+    def build(self, input_shape: Any) -> None:
+        channels = input_shape[-1]
+        shape = (*self.kernel_size, self.filters // self.groups, channels)
+        self.add_kernel(channels, shape, self.filters)
+
+    def crops(self) -> Pairs:
+        """What to cut off the whole result, low and high; below 0, what to add."""
+        if self.padding == "same":  # n * strides remain
+            over = [k - s for k, s in zip(self.extent, self.strides, strict=True)]
+            return tuple((max(o, 0) // 2, o - max(o, 0) // 2) for o in over)
+        pairs: Any = ((0, 0),) * self.rank if self.padding == "valid" else self.padding
+        extra = self.output_padding
+        return tuple((low, high - e) for (low, high), e in zip(pairs, extra, strict=True))
+
+    def call(self, x_NSC: Any) -> Any:
+        if (empty := without_examples(self, x_NSC)) is not None:
+            return empty
+        self.compute_output_shape(x_NSC.shape)  # raises where nothing is left
+        native = self.groups == 1 and max(self.dilation_rate) == 1
+        return self.add_bias(self.by_keras(x_NSC) if native else self.by_convolution(x_NSC))
+
+    def by_keras(self, x_NSC: Any) -> Any:
+        """Keras's own, whole; then the crop."""
+        y_NSC = ops.conv_transpose(
+            x_NSC, self.kernel, self.strides, "valid", data_format="channels_last"
+        )
+        # a kernel smaller than its stride leaves strides - extent zeros at Keras's end
+        zeros = [max(s - k, 0) for k, s in zip(self.extent, self.strides, strict=True)]
+        ends = [(low, high + z) for (low, high), z in zip(self.crops(), zeros, strict=True)]
+        return self.cropped(y_NSC, ends)
+
+    def by_convolution(self, x_NSC: Any) -> Any:
+        """Zeros between the pixels and around them, then a convolution with the flipped kernel."""
+        ends = [
+            (low - (k - 1), high - (k - s))
+            for (low, high), k, s in zip(self.crops(), self.extent, self.strides, strict=True)
+        ]
+        x_NSC = self.cropped(spread(x_NSC, self.strides), ends)
+        *kernel_size, each_out, channels = self.kernel.shape
+        by_group = (*kernel_size, each_out, self.groups, channels // self.groups)
+        kernel_SOGI = ops.reshape(self.kernel, by_group)
+        kernel_SIGO = ops.swapaxes(ops.flip(kernel_SOGI, tuple(range(self.rank))), -1, -3)
+        kernel_SIO = ops.reshape(kernel_SIGO, (*kernel_size, -1, self.filters))
+        return ops.conv(x_NSC, kernel_SIO, 1, "valid", "channels_last", self.dilation_rate)
+
+    @staticmethod
+    def cropped(x_NSC: Any, ends: Any) -> Any:
+        """Cut (low, high) pixels off each axis; where it is below 0, add zeros."""
+        kept = (slice(max(low, 0), -high if high > 0 else None) for low, high in ends)
+        added = ((max(-low, 0), max(-high, 0)) for low, high in ends)
+        return ops.pad(x_NSC[(slice(None), *kept)], ((0, 0), *added, (0, 0)))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        sizes: list[int | None] = []
+        for n, k, s, (low, high) in zip(
+            input_shape[1:-1], self.extent, self.strides, self.crops(), strict=True
+        ):
+            size = None if n is None else (n - 1) * s + k - low - high
+            if size is not None and size < 1:
+                raise ValueError(f"nothing is left of {n} pixels, cropped by {low} and {high}")
+            sizes.append(size)
+        return (input_shape[0], *sizes, self.filters)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "strides": self.strides,
+            "padding": self.padding,
+            "output_padding": self.output_padding,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
+        }
+
+
+@registered
+class Conv1DTranspose(_ConvTranspose):
+    """The transpose of a convolution over one axis."""
+
+    rank = 1
+
+
+@registered
+class Conv2DTranspose(_ConvTranspose):
+    """The transpose of a convolution over two axes."""
+
+    rank = 2
+
+
+@registered
+class Conv3DTranspose(_ConvTranspose):
+    """The transpose of a convolution over three axes."""
+
+    rank = 3
+
+
+# ---------------------------------------------------------------- other layers
+
+
+@registered
+class GroupNormalization(keras.layers.GroupNormalization):
+    """``keras.layers.GroupNormalization`` for any number of spatial axes."""
+
+    def build(self, input_shape: Any) -> None:
+        super().build(input_shape)
+        self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
+
+
+@registered
+def gelu_tanh(x: Any) -> Any:
+    """GELU's approximation by tanh; the activation called "gelu" in Keras is the exact one."""
+    return keras.activations.gelu(x, approximate=True)
+
+
+@registered
 class Residual(keras.layers.Layer):
     """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
 

@@ -1,9 +1,12 @@
 """PyTorch layers, channels-first: what ``torch.nn`` lacks to say every spec. A page to copy from.
 
-Shapes: x_NCHW the input, y_NCHW the output, weight_OIHW the kernel (I is in_channels / groups).
+Shapes: x_NCS the input, y_NCS the output, S one to three spatial axes (L, HW or DHW). What torch
+can pad by itself, zeros on both sides alike, is left to it; all other padding comes first, and a
+layer shows it as ``pad_first``.
 """
 
 from collections import OrderedDict
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,74 +15,165 @@ from torch import Tensor, nn
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
 
+# ---------------------------------------------------------------- padding
 
-def same_pairs(x: Tensor, kernel_size: Ints, stride: Ints, dilation: Ints) -> Pairs:
-    """TensorFlow's "same": ceil(n / stride) outputs, and the odd pixel of padding at the end.
 
-    ``nn.Conv2d(padding="same")`` refuses strides; ``padding=k // 2`` gives the same shape and,
-    at stride 2 on an even size, other values.
+def per_axis(value: int | Ints, rank: int) -> Ints:
+    """One int a spatial axis; a scalar stands for all of them."""
+    return (value,) * rank if isinstance(value, int) else value
+
+
+def pairs_for(
+    x_NCS: Tensor, padding: str | Pairs, kernel_size: Ints, stride: Ints, dilation: Ints
+) -> Pairs:
+    """The (low, high) pads of each spatial axis.
+
+    "same" is TensorFlow's: ceil(n / stride) outputs, and the odd pixel of padding at the end.
+    ``nn.Conv2d(padding="same")`` refuses strides; ``padding=k // 2`` gives the same shape and, at
+    stride 2 on an even size, other values. "causal" lets no output see a later input.
     """
+    if not isinstance(padding, str):
+        return padding
     pairs = []
-    for n, k, s, d in zip(x.shape[2:], kernel_size, stride, dilation, strict=True):
-        total = max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
-        pairs.append((total // 2, total - total // 2))
+    for n, k, s, d in zip(x_NCS.shape[2:], kernel_size, stride, dilation, strict=True):
+        extent = (k - 1) * d + 1
+        total = max((-(-n // s) - 1) * s + extent - n, 0)
+        ways = {
+            "valid": (0, 0),
+            "same": (total // 2, total - total // 2),
+            "causal": (extent - 1, 0),
+        }
+        pairs.append(ways[padding])
     return tuple(pairs)
 
 
-class Conv2d(nn.Conv2d):
-    """``nn.Conv2d`` with "same" at any stride, and padding in (low, high) pairs."""
+def both_sides(padding: str | Pairs) -> int | Ints | None:
+    """The padding as ``torch.nn`` takes it, if it can be said without knowing the input's size."""
+    if padding == "valid":
+        return 0
+    if isinstance(padding, str) or any(low != high for low, high in padding):
+        return None
+    return tuple(low for low, _ in padding)
+
+
+def pad(x_NCS: Tensor, pairs: Pairs, mode: str = "zeros", value: float = 0.0) -> Tensor:
+    """``F.pad`` in (low, high) pairs, by any amount.
+
+    torch reflects n - 1 pixels at most and wraps around once at most. An end that was padded by
+    all of these continues the pattern, so that it can be padded again.
+    """
+    if not torch.compiler.is_compiling() and not any(map(any, pairs)):
+        return x_NCS  # F.pad would copy it; a compiler knows better, with sizes still unknown
+    while mode in ("reflect", "circular"):
+        sizes = [n - (mode == "reflect") for n in x_NCS.shape[2:]]
+        whole = [
+            tuple(most if amount > most else 0 for amount in pair)
+            for most, pair in zip(sizes, pairs, strict=True)
+        ]
+        if not any(map(any, whole)):
+            break
+        x_NCS = F.pad(x_NCS, _from_last(whole), mode)
+        pairs = tuple((low - a, high - b) for (low, high), (a, b) in zip(pairs, whole, strict=True))
+    return F.pad(x_NCS, _from_last(pairs), "constant" if mode == "zeros" else mode, value)
+
+
+def _from_last(pairs: Any) -> list[int]:
+    return [n for pair in reversed(pairs) for n in pair]  # F.pad counts the axes from the last one
+
+
+class PadsFirst(nn.Module):
+    """A layer of ``torch.nn`` with paddings that torch cannot do, in ``pad_first``."""
+
+    pad_first: str | Pairs | None = None  # None: torch pads
+
+    def extra_repr(self) -> str:
+        shown = super().extra_repr()
+        return shown if self.pad_first is None else f"{shown}, pad_first={self.pad_first}"
+
+
+# ---------------------------------------------------------------- convolutions
+
+
+class ConvNd(PadsFirst):
+    """What the three ranks share; the class of ``torch.nn`` comes after it in their bases.
+
+    ``padding`` is "valid", "same" (at any stride), "causal" (rank 1) or (low, high) pairs.
+    """
+
+    convolve: Any  # F.conv1d, ...
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
+        kernel_size: int | Ints,
+        stride: int | Ints = 1,
         padding: str | Pairs = "valid",
-        dilation: int | tuple[int, int] = 1,
+        dilation: int | Ints = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
     ) -> None:
-        pairs = () if isinstance(padding, str) else padding
-        symmetric = all(low == high for low, high in pairs)
+        native = both_sides(padding) if padding_mode == "zeros" else None
         super().__init__(
             in_channels,
             out_channels,
             kernel_size,
             stride,
-            tuple(low for low, _ in pairs) if pairs and symmetric else 0,  # padded on the fly
+            0 if native is None else native,
             dilation,
             groups,
             bias,
+            padding_mode,
         )
-        self.pad_first: str | Pairs = padding if padding == "same" or not symmetric else "valid"
+        self.pad_first = padding if native is None else None
+        windows = zip(self.kernel_size, self.stride, self.dilation, strict=True)
+        if (padding, padding_mode) == ("same", "zeros") and all(
+            s == 1 and (k - 1) * d % 2 == 0 for k, s, d in windows
+        ):
+            self.padding, self.pad_first = "same", None  # torch's own, both sides alike
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        if self.pad_first == "valid":
-            return super().forward(x_NCHW)
-        pairs = self.pad_first
-        if isinstance(pairs, str):
-            pairs = same_pairs(x_NCHW, self.kernel_size, self.stride, self.dilation)
-        # F.pad counts the axes from the last one
-        return super().forward(F.pad(x_NCHW, [n for pair in reversed(pairs) for n in pair]))
-
-    def extra_repr(self) -> str:
-        shown = super().extra_repr()
-        return shown if self.pad_first == "valid" else f"{shown}, pad_first={self.pad_first}"
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        if self.pad_first is None:
+            return super().forward(x_NCS)
+        pairs = pairs_for(x_NCS, self.pad_first, self.kernel_size, self.stride, self.dilation)
+        x_NCS = pad(x_NCS, pairs, self.padding_mode)
+        return self.convolve(
+            x_NCS, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
+        )
 
 
-class DepthwiseConv2d(Conv2d):
+class Conv1d(ConvNd, nn.Conv1d):
+    """``nn.Conv1d`` with every padding."""
+
+    convolve = staticmethod(F.conv1d)
+
+
+class Conv2d(ConvNd, nn.Conv2d):
+    """``nn.Conv2d`` with every padding."""
+
+    convolve = staticmethod(F.conv2d)
+
+
+class Conv3d(ConvNd, nn.Conv3d):
+    """``nn.Conv3d`` with every padding."""
+
+    convolve = staticmethod(F.conv3d)
+
+
+class DepthwiseConvNd(ConvNd):
     """Each channel by itself, ``depth_multiplier`` times: one group a channel."""
 
     def __init__(
         self,
         in_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
+        kernel_size: int | Ints,
+        stride: int | Ints = 1,
         padding: str | Pairs = "valid",
-        dilation: int | tuple[int, int] = 1,
+        dilation: int | Ints = 1,
         depth_multiplier: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
     ) -> None:
         super().__init__(
             in_channels,
@@ -88,49 +182,276 @@ class DepthwiseConv2d(Conv2d):
             stride,
             padding,
             dilation,
-            groups=in_channels,
-            bias=bias,
+            in_channels,
+            bias,
+            padding_mode,
         )
         self.depth_multiplier = depth_multiplier
 
 
-class SeparableConv2d(nn.Sequential):
+class DepthwiseConv1d(DepthwiseConvNd, Conv1d):
+    """A depthwise convolution of sequences."""
+
+
+class DepthwiseConv2d(DepthwiseConvNd, Conv2d):
+    """A depthwise convolution of images."""
+
+
+class DepthwiseConv3d(DepthwiseConvNd, Conv3d):
+    """A depthwise convolution of volumes."""
+
+
+class SeparableConvNd(nn.Sequential):
     """A depthwise convolution, then a pointwise (1x1) one that mixes the channels."""
+
+    steps: tuple[Any, Any]
 
     def __init__(
         self,
         in_channels: int,
         out_channels: int,
-        kernel_size: int | tuple[int, int],
-        stride: int | tuple[int, int] = 1,
+        kernel_size: int | Ints,
+        stride: int | Ints = 1,
         padding: str | Pairs = "valid",
-        dilation: int | tuple[int, int] = 1,
+        dilation: int | Ints = 1,
         depth_multiplier: int = 1,
         depthwise_bias: bool = True,
         pointwise_bias: bool = True,
+        padding_mode: str = "zeros",
     ) -> None:
-        depthwise = DepthwiseConv2d(
-            in_channels, kernel_size, stride, padding, dilation, depth_multiplier, depthwise_bias
+        depthwise, pointwise = self.steps
+        first = depthwise(
+            in_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            depth_multiplier,
+            depthwise_bias,
+            padding_mode,
         )
-        pointwise = Conv2d(depthwise.out_channels, out_channels, 1, bias=pointwise_bias)
-        super().__init__(OrderedDict(depthwise=depthwise, pointwise=pointwise))
+        last = pointwise(first.out_channels, out_channels, 1, bias=pointwise_bias)
+        super().__init__(OrderedDict(depthwise=first, pointwise=last))
+
+
+class SeparableConv1d(SeparableConvNd):
+    """A separable convolution of sequences."""
+
+    steps = DepthwiseConv1d, Conv1d
+
+
+class SeparableConv2d(SeparableConvNd):
+    """A separable convolution of images."""
+
+    steps = DepthwiseConv2d, Conv2d
+
+
+class SeparableConv3d(SeparableConvNd):
+    """A separable convolution of volumes."""
+
+    steps = DepthwiseConv3d, Conv3d
+
+
+class ConvTransposeNd(nn.Module):
+    """What the three ranks share; the class of ``torch.nn`` comes after it in their bases.
+
+    ``padding`` is "valid", "same" (n * stride outputs) or (low, high) pairs. torch crops both ends
+    alike: it is given what they share, and the rest is cut off its result.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Ints,
+        stride: int | Ints = 1,
+        padding: str | Pairs = "valid",
+        output_padding: int | Ints = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: int | Ints = 1,
+    ) -> None:
+        super().__init__(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            0,
+            output_padding,
+            groups,
+            bias,
+            dilation,
+        )
+        self.same = padding == "same"
+        pairs = ((0, 0),) * len(self.kernel_size) if isinstance(padding, str) else padding
+        if self.same:
+            windows = zip(self.kernel_size, self.stride, self.dilation, strict=True)
+            surplus = [(k - 1) * d + 1 - s for k, s, d in windows]  # over n * stride outputs
+            self.output_padding = tuple(max(-n, 0) for n in surplus)
+            pairs = tuple((max(n, 0) // 2, (max(n, 0) + 1) // 2) for n in surplus)
+        self.padding = tuple(map(min, pairs))
+        self.crop_after = tuple(
+            (low - both, high - both) for (low, high), both in zip(pairs, self.padding, strict=True)
+        )
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        y_NCS = super().forward(x_NCS)
+        for axis, (low, high) in enumerate(self.crop_after, 2):
+            y_NCS = y_NCS.narrow(axis, low, y_NCS.shape[axis] - low - high)
+        return y_NCS
+
+    def extra_repr(self) -> str:
+        shown = super().extra_repr()
+        return f"{shown}, crop_after={self.crop_after}" if any(map(any, self.crop_after)) else shown
+
+
+class ConvTranspose1d(ConvTransposeNd, nn.ConvTranspose1d):
+    """``nn.ConvTranspose1d`` with every padding."""
+
+
+class ConvTranspose2d(ConvTransposeNd, nn.ConvTranspose2d):
+    """``nn.ConvTranspose2d`` with every padding."""
+
+
+class ConvTranspose3d(ConvTransposeNd, nn.ConvTranspose3d):
+    """``nn.ConvTranspose3d`` with every padding."""
+
+
+# ---------------------------------------------------------------- pooling
+
+
+class PoolNd(PadsFirst):
+    """What the pools share. torch takes pads of half the kernel at most; others come first."""
+
+    torch_pads = True  # wherever it can
+
+    def __init__(
+        self,
+        kernel_size: int | Ints,
+        stride: int | Ints | None = None,
+        padding: str | Pairs = "valid",
+        **options: Any,
+    ) -> None:
+        native = both_sides(padding)
+        if isinstance(native, tuple):
+            kernel = per_axis(kernel_size, len(native))
+            half = all(2 * n <= k for n, k in zip(native, kernel, strict=True))
+            if not (half and self.torch_pads):
+                native = None
+        super().__init__(kernel_size, stride, 0 if native is None else native, **options)
+        self.pad_first = padding if native is None else None
+
+    def pairs(self, x_NCS: Tensor) -> Pairs:
+        """The (low, high) pads that come before the pool."""
+        rank = x_NCS.ndim - 2
+        window = (per_axis(each, rank) for each in (self.kernel_size, self.stride, 1))
+        return pairs_for(x_NCS, self.pad_first or "valid", *window)
+
+
+class MaxPoolNd(PoolNd):
+    """The largest value of each window: the padding is -inf, which never wins."""
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return super().forward(pad(x_NCS, self.pairs(x_NCS), value=-torch.inf))
+
+
+class MaxPool1d(MaxPoolNd, nn.MaxPool1d):
+    """``nn.MaxPool1d`` with every padding."""
+
+
+class MaxPool2d(MaxPoolNd, nn.MaxPool2d):
+    """``nn.MaxPool2d`` with every padding."""
+
+
+class MaxPool3d(MaxPoolNd, nn.MaxPool3d):
+    """``nn.MaxPool3d`` with every padding."""
+
+
+class AvgPoolNd(PoolNd):
+    """The mean of each window, with the zeros of the padding (as PyTorch does) or without."""
+
+    def __init__(
+        self,
+        kernel_size: int | Ints,
+        stride: int | Ints | None = None,
+        padding: str | Pairs = "valid",
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, count_include_pad=count_include_pad)
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        counts_itself = self.pad_first is not None and not self.count_include_pad
+        if x_NCS.dtype in (torch.float16, torch.bfloat16) and (counts_itself or x_NCS.ndim == 5):
+            # torch has no avg_pool3d of these on a CPU; sums of them would be rounded, or overflow
+            return self.forward(x_NCS.float()).to(x_NCS.dtype)
+        pairs = self.pairs(x_NCS)
+        if not counts_itself:
+            return super().forward(pad(x_NCS, pairs))
+        ones = x_NCS.new_ones((1, 1, *x_NCS.shape[2:]))  # torch would count the padding too
+        return self._sums(pad(x_NCS, pairs)) / self._sums(pad(ones, pairs))
+
+    def _sums(self, x_NCS: Tensor) -> Tensor:
+        rank = x_NCS.ndim - 2
+        kernel, stride = per_axis(self.kernel_size, rank), per_axis(self.stride, rank)
+        if rank == 1:  # F.avg_pool1d has no divisor: a sequence is an image of one row
+            x_NCHW = x_NCS.unsqueeze(2)
+            return F.avg_pool2d(x_NCHW, (1, *kernel), (1, *stride), divisor_override=1).squeeze(2)
+        pool = F.avg_pool2d if rank == 2 else F.avg_pool3d
+        return pool(x_NCS, kernel, stride, divisor_override=1)
+
+
+class AvgPool1d(AvgPoolNd, nn.AvgPool1d):
+    """``nn.AvgPool1d`` with every padding."""
+
+
+class AvgPool2d(AvgPoolNd, nn.AvgPool2d):
+    """``nn.AvgPool2d`` with every padding."""
+
+
+class AvgPool3d(AvgPoolNd, nn.AvgPool3d):
+    """``nn.AvgPool3d`` with every padding.
+
+    torch compares its kernel with the image as it is before padding, so that all padding is first.
+    """
+
+    torch_pads = False
 
 
 class GlobalAvgPool(nn.Module):
-    """The mean over the spatial axes: (N, C, H, W) to (N, C)."""
+    """The mean over the spatial axes: (N, C, S) to (N, C)."""
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        return x_NCHW.mean(dim=tuple(range(2, x_NCHW.ndim)))
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return x_NCS.mean(dim=tuple(range(2, x_NCS.ndim)))
+
+
+# ---------------------------------------------------------------- other layers
+
+
+class LayerNorm(nn.LayerNorm):
+    """Normalises the channels of each position; ``nn.LayerNorm`` would take the last axis."""
+
+    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
+        super().__init__(num_features, eps)
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return super().forward(x_NCS.movedim(1, -1)).movedim(-1, 1)
+
+
+class GroupNorm(nn.GroupNorm):
+    """``nn.GroupNorm``, which refuses a group of one value in a batch of one, at inference too."""
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return torch.group_norm(x_NCS, self.num_groups, self.weight, self.bias, self.eps)
 
 
 class Flatten(nn.Module):
-    """To (N, H * W * C): the channels go last, so that one Dense kernel fits every framework.
+    """To (N, S * C): the channels go last, so that one Dense kernel fits every framework.
 
-    ``nn.Flatten`` orders the features C, H, W: weights trained behind it need permuting.
+    ``nn.Flatten`` orders the features C, S: weights trained behind it need permuting.
     """
 
-    def forward(self, x_NCHW: Tensor) -> Tensor:
-        return torch.movedim(x_NCHW, 1, -1).flatten(1)
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return x_NCS.movedim(1, -1).flatten(1)
 
 
 class Residual(nn.Module):

@@ -5,8 +5,8 @@ import re
 import numpy as np
 import pytest
 
+from analysis.replay import parse
 from impls import Conv, Sequential
-from impls.notation import from_line
 from parity_tests.asserts import assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter
 from parity_tests.strategies import Case
@@ -30,8 +30,8 @@ def test_the_wrong_one_is_named() -> None:
     message = str(failure.value)
     assert message.startswith("b on cpu wrong: a on cpu and c on cpu and the reference agree")
     assert re.search(r"worst y\[\d, \d, \d, \d\] = -?\d+, not -?\d+", message)
-    line = re.search(r"convparity compare '(.*)' --seed 17", message).group(1)
-    assert from_line(line) == (CASE.spec, CASE.input_shape)
+    line = re.search(r"convparity replay '(.*)'", message).group(1)
+    assert parse(line) == (CASE.spec, CASE.input_shape, "ints", 17)
 
 
 def test_the_reference_is_suspected_when_all_agree_against_it() -> None:
@@ -68,8 +68,13 @@ def test_a_replay_of_a_composite_with_names() -> None:
     case = Case(Sequential({"stem": CASE.spec}), CASE.input_shape, 3)
     with pytest.raises(AssertionError) as failure:
         assert_structure(case, [FakeAdapter("a", off_by_one)])
-    line = re.search(r"convparity compare '(.*)' --seed 3", str(failure.value)).group(1)
-    assert from_line(line) == (case.spec, case.input_shape)
+    line = re.search(r"convparity replay '(.*)'", str(failure.value)).group(1)
+    assert parse(line) == (case.spec, case.input_shape, "ints", 3)
+
+
+def test_a_replay_of_precision_says_so() -> None:
+    with pytest.raises(AssertionError, match=r"convparity replay '.* reals:17'"):
+        assert_precision(CASE, [FakeAdapter("a", off_by_one)])
 
 
 def test_a_cell_never_drawn_is_a_failure() -> None:

@@ -1,34 +1,170 @@
-"""The verdicts neither cry wolf nor go blind: emulated arithmetic, right and wrong."""
+"""The verdicts neither cry wolf nor go blind: emulated arithmetic, right and wrong.
+
+``python -m parity_tests.meta.emulation`` counts the same over many more random layers.
+"""
+
+import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.cases import real_case
-from analysis.parity import compare, precision
-from analysis.rounding import common_unit, exact_input, round_to, trace
-from impls import Conv, Dense, InputError, SpecError, reference
+from analysis import probes
+from analysis.arithmetic import from_bits
+from analysis.cases import integer_case, real_case
+from analysis.filters import tap_sources, to_filters, to_kernel
+from analysis.parity import compare, compare_callables, judge, precision
+from analysis.rounding import UNIT_ROUNDOFF, common_unit, exact_input, round_to, trace
+from impls import (
+    Activation,
+    Conv,
+    Dense,
+    InputError,
+    SeparableConv,
+    Sequential,
+    SpecError,
+    init_weights,
+    reference,
+)
+from parity_tests.meta import emulation
+from parity_tests.meta.emulation import (
+    CORRECT,
+    FAULTS,
+    bfloat16,
+    correct_case,
+    draw,
+    emulated,
+    fault_case,
+    fft,
+    float16,
+    rounded_reference,
+    tf32,
+)
 from parity_tests.strategies import Case, chain_cases, layer_cases
 
-
-def tf32(array: np.ndarray) -> np.ndarray:
-    """The 13 lowest bits of the mantissa dropped, as tensor cores read float32."""
-    return (array.view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
+LAYER = Conv(4, 6, (3, 2), (2, 1), "same", groups=2)
+SHAPE = (2, 7, 5, 4)
 
 
-def bfloat16(array: np.ndarray) -> np.ndarray:
-    return round_to(array, "bfloat16")
-
-
-def judge(spec, weights, x, output: np.ndarray):
+def precision_of(spec, weights, x, output: np.ndarray):
     return precision(output.astype(np.float32), trace(spec, weights, exact_input(x)))
+
+
+# ---------------------------------------------------------------- the emulation itself
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_products_are_the_layer(seed: int) -> None:
+    layer, shape = draw(np.random.default_rng(seed))
+    weights, x = integer_case(layer, shape, seed)
+    assert np.array_equal(to_kernel(layer, to_filters(layer, weights["kernel"])), weights["kernel"])
+    y = emulation.products(layer, weights["kernel"], x).sum(axis=-1)
+    np.testing.assert_array_equal(y + weights.get("bias", 0), reference(layer, weights, x))
+
+
+def test_the_sources_of_padding() -> None:
+    sources = tap_sources(Conv(1, 1, 3, padding="same", rank=1), (1, 4, 1))
+    np.testing.assert_array_equal(sources, [[-1, 0, 1, 2], [0, 1, 2, 3], [1, 2, 3, -1]])
+
+
+# ---------------------------------------------------------------- faults are named
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_fault_is_named(name: str) -> None:
+    for seed in range(12):
+        verdict, line = fault_case(name, seed)
+        assert verdict.arithmetic == FAULTS[name][2], f"{line}: {verdict}"
+        assert not verdict.ok
+        assert f"consistent with {verdict.arithmetic} arithmetic" in str(verdict)
+
+
+@pytest.mark.parametrize("name", ["TF32 inputs", "bfloat16 operands", "bfloat16 bias"])
+def test_and_in_the_steps_of_a_separable_convolution(name: str) -> None:
+    make, _, expected = FAULTS[name]
+    spec = SeparableConv(4, 6, 3, 2, "same", depth_multiplier=2)
+    verdict = judge(make(np.random.default_rng(0)), spec, input_shape=SHAPE)
+    assert (verdict.arithmetic, verdict.ok) == (expected, False)
+    assert {probe.layer for probe in verdict.probes} == {"depthwise", "pointwise"}
+
+
+def test_several_faults_are_all_named() -> None:
+    candidate = emulated(None, tf32, tf32, bias_as=bfloat16)
+    assert judge(candidate, LAYER, input_shape=SHAPE).arithmetic == "tf32, bfloat16 bias"
+
+
+@pytest.mark.parametrize(
+    ("narrow", "expected"), [(tf32, "tf32 or float16"), (bfloat16, "bfloat16")]
+)
+def test_a_network_is_named_by_its_bits(narrow, expected) -> None:
+    def candidate(spec, weights, x):
+        for name, layer in spec.children:
+            own = {k.removeprefix(f"{name}."): w for k, w in weights.items() if k[0] == name}
+            if isinstance(layer, Activation):
+                x = np.maximum(x, 0)
+            else:
+                x = emulated(None, narrow, narrow)(layer, own, x)
+        return x
+
+    spec = Sequential(Conv(4, 16, 3), Activation("relu"), Conv(16, 8, 3, padding="same"))
+    verdict = judge(candidate, spec, input_shape=SHAPE)
+    assert verdict.probes == ()
+    assert (verdict.arithmetic, verdict.ok) == (expected, False)
+
+
+def test_what_the_meter_cannot_know() -> None:
+    assert [from_bits(bits, "float32") for bits in (23, 3)] == ["float32", "unknown"]
+    assert from_bits(11, "float16") == "unknown"
+
+
+def test_a_double_computed_in_single_is_named() -> None:
+    def candidate(spec, weights, x):
+        return rounded_reference(spec, weights, x).astype(np.float64)
+
+    verdict = judge(candidate, LAYER, input_shape=SHAPE, dtype="float64")
+    assert verdict.structure.ok
+    assert verdict.arithmetic.startswith("float32")
+    right = judge(reference, LAYER, input_shape=SHAPE, dtype="float64")
+    assert (right.ok, right.arithmetic) == (True, "float64")
+
+
+def test_a_wrong_structure_is_no_arithmetic() -> None:
+    def candidate(spec, weights, x):
+        return np.roll(rounded_reference(spec, weights, x), 1, axis=1)
+
+    for spec in (LAYER, Sequential(LAYER)):
+        for direct in (True, False):
+            verdict = judge(candidate, spec, input_shape=SHAPE, direct=direct)
+            assert not verdict.structure.ok
+            assert verdict.arithmetic == "unknown"
+
+
+# ---------------------------------------------------------------- no alarm
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_correct_arithmetic_raises_no_alarm(name: str) -> None:
+    for seed in range(25):
+        verdict, line = correct_case(name, seed)
+        assert verdict.ok, f"{line}: {verdict}"
+        assert verdict.arithmetic == "float32"
+
+
+def test_a_transform_needs_its_margin() -> None:
+    spec, shape = Conv(8, 4, 3), (1, 9, 9, 8)
+    allowed = judge(fft, spec, input_shape=shape, direct=False)
+    assert str(allowed.structure) == "exact after rounding to integers"
+    assert json.loads(json.dumps(allowed.to_dict()))["structure"]["nearest"] is True
+    assert allowed.ok
+    assert not judge(fft, spec, input_shape=shape, direct=True).structure.ok
 
 
 @given(layer_cases | chain_cases)
 def test_correctly_rounded_passes(case: Case) -> None:
     weights, x = real_case(case.spec, case.input_shape, case.seed)
-    verdict = judge(case.spec, weights, x, reference(case.spec, weights, x))
+    verdict = precision_of(case.spec, weights, x, reference(case.spec, weights, x))
     assert verdict.ok, verdict
 
 
@@ -38,29 +174,111 @@ def test_float32_sums_in_any_order_pass(terms: int, seed: int) -> None:
     spec = Dense(terms, 4)
     weights, x = real_case(spec, (3, terms), seed)
     rng = np.random.default_rng(seed)
-    order = rng.permutation(terms)
-    y = np.broadcast_to(weights["bias"], (3, 4)).copy()
-    for i in order:
-        y += x[:, i : i + 1] * weights["kernel"][i]
-    verdict = judge(spec, weights, x, y)
-    assert y.dtype == np.float32
+    verdict = precision_of(spec, weights, x, emulated(rng)(spec, weights, x))
     assert verdict.ok, verdict
 
 
-@pytest.mark.parametrize("operand", ["x", "kernel"])
+@pytest.mark.parametrize("operand", ["x_as", "kernel_as"])
 @pytest.mark.parametrize(("narrow", "bits"), [(tf32, 11), (bfloat16, 8)])
 @settings(max_examples=50)
 @given(channels=st.integers(1, 64), kernel=st.integers(1, 3), seed=st.integers(0, 2**16))
-def test_narrow_operands_are_seen(narrow, bits, operand, channels, kernel, seed) -> None:
+def test_the_meter_sees_narrow_operands(narrow, bits, operand, channels, kernel, seed) -> None:
     spec = Conv(channels, 8, kernel, padding="same", bias=False)
     weights, x = real_case(spec, (2, 6, 5, channels), seed)
-    if operand == "x":
-        y = reference(spec, weights, narrow(x))
-    else:
-        y = reference(spec, {"kernel": narrow(weights["kernel"])}, x)
-    verdict = judge(spec, weights, x, y)
+    verdict = precision_of(spec, weights, x, emulated(None, **{operand: narrow})(spec, weights, x))
     assert not verdict.ok
     assert abs(verdict.effective_bits - bits) < 2.5
+
+
+# ---------------------------------------------------------------- the probes
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_entry_of_a_full_mantissa_is_telling(dtype: str) -> None:
+    values = probes.full_mantissa(np.random.default_rng(0), (10_000,), dtype)
+    assert np.array_equal(values, values.astype(dtype))
+    narrowed = {8: (bfloat16, emulation.bfloat16_cut), 11: (tf32, emulation.tf32_rounded, float16)}
+    if dtype == "float64":
+        narrowed[24] = (np.float32,)
+    for bits, formats in narrowed.items():
+        for narrow in formats:
+            error = abs(narrow(values).astype(np.float64) - values)
+            assert error.min() >= 0.99 * 2.0 ** (-bits - 1)
+            assert error.max() < 1.01 * 2.0 ** (1 - bits)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_probe_looks_at_padding_alone(seed: int) -> None:
+    layer, shape = draw(np.random.default_rng(seed))
+    for case in probes.cases(layer, shape, seed, "float32"):
+        expected = reference(layer, case.weights, case.x)
+        assert expected.any()
+        assert case.only is None or case.only in expected
+        assert np.array_equal(expected, expected.astype(np.float32))  # so that 0 can be asked for
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_one_tap_that_meets_a_pixel_is_found(seed: int) -> None:
+    layer = Conv(1, 1, (3, 4), padding="same")
+    for case in probes.cases(layer, (1, 1, 1, 1), seed, "float32"):
+        assert reference(layer, case.weights, case.x).all()
+
+
+def test_where_padding_is_all_there_is() -> None:
+    layer = Conv(2, 3, 1, stride=3, padding=1)  # its only output meets the first padded pixel
+    names = [case.name for case in probes.cases(layer, (1, 1, 1, 2), 0, "float32")]
+    assert names == ["bias"]
+    assert judge(rounded_reference, layer, input_shape=(1, 1, 1, 2)).ok
+
+
+def test_formats_are_told_apart_by_powers_of_two() -> None:
+    limits = [UNIT_ROUNDOFF["float32"] * probes.ROUNDINGS]
+    for bits in (11, 8):
+        limits += [0.75 * 2.0 ** (-bits - 1), 1.25 * 2.0 ** (1 - bits)]
+    assert all(a < b for a, b in pairwise(limits))
+
+
+# ---------------------------------------------------------------- a user's own functions
+
+
+def convolution(weights, narrow=emulation.exactly):
+    return lambda x: emulated(None, narrow, narrow)(LAYER, weights, x)
+
+
+def test_two_callables_with_integer_weights() -> None:
+    weights, _ = integer_case(LAYER, SHAPE, 1)
+    right = compare_callables(convolution(weights), convolution(weights), SHAPE)
+    assert (right.ok, str(right.structure)) == (True, "exact")
+    moved = {**weights, "bias": weights["bias"] + np.eye(6, dtype=np.float32)[0]}
+    wrong = compare_callables(convolution(moved), convolution(weights), SHAPE)
+    assert not wrong.structure.ok
+    assert not wrong.ok
+
+
+def test_two_callables_with_any_weights() -> None:
+    weights = init_weights(LAYER, 1)
+    expected = convolution(weights)
+    shuffled = emulated(np.random.default_rng(0))
+    right = compare_callables(lambda x: shuffled(LAYER, weights, x), expected, SHAPE)
+    assert right.ok, right
+    assert right.structure.slack > 0
+    for narrow in (tf32, bfloat16):
+        wrong = compare_callables(convolution(weights, narrow), expected, SHAPE)
+        assert not wrong.ok, wrong
+    flipped = compare_callables(lambda x: expected(x)[:, ::-1], expected, SHAPE)
+    assert not flipped.structure.ok
+    assert not flipped.precision.ok
+
+
+def test_a_verdict_is_json() -> None:
+    verdict, _ = fault_case("bfloat16 bias", 1)
+    data = json.loads(json.dumps(verdict.to_dict()))
+    assert data["arithmetic"] == "bfloat16 bias"
+    assert data["ok"] is False
+    assert {probe["name"] for probe in data["probes"]} >= {"inputs", "kernel", "bias", "product"}
+
+
+# ---------------------------------------------------------------- NaN, and bad questions
 
 
 def test_nan_where_it_belongs_is_right_and_elsewhere_wrong() -> None:
@@ -69,15 +287,17 @@ def test_nan_where_it_belongs_is_right_and_elsewhere_wrong() -> None:
     x[0, 0, 0, 0] = np.nan
     y = reference(spec, weights, x)
     assert np.isnan(y).any()
-    assert judge(spec, weights, x, y).ok
-    assert not judge(spec, weights, x, np.nan_to_num(y)).ok
+    assert precision_of(spec, weights, x, y).ok
+    assert not precision_of(spec, weights, x, np.nan_to_num(y)).ok
     clean = np.nan_to_num(x)
-    assert not judge(spec, weights, clean, y).ok
+    assert not precision_of(spec, weights, clean, y).ok
 
 
 def test_bad_questions() -> None:
     with pytest.raises(InputError, match="input_shape"):
         compare(Conv(1, 1, 1), frameworks=[])
+    with pytest.raises(InputError, match="input_shape"):
+        judge(reference, Conv(1, 1, 1))
     with pytest.raises(SpecError, match="2 channels"):
         compare(Conv(2, 1, 1), input_shape=(1, 3, 3, 1))
 

@@ -1,0 +1,78 @@
+"""A linear layer as its filters: which input pixel each tap meets, whatever the layer's kind.
+
+``(taps, channels of one group, output channels)`` is the form in which Conv, DepthwiseConv,
+ConvTranspose and Dense are alike: each output sums one product for each tap and channel.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from impls.reference import run
+from impls.shapes import Shape, parameter_shapes
+from impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv
+
+Linear = Conv | ConvTranspose | DepthwiseConv | Dense
+LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
+
+
+def filters_shape(layer: Linear) -> tuple[int, int, int]:
+    """``(taps, channels of one group, output channels)``."""
+    match layer:
+        case Dense():
+            return 1, layer.in_features, layer.out_features
+        case DepthwiseConv():
+            return math.prod(layer.kernel_size), 1, layer.out_channels
+        case Conv() | ConvTranspose():
+            each_in = layer.in_channels // layer.groups
+            return math.prod(layer.kernel_size), each_in, layer.out_channels
+
+
+def groups_of(layer: Linear) -> int:
+    """The number of blocks of channels that do not see each other."""
+    match layer:
+        case Dense():
+            return 1
+        case DepthwiseConv():
+            return layer.in_channels
+        case Conv() | ConvTranspose():
+            return layer.groups
+
+
+def to_kernel(layer: Linear, filters: np.ndarray) -> np.ndarray:
+    """The canonical kernel of filters ``(taps, channels of one group, output channels)``."""
+    if isinstance(layer, ConvTranspose):  # its kernel has the axes of the convolution it transposes
+        taps, each_in, _ = filters.shape
+        split = filters.reshape(taps, each_in, layer.groups, -1)
+        filters = split.transpose(0, 3, 2, 1)
+    return filters.reshape(parameter_shapes(layer)["kernel"])
+
+
+def to_filters(layer: Linear, kernel: np.ndarray) -> np.ndarray:
+    """The inverse of ``to_kernel``."""
+    taps, each_in, out = filters_shape(layer)
+    if isinstance(layer, ConvTranspose):
+        split = kernel.reshape(taps, -1, layer.groups, each_in)
+        kernel = split.transpose(0, 3, 2, 1)
+    return kernel.reshape(taps, each_in, out)
+
+
+def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
+    """The input pixel that each tap meets at each output pixel: ``(taps, output pixels)``.
+
+    Pixels are counted in C order; -1 is none, i.e. padding with zeros.
+    """
+    if isinstance(layer, Dense):
+        return np.zeros((1, 1), dtype=int)
+    single: dict[str, int] = {"in_channels": 1, "bias": False}
+    if isinstance(layer, DepthwiseConv):
+        single |= {"depth_multiplier": 1}
+    else:
+        single |= {"out_channels": 1, "groups": 1}
+    one = dataclasses.replace(layer, **single)  # type: ignore[arg-type]
+    spatial = input_shape[1:-1]
+    pixels = 1.0 + np.arange(math.prod(spatial)).reshape(1, *spatial, 1)
+    kernels = np.eye(math.prod(one.kernel_size)).reshape(-1, *one.kernel_size, 1, 1)
+    met = [run(one, {"kernel": kernel}, pixels).ravel() for kernel in kernels]
+    return np.array(met).astype(int) - 1

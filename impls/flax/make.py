@@ -1,0 +1,224 @@
+"""Flax: specs to ``flax.nnx`` modules."""
+
+from collections.abc import Callable
+from functools import singledispatch
+from typing import Any
+
+from flax import nnx
+
+from impls.adapter import check_names
+from impls.errors import UnsupportedError
+from impls.flax import layers
+from impls.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Residual,
+    SeparableConv,
+    Sequential,
+    Spec,
+)
+
+PADDING_MODES = {
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "edge",
+    "circular": "wrap",
+}
+
+# What each activation is called with: the function, then what follows x.
+FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
+    "relu": (nnx.relu, ()),
+    "relu6": (nnx.relu6, ()),
+    "leaky_relu": (nnx.leaky_relu, ()),  # and the spec's alpha
+    "elu": (nnx.elu, ()),  # and the spec's alpha
+    "silu": (nnx.silu, ()),
+    "gelu": (nnx.gelu, (False,)),  # approximate
+    "gelu_tanh": (nnx.gelu, (True,)),
+    "sigmoid": (nnx.sigmoid, ()),
+    "hard_sigmoid": (nnx.hard_sigmoid, ()),
+    "hard_swish": (nnx.hard_swish, ()),
+    "softplus": (nnx.softplus, ()),
+    "softmax": (nnx.softmax, ()),
+    "tanh": (nnx.tanh, ()),
+}
+
+
+@singledispatch
+def make(spec: Spec, dtype: Any, rngs: nnx.Rngs) -> Any:
+    """The native module of a spec, as Flax initialises it."""
+    raise UnsupportedError(f"flax: {type(spec).__name__} is not built yet")
+
+
+def _padding(padding: Any) -> Any:
+    return padding.upper() if isinstance(padding, str) else padding
+
+
+@make.register
+def _(spec: Conv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    kind, more = nnx.Conv, {}  # Flax's own layer, where it can say the spec
+    if spec.padding_mode != "zeros":
+        kind, more = layers.Conv, {"padding_mode": PADDING_MODES[spec.padding_mode]}
+    return kind(
+        spec.in_channels,
+        spec.out_channels,
+        spec.kernel_size,
+        spec.stride,
+        padding=_padding(spec.padding),
+        kernel_dilation=spec.dilation,
+        feature_group_count=spec.groups,
+        use_bias=spec.bias,
+        param_dtype=dtype,
+        rngs=rngs,
+        **more,
+    )
+
+
+@make.register
+def _(spec: DepthwiseConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.DepthwiseConv(
+        spec.in_channels,
+        spec.kernel_size,
+        spec.stride,
+        padding=_padding(spec.padding),
+        padding_mode=PADDING_MODES[spec.padding_mode],
+        kernel_dilation=spec.dilation,
+        depth_multiplier=spec.depth_multiplier,
+        use_bias=spec.bias,
+        param_dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@make.register
+def _(spec: SeparableConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.SeparableConv(
+        spec.in_channels,
+        spec.out_channels,
+        spec.kernel_size,
+        spec.stride,
+        padding=_padding(spec.padding),
+        padding_mode=PADDING_MODES[spec.padding_mode],
+        kernel_dilation=spec.dilation,
+        depth_multiplier=spec.depth_multiplier,
+        depthwise_bias=spec.depthwise_bias,
+        pointwise_bias=spec.pointwise_bias,
+        param_dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@make.register
+def _(spec: ConvTranspose, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.ConvTranspose(
+        spec.in_channels,
+        spec.out_channels,
+        spec.kernel_size,
+        spec.stride,
+        padding=_padding(spec.padding),
+        output_padding=spec.output_padding,
+        kernel_dilation=spec.dilation,
+        feature_group_count=spec.groups,
+        use_bias=spec.bias,
+        param_dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@make.register
+def _(spec: MaxPool, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.MaxPool(spec.kernel_size, spec.stride, _padding(spec.padding))
+
+
+@make.register
+def _(spec: AvgPool, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.AvgPool(
+        spec.kernel_size, spec.stride, _padding(spec.padding), spec.count_include_pad
+    )
+
+
+@make.register
+def _(spec: GlobalAvgPool, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.GlobalAvgPool()
+
+
+@make.register
+def _(spec: BatchNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.BatchNorm(
+        spec.num_features,
+        rank=spec.rank,
+        momentum=1 - spec.momentum,  # the weight of the old statistics here, of the new in a spec
+        epsilon=spec.eps,
+        param_dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@make.register
+def _(spec: LayerNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.LayerNorm(
+        spec.num_features,
+        epsilon=spec.eps,
+        use_fast_variance=False,  # see layers.BatchNorm
+        param_dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@make.register
+def _(spec: GroupNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.GroupNorm(
+        spec.num_features,
+        spec.num_groups,
+        epsilon=spec.eps,
+        use_fast_variance=False,  # see layers.BatchNorm
+        param_dtype=dtype,
+        rngs=rngs,
+    )
+
+
+@make.register
+def _(spec: Activation, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    function, parameters = FUNCTIONS[spec.function]
+    return layers.Activation(
+        function, *(parameters if spec.alpha is None else (*parameters, spec.alpha))
+    )
+
+
+@make.register
+def _(spec: Flatten, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.Flatten()
+
+
+@make.register
+def _(spec: Dropout, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.Dropout(spec.p, rngs=rngs)
+
+
+@make.register
+def _(spec: Dense, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.Linear(
+        spec.in_features, spec.out_features, use_bias=spec.bias, param_dtype=dtype, rngs=rngs
+    )
+
+
+@make.register
+def _(spec: Sequential, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    check_names("flax", spec, layers.Sequential)
+    return layers.Sequential(**{name: make(child, dtype, rngs) for name, child in spec.children})
+
+
+@make.register
+def _(spec: Residual, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    shortcut = None if spec.shortcut is None else make(spec.shortcut, dtype, rngs)
+    return layers.Residual(make(spec.body, dtype, rngs), shortcut)

@@ -1,0 +1,116 @@
+"""Windows that slide over pixels: how far they reach, how many fit, what is padded first.
+
+Shapes: x_NSC the input, channels-last, where S is one axis, two or three.
+"""
+
+from typing import Any
+
+from keras import ops
+
+Ints = tuple[int, ...]
+Pairs = tuple[tuple[int, int], ...]
+
+
+def per_axis(value: Any, rank: int) -> Ints:
+    """One int an axis; a scalar stands for all of them."""
+    return (value,) * rank if isinstance(value, int) else tuple(value)
+
+
+def extent_of(kernel_size: Ints, dilation: Ints) -> Ints:
+    """How far a dilated kernel reaches along each axis."""
+    return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True))
+
+
+def named_or_pairs(padding: Any, rank: int) -> str | Pairs:
+    """The padding as it was asked for, or a ``ValueError``."""
+    if padding in ("valid", "same") or (padding == "causal" and rank == 1):
+        return padding
+    if isinstance(padding, str) or len(padding) != rank or any(len(p) != 2 for p in padding):
+        names = '"valid", "same"' + (', "causal"' if rank == 1 else "")
+        raise ValueError(f"padding must be {names} or {rank} (low, high) pairs, not {padding!r}")
+    return tuple((low, high) for low, high in padding)
+
+
+def pairs_of(padding: str | Pairs, spatial: Any, extent: Ints, strides: Ints) -> Any:
+    """What to pad before and after each axis; "same" is TensorFlow's. Sizes may be tensors."""
+    if not isinstance(padding, str):
+        return padding
+    pairs = []
+    for n, k, s in zip(spatial, extent, strides, strict=True):
+        total = (-(-n // s) - 1) * s + k - n if padding == "same" else 0
+        total = max(total, 0) if isinstance(total, int) else ops.maximum(total, 0)
+        low = k - 1 if padding == "causal" else total // 2
+        pairs.append((low, total - total // 2))
+    return tuple(pairs)
+
+
+def windows_of(spatial: Any, pairs: Any, extent: Ints, strides: Ints) -> tuple[Any, ...]:
+    """How many windows fit along each axis.
+
+    None at all is a ``ValueError``: TensorFlow's convolution returns uninitialised memory for a
+    kernel one larger than its input, and its max pooling kills the process.
+    """
+    sizes = []
+    for n, (low, high), k, s in zip(spatial, pairs, extent, strides, strict=True):
+        size = (n + low + high - k) // s + 1
+        if isinstance(size, int) and size < 1:
+            raise ValueError(f"a window of {k} does not fit into {n} + {low} + {high} pixels")
+        sizes.append(size)
+    return tuple(sizes)
+
+
+def fit(x_NSC: Any, padding: str | Pairs, extent: Ints, strides: Ints) -> tuple[Any, Any]:
+    """The input and what to pad it with, or an error where no window fits."""
+    batch, *spatial, channels = ops.shape(x_NSC)
+    pairs = pairs_of(padding, spatial, extent, strides)
+    counts = (batch, *windows_of(spatial, pairs, extent, strides))
+    misfits = [ops.cast(n < 1, "int32") for n in counts if not isinstance(n, int)]
+    if misfits:
+        # A traced function learns its sizes when it runs: TensorFlow then refuses to reshape, which
+        # copies nothing, to one example too many.
+        x_NSC = ops.reshape(x_NSC, (batch + sum(misfits), *spatial, channels))
+    return x_NSC, pairs
+
+
+def windows_shape(
+    padding: str | Pairs, shape: Any, extent: Ints, strides: Ints, channels: int
+) -> tuple[int | None, ...]:
+    """The output shape of sliding windows; None where a size is open."""
+    known = [k if n is None else n for n, k in zip(shape[1:-1], extent, strict=True)]
+    pairs = pairs_of(padding, known, extent, strides)
+    sizes = windows_of(known, pairs, extent, strides)
+    spatial = (None if n is None else size for n, size in zip(shape[1:-1], sizes, strict=True))
+    return (shape[0], *spatial, channels)
+
+
+def pad(x_NSC: Any, pairs: Any, mode: str) -> Any:
+    """Pad the spatial axes as ``numpy.pad`` does: any amount, repeating as often as it takes.
+
+    ``keras.ops.pad`` has neither "edge" nor "wrap" on TensorFlow, and refuses to reflect more
+    pixels than there are: here the pixels are looked up by their index.
+    """
+    if mode == "zeros":
+        return ops.pad(x_NSC, ((0, 0), *pairs, (0, 0)))
+    for axis, (low, high) in enumerate(pairs, start=1):
+        if isinstance(low, int) and isinstance(high, int) and low == high == 0:
+            continue
+        n = ops.shape(x_NSC)[axis]
+        at = ops.arange(-low, n + high)
+        match mode:
+            case "replicate":
+                at = ops.clip(at, 0, n - 1)
+            case "circular":
+                at = at % n
+            case "reflect":
+                if isinstance(n, int) and n == 1:
+                    raise ValueError("one pixel cannot be reflected")
+                at = (n - 1) - ops.abs((n - 1) - at % (2 * (n - 1)))  # there and back again
+        x_NSC = ops.take(x_NSC, at, axis=axis)
+    return x_NSC
+
+
+def without_examples(layer: Any, x_NSC: Any) -> Any:
+    """The output for a batch of 0, for which TensorFlow returns garbage; else None."""
+    if x_NSC.shape[0] != 0:
+        return None
+    return ops.zeros(layer.compute_output_shape(x_NSC.shape), dtype=layer.compute_dtype)

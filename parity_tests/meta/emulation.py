@@ -1,0 +1,350 @@
+"""Linear layers in emulated arithmetic, right and wrong, and how often the verdict names it.
+
+    python -m parity_tests.meta.emulation --faults 100 --correct 10000 --seed 0
+
+Every product of an output is laid out, so that they can be summed in any order and rounded after
+each. Layers are drawn at random from all kinds, ranks, paddings and modes.
+"""
+
+import argparse
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from analysis.filters import filters_shape, groups_of, tap_sources, to_filters
+from analysis.parity import Verdict, judge
+from analysis.rounding import round_to
+from impls import Conv, ConvTranspose, Dense, DepthwiseConv, SpecError, output_shape, reference
+from impls.notation import to_line
+from impls.reference import child_weights
+from impls.shapes import effective_kernel, padding_pairs
+from impls.spec import SeparableConv, Spec
+
+Arrays = Mapping[str, np.ndarray]
+Candidate = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
+Narrow = Callable[[np.ndarray], np.ndarray]
+
+sources = lru_cache(maxsize=16)(tap_sources)
+
+
+# ---------------------------------------------------------------- formats
+
+
+def exactly(array: np.ndarray) -> np.ndarray:
+    return array
+
+
+def tf32(array: np.ndarray) -> np.ndarray:
+    """The 13 lowest bits of the mantissa dropped, as tensor cores read float32."""
+    return (np.float32(array).view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+def tf32_rounded(array: np.ndarray) -> np.ndarray:
+    """To the nearest TF32, ties away from zero, as cuBLAS converts."""
+    return tf32((np.float32(array).view(np.uint32) + np.uint32(0x1000)).view(np.float32))
+
+
+def bfloat16(array: np.ndarray) -> np.ndarray:
+    return round_to(array, "bfloat16")
+
+
+def bfloat16_cut(array: np.ndarray) -> np.ndarray:
+    return (np.float32(array).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def float16(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        return array.astype(np.float16)
+
+
+# ---------------------------------------------------------------- sums
+
+
+def products(layer: Any, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Every product of every output, in float64, which holds them: ``(N, *output, products)``."""
+    groups = groups_of(layer)
+    taps, channels, _ = filters_shape(layer)
+    met = sources(layer, (1, *x.shape[1:]))
+    pixels = x.astype(np.float64).reshape(len(x), -1, groups, channels)
+    x_NTPGC = np.where((met >= 0)[..., None, None], pixels[:, met], 0)
+    w_TGCO = to_filters(layer, kernel.astype(np.float64)).reshape(taps, channels, groups, -1)
+    with np.errstate(invalid="ignore"):  # an infinity, of what float16 has no number for
+        terms = np.einsum("ntpgc,tcgo->npgotc", x_NTPGC, w_TGCO)
+    return terms.reshape(*output_shape(layer, x.shape), taps * channels)
+
+
+def summed(terms: np.ndarray, narrow: Narrow, rng: np.random.Generator | None) -> np.ndarray:
+    """The running sum, rounded to float32 and by ``narrow`` after each term, in random order."""
+    order = range(terms.shape[-1]) if rng is None else rng.permutation(terms.shape[-1])
+    total = np.zeros(terms.shape[:-1], dtype=np.float32)
+    with np.errstate(invalid="ignore"):
+        for i in order:
+            total = narrow(np.float32(total + terms[..., i])).astype(np.float32)
+    return total
+
+
+def emulated(
+    rng: np.random.Generator | None = None,
+    x_as: Narrow = exactly,
+    kernel_as: Narrow = exactly,
+    bias_as: Narrow = exactly,
+    sum_as: Narrow = exactly,
+    output_as: Narrow = exactly,
+) -> Candidate:
+    """A direct float32 implementation with some of its steps narrowed; as ``rng`` orders sums."""
+
+    def candidate(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        if isinstance(layer, SeparableConv):
+            for name, step in layer.children:
+                x = candidate(step, child_weights(weights, name), x)
+            return x
+        with np.errstate(over="ignore"):
+            y = summed(products(layer, kernel_as(weights["kernel"]), x_as(x)), sum_as, rng)
+        if layer.bias:
+            y = np.float32(y + bias_as(weights["bias"]))
+        return output_as(y).astype(np.float32)
+
+    return candidate
+
+
+def pairwise(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """Every product rounded to float32, then summed by NumPy: in blocks, the blocks in pairs."""
+    y = np.sum(products(layer, weights["kernel"], x).astype(np.float32), axis=-1)
+    return y + weights["bias"] if layer.bias else y
+
+
+def rounded_reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return reference(spec, weights, x).astype(np.float32)
+
+
+# ---------------------------------------------------------------- transforms
+
+
+def fft(layer: Conv, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """A convolution through the Fourier transform, in float32 throughout; groups of 1."""
+    axes = tuple(range(1, layer.rank + 1))
+    extent = effective_kernel(layer.kernel_size, layer.dilation)
+    mode = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+    pairs = ((0, 0), *padding_pairs(layer, x.shape[1:-1]), (0, 0))
+    padded = np.pad(x, pairs, mode=mode[layer.padding_mode])
+    sizes = padded.shape[1:-1]
+    kernel = np.zeros((1, *extent, *weights["kernel"].shape[-2:]), dtype=np.float32)
+    kernel[(0, *(slice(None, None, d) for d in layer.dilation))] = weights["kernel"]
+    spectrum = np.einsum(
+        "n...i,n...io->n...o",
+        np.fft.rfftn(padded, axes=axes),
+        np.conj(np.fft.rfftn(kernel, sizes, axes)).repeat(len(x), axis=0),
+    )
+    whole = np.fft.irfftn(spectrum, sizes, axes)
+    kept = (slice(0, n - k + 1, s) for n, k, s in zip(sizes, extent, layer.stride, strict=True))
+    y = np.ascontiguousarray(whole[(slice(None), *kept)])
+    assert y.dtype == np.float32
+    return y + weights["bias"] if layer.bias else y
+
+
+WINOGRAD_X = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32)
+WINOGRAD_W = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
+WINOGRAD_Y = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
+
+
+def winograd(layer: Conv, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """F(2x2, 3x3) of Lavin and Gray, arXiv 1509.09308, in float32; "valid", even sizes."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), (1, 2))[:, ::2, ::2]
+    left = np.einsum("ab,nhwibc->nhwiac", WINOGRAD_X, windows)
+    tiles = np.einsum("nhwiac,dc->nhwiad", left, WINOGRAD_X)
+    left = np.einsum("ab,bcio->acio", WINOGRAD_W, weights["kernel"])
+    filters = np.einsum("acio,dc->adio", left, WINOGRAD_W)
+    sums = np.einsum("nhwiad,adio->nhwoad", tiles, filters)
+    y = np.einsum("pa,nhwoad,qd->nhpwqo", WINOGRAD_Y, sums, WINOGRAD_Y)
+    assert y.dtype == np.float32
+    y = y.reshape(output_shape(layer, x.shape))
+    return y + weights["bias"] if layer.bias else y
+
+
+# ---------------------------------------------------------------- random layers
+
+
+def draw(rng: np.random.Generator, bias: bool | None = None, products: int = 1) -> tuple[Any, Any]:
+    """A layer of any kind with an input shape, each output a sum of ``products`` or more."""
+    while True:
+        try:
+            layer, shape = _draw(rng, bias)
+            output_shape(layer, shape)
+        except SpecError:
+            continue
+        met = sources(layer, (1, *shape[1:])) >= 0
+        if met.sum(axis=0).max() * filters_shape(layer)[1] >= products:
+            return layer, shape
+
+
+def _draw(rng: np.random.Generator, bias: bool | None) -> tuple[Any, tuple[int, ...]]:
+    def some(low: int, high: int) -> int:
+        return int(rng.integers(low, high + 1))
+
+    rank, groups = some(1, 3), some(1, 3)
+    bias = bool(rng.integers(2)) if bias is None else bias
+    kernel = tuple(some(1, 5 - rank) for _ in range(rank))
+    stride = tuple(some(1, 3) for _ in range(rank))
+    dilation = tuple(some(1, 2) for _ in range(rank))
+    pairs = tuple((some(0, 2), some(0, 2)) for _ in range(rank))
+    options = ["valid", "same", pairs] + ["causal"] * (rank == 1)
+    padding = options[some(0, len(options) - 1)]
+    mode = str(rng.choice(["zeros", "zeros", "reflect", "replicate", "circular"]))
+    channels = groups * some(1, 12 // rank)
+    shape = (some(1, 2), *(some(1, 16 // rank) for _ in range(rank)), channels)
+    window = {"stride": stride, "padding": padding, "dilation": dilation, "rank": rank}
+    match some(0, 6):
+        case 0:
+            return Dense(channels * 8, some(1, 9), bias), (shape[0], channels * 8)
+        case 1:
+            return DepthwiseConv(
+                channels,
+                kernel,
+                depth_multiplier=some(1, 3),
+                bias=bias,
+                padding_mode=mode,
+                **window,
+            ), shape
+        case 2 | 3:
+            return ConvTranspose(
+                channels, groups * some(1, 4), kernel, groups=groups, bias=bias, **window
+            ), shape
+        case _:
+            return Conv(
+                channels,
+                groups * some(1, 4),
+                kernel,
+                groups=groups,
+                bias=bias,
+                padding_mode=mode,
+                **window,
+            ), shape
+
+
+def draw_winograd(rng: np.random.Generator) -> tuple[Any, Any]:
+    spatial = (2 * int(n) for n in rng.integers(2, 6, 2))
+    channels = int(rng.integers(1, 65))
+    layer = Conv(channels, int(rng.integers(1, 9)), 3, bias=bool(rng.integers(2)))
+    return layer, (int(rng.integers(1, 3)), *spatial, channels)
+
+
+def draw_conv(rng: np.random.Generator) -> tuple[Any, Any]:
+    while True:
+        layer, shape = draw(rng)
+        if isinstance(layer, Conv) and layer.groups == 1:
+            return layer, shape
+
+
+# ---------------------------------------------------------------- the two tables
+
+Make = Callable[[np.random.Generator], Candidate]
+
+# name -> (a candidate, what its layers are drawn with, the name that it must get)
+FAULTS: dict[str, tuple[Make, dict[str, Any], str]] = {
+    "TF32 operands, cut": (lambda rng: emulated(rng, tf32, tf32), {}, "tf32"),
+    "TF32 operands, rounded": (lambda rng: emulated(rng, tf32_rounded, tf32_rounded), {}, "tf32"),
+    "TF32 inputs": (lambda rng: emulated(rng, x_as=tf32), {}, "tf32"),
+    "TF32 kernels": (lambda rng: emulated(rng, kernel_as=tf32_rounded), {}, "tf32"),
+    "bfloat16 operands": (lambda rng: emulated(rng, bfloat16, bfloat16), {}, "bfloat16"),
+    "bfloat16 operands, cut": (
+        lambda rng: emulated(rng, bfloat16_cut, bfloat16_cut),
+        {},
+        "bfloat16",
+    ),
+    "float16 operands": (lambda rng: emulated(rng, float16, float16), {}, "float16"),
+    "bfloat16 bias": (
+        lambda rng: emulated(rng, bias_as=bfloat16),
+        {"bias": True},
+        "bfloat16 bias",
+    ),
+    "float16 bias": (lambda rng: emulated(rng, bias_as=float16), {"bias": True}, "float16 bias"),
+    "float16 accumulation": (
+        lambda rng: emulated(rng, sum_as=float16),
+        {},
+        "float16 accumulation",
+    ),
+    "float16 operands and accumulation": (
+        lambda rng: emulated(rng, float16, float16, sum_as=float16),
+        {},
+        "float16 accumulation",
+    ),
+    "bfloat16 accumulation": (
+        lambda rng: emulated(rng, sum_as=bfloat16),
+        {},
+        "bfloat16 accumulation",
+    ),
+    # of one product, an accumulator's rounding and an output's are the same
+    "bfloat16 output": (
+        lambda rng: emulated(rng, output_as=bfloat16),
+        {"products": 2},
+        "bfloat16 output",
+    ),
+    "float16 output": (
+        lambda rng: emulated(rng, output_as=float16),
+        {"products": 2},
+        "float16 output",
+    ),
+}
+
+# name -> (a candidate, a layer's drawing, whether it sums products as they are)
+CORRECT: dict[str, tuple[Make, Callable[[np.random.Generator], tuple[Any, Any]], bool]] = {
+    "the reference, rounded": (lambda rng: rounded_reference, draw, True),
+    "float32 sums in random order": (lambda rng: emulated(rng), draw, True),
+    "pairwise float32 sums": (lambda rng: pairwise, draw, True),
+    "Winograd F(2x2, 3x3)": (lambda rng: winograd, draw_winograd, False),
+    "FFT": (lambda rng: fft, draw_conv, False),
+}
+
+
+def fault_case(name: str, seed: int) -> tuple[Verdict, str]:
+    """The verdict on one random layer with a fault, and the layer."""
+    make, options, _ = FAULTS[name]
+    rng = np.random.default_rng([seed, *name.encode()])
+    layer, shape = draw(rng, **options)
+    return judge(make(rng), layer, input_shape=shape, seed=seed), to_line(layer, shape)
+
+
+def correct_case(name: str, seed: int) -> tuple[Verdict, str]:
+    """The verdict on one random layer in correct arithmetic, and the layer."""
+    make, drawn, direct = CORRECT[name]
+    rng = np.random.default_rng([seed, *name.encode()])
+    layer, shape = drawn(rng)
+    verdict = judge(make(rng), layer, input_shape=shape, seed=seed, direct=direct)
+    return verdict, to_line(layer, shape)
+
+
+def main() -> None:
+    """Count, and print every case that was judged wrongly."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--faults", type=int, default=100, help="random cases of each fault")
+    parser.add_argument("--correct", type=int, default=1000, help="correct cases in all")
+    parser.add_argument("--seed", type=int, default=0, help="of the first case of each kind")
+    asked = parser.parse_args()
+    seeds = range(asked.seed, asked.seed + asked.faults)
+    for name, (_, _, expected) in FAULTS.items():
+        named: Counter[str] = Counter()
+        for seed in seeds:
+            verdict, line = fault_case(name, seed)
+            named[verdict.arithmetic] += not verdict.ok
+            if verdict.arithmetic != expected or verdict.ok:
+                print(f"  seed {seed}: {line}: {verdict}", flush=True)
+        print(f"{name}: {named[expected]} of {asked.faults}; {json.dumps(named)}", flush=True)
+    for name in CORRECT:
+        count, alarms, worst, bits = math.ceil(asked.correct / len(CORRECT)), 0, 0.0, math.inf
+        for seed in range(asked.seed, asked.seed + count):
+            verdict, line = correct_case(name, seed)
+            worst = max(worst, verdict.precision.rho)
+            bits = min(bits, verdict.precision.effective_bits)
+            if not verdict.ok or verdict.arithmetic != "float32":
+                alarms += 1
+                print(f"  seed {seed}: {line}: {verdict}", flush=True)
+        print(f"{name}: {alarms} alarms in {count}; rho up to {worst:.1f}, {bits:.1f} bits")
+
+
+if __name__ == "__main__":
+    main()

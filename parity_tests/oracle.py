@@ -1,0 +1,282 @@
+"""A second meaning of every layer, which shares no code with ``impls`` but the specs.
+
+It has its own padding arithmetic (TensorFlow's documented formula), lets SciPy correlate each pair
+of channels, dilates by putting zeros into the kernel, strides by slicing, takes its elementary
+functions from SciPy, and loops over everything else.
+"""
+
+from itertools import product
+from math import fsum
+from typing import Any
+
+import numpy as np
+from scipy import special
+from scipy.signal import correlate
+
+from impls import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Residual,
+    SeparableConv,
+    Sequential,
+    Spec,
+)
+
+
+def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+    match spec:
+        case Conv():
+            y = convolved(spec, weights["kernel"], spec.groups, x)
+            return y + weights["bias"] if spec.bias else y
+        case DepthwiseConv():
+            y = convolved(spec, one_group_a_channel(weights["kernel"]), spec.in_channels, x)
+            return y + weights["bias"] if spec.bias else y
+        case ConvTranspose():
+            y = spread(spec, weights["kernel"], x)
+            return y + weights["bias"] if spec.bias else y
+        case SeparableConv():
+            kernel = one_group_a_channel(weights["depthwise.kernel"])
+            y = convolved(spec, kernel, spec.in_channels, x)
+            if spec.depthwise_bias:
+                y = y + weights["depthwise.bias"]
+            y = matmul(y, weights["pointwise.kernel"].reshape(y.shape[-1], -1))
+            return y + weights["pointwise.bias"] if spec.pointwise_bias else y
+        case Dense():
+            y = matmul(x, weights["kernel"])
+            return y + weights["bias"] if spec.bias else y
+        case BatchNorm():
+            y = np.empty(x.shape)
+            for c in range(x.shape[-1]):
+                scale, offset, mean, variance = (
+                    float(weights[name][c]) for name in ("scale", "offset", "mean", "variance")
+                )
+                y[..., c] = scale * (x[..., c] - mean) / (variance + spec.eps) ** 0.5 + offset
+            return y
+        case LayerNorm():
+            y = np.empty(x.shape)
+            for place in np.ndindex(*x.shape[:-1]):
+                y[place] = standardised(x[place], spec.eps)
+            return y * weights["scale"] + weights["offset"]
+        case GroupNorm():
+            y = np.empty(x.shape)
+            each = spec.num_features // spec.num_groups
+            for n, first in product(range(len(x)), range(0, spec.num_features, each)):
+                group = (n, ..., slice(first, first + each))
+                y[group] = standardised(x[group], spec.eps)
+            return y * weights["scale"] + weights["offset"]
+        case Activation():
+            return activated(spec, x.astype(float))
+        case MaxPool():
+            return pooled(spec, x, max)
+        case AvgPool(count_include_pad=count):
+            whole = float(np.prod(spec.kernel_size))
+            return pooled(spec, x, lambda seen: fsum(seen) / (whole if count else len(seen)))
+        case Dropout():
+            return x
+        case GlobalAvgPool():
+            batch, *spatial, channels = x.shape
+            total = np.zeros((batch, channels))
+            for pixel in product(*map(range, spatial)):
+                total += x[(slice(None), *pixel)]
+            return total / np.prod(spatial)
+        case Flatten():  # the last axis runs fastest: channels, then W, then H
+            indices = list(product(*map(range, x.shape[1:])))
+            return np.array([[sample[index] for index in indices] for sample in x])
+        case Sequential():
+            for name, child in spec.layers:
+                x = oracle(child, inside(weights, name), x)
+            return x
+        case Residual():
+            across = x
+            if spec.shortcut is not None:
+                across = oracle(spec.shortcut, inside(weights, "shortcut"), x)
+            return oracle(spec.body, inside(weights, "body"), x) + across
+    raise AssertionError(f"the oracle does not know {spec}")
+
+
+def inside(weights: dict[str, np.ndarray], child: str) -> dict[str, np.ndarray]:
+    return {
+        name[len(child) + 1 :]: array
+        for name, array in weights.items()
+        if name.split(".")[0] == child
+    }
+
+
+def matmul(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+    """Over the last axis, term by term."""
+    y = np.zeros((*x.shape[:-1], kernel.shape[-1]))
+    for i, o in np.ndindex(*kernel.shape):
+        y[..., o] += x[..., i] * float(kernel[i, o])
+    return y
+
+
+def one_group_a_channel(kernel: np.ndarray) -> np.ndarray:
+    """(*k, C, M) to (*k, 1, C * M)."""
+    channels, multiplier = kernel.shape[-2:]
+    filters = [kernel[..., [c], m] for c in range(channels) for m in range(multiplier)]
+    return np.stack(filters, axis=-1)
+
+
+def convolved(spec: Any, kernel: np.ndarray, groups: int, x: np.ndarray) -> np.ndarray:
+    """``kernel`` is (*k, in/groups, out)."""
+    every = tuple(slice(None, None, step) for step in spec.stride)
+    dilated = np.zeros(
+        [(k - 1) * d + 1 for k, d in zip(spec.kernel_size, spec.dilation, strict=True)]
+        + list(kernel.shape[-2:])
+    )
+    dilated[tuple(slice(None, None, step) for step in spec.dilation)] = kernel
+    padded = x.astype(float)
+    for axis, size in enumerate(x.shape[1:-1]):
+        low, high = pads(spec, axis, size)
+        padded = lengthened(padded, axis + 1, low, high, spec.padding_mode)
+    taken, made = kernel.shape[-2], kernel.shape[-1] // groups
+    samples = []
+    for sample in padded:
+        channels = []
+        for out in range(groups * made):
+            first = out // made * taken  # of the channels that this output's group takes
+            dense = sum(
+                correlate(sample[..., first + i], dilated[..., i, out], "valid", "direct")
+                for i in range(taken)
+            )
+            channels.append(dense[every])
+        samples.append(np.stack(channels, axis=-1))
+    return np.stack(samples)
+
+
+def pads(spec: Any, axis: int, size: int) -> tuple[int, int]:
+    """https://www.tensorflow.org/api_docs/python/tf/nn, "Notes on padding"."""
+    stride, filter_size = spec.stride[axis], spec.kernel_size[axis]
+    filter_size += (filter_size - 1) * (spec.dilation[axis] - 1)
+    match spec.padding:
+        case "valid":
+            return 0, 0
+        case "causal":  # no output sees a later input
+            return filter_size - 1, 0
+        case "same":
+            rest = size % stride
+            total = max(filter_size - (rest or stride), 0)
+            return total // 2, total - total // 2
+    return spec.padding[axis]
+
+
+def lengthened(x: np.ndarray, axis: int, low: int, high: int, mode: str) -> np.ndarray:
+    """``x`` with ``low`` and ``high`` more entries along ``axis``, each looked up in ``x``."""
+    n = x.shape[axis]
+    entries = []
+    for place in range(-low, n + high):
+        match mode:
+            case "reflect":  # there and back again, the borders once each
+                source = place % max(2 * n - 2, 1)
+                source = min(source, 2 * n - 2 - source)
+            case "circular":
+                source = place % n
+            case _:
+                source = min(max(place, 0), n - 1)
+        entry = np.take(x, source, axis)
+        entries.append(0 * entry if mode == "zeros" and source != place else entry)
+    return np.stack(entries, axis)
+
+
+def spread(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Each pixel meets each tap, and lands where the convolution would have seen it from.
+
+    ``kernel`` is (*k, out/groups, in).
+    """
+    low, sizes = [], []
+    for axis, n in enumerate(x.shape[1:-1]):
+        stride = spec.stride[axis]
+        extent = (spec.kernel_size[axis] - 1) * spec.dilation[axis] + 1
+        if spec.padding == "same":  # the pads of the convolution of n * stride pixels to n
+            low.append(pads(spec, axis, n * stride)[0])
+            sizes.append(n * stride)
+        else:
+            first, last = (0, 0) if spec.padding == "valid" else spec.padding[axis]
+            low.append(first)
+            sizes.append((n - 1) * stride + extent + spec.output_padding[axis] - first - last)
+    y = np.zeros((len(x), *sizes, spec.out_channels))
+    made, taken = kernel.shape[-2], kernel.shape[-1] // spec.groups
+    for pixel, tap in product(np.ndindex(*x.shape[1:-1]), np.ndindex(*spec.kernel_size)):
+        at = tuple(
+            p * s + t * d - first
+            for p, s, t, d, first in zip(pixel, spec.stride, tap, spec.dilation, low, strict=True)
+        )
+        if not all(0 <= place < size for place, size in zip(at, sizes, strict=True)):
+            continue
+        for i, o in product(range(spec.in_channels), range(made)):
+            to = i // taken * made + o  # outputs of the group that the input is in
+            y[(slice(None), *at, to)] += x[(slice(None), *pixel, i)] * float(kernel[(*tap, o, i)])
+    return y
+
+
+def pooled(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
+    """``together`` of the values that each window sees; padding holds none."""
+    windows = []  # for each axis, the places that each output sees
+    for axis, n in enumerate(x.shape[1:-1]):
+        k, stride = spec.kernel_size[axis], spec.stride[axis]
+        match spec.padding:
+            case "valid":
+                low, high = 0, 0
+            case "same":
+                total = max(k - (n % stride or stride), 0)
+                low, high = total // 2, total - total // 2
+            case _:
+                low, high = spec.padding[axis]
+        starts = range(-low, n + high - k + 1, stride)
+        windows.append([[p for p in range(start, start + k) if 0 <= p < n] for start in starts])
+    y = np.empty((len(x), *map(len, windows), x.shape[-1]))
+    for n, *at, c in np.ndindex(*y.shape):
+        places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
+        y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
+
+
+def standardised(values: np.ndarray, eps: float) -> np.ndarray:
+    """With mean 0 and variance 1, nearly."""
+    mean = fsum(values.flat) / values.size
+    variance = fsum((value - mean) ** 2 for value in values.flat) / values.size
+    return (values - mean) / (variance + eps) ** 0.5
+
+
+def activated(spec: Activation, x: np.ndarray) -> np.ndarray:
+    """From the papers' definitions and SciPy's functions."""
+    sixth = np.array([min(max(value + 3, 0), 6) / 6 for value in x.flat]).reshape(x.shape)
+    match spec.function:
+        case "relu":
+            return x * (x > 0)
+        case "relu6":
+            return np.array([min(max(value, 0), 6) for value in x.flat]).reshape(x.shape)
+        case "leaky_relu":
+            return x * (x > 0) + spec.alpha * x * (x < 0)
+        case "elu":
+            return x * (x > 0) + spec.alpha * special.expm1(x * (x < 0))
+        case "silu":
+            return x * special.expit(x)
+        case "gelu":
+            return x * special.ndtr(x)
+        case "gelu_tanh":
+            return x / 2 * (1 + np.tanh((2 / np.pi) ** 0.5 * (x + 0.044715 * x * x * x)))
+        case "sigmoid":
+            return special.expit(x)
+        case "hard_sigmoid":
+            return sixth
+        case "hard_swish":
+            return x * sixth
+        case "softplus":
+            return -special.log_expit(-x)
+        case "softmax":
+            return special.softmax(x, axis=-1)
+        case "tanh":
+            return 2 * special.expit(2 * x) - 1
+    raise AssertionError(f"the oracle does not know {spec}")
