@@ -18,7 +18,6 @@ from impls import (
     DepthwiseConv,
     FrameworkUnavailable,
     InputError,
-    SeparableConv,
     Sequential,
     SpecError,
     UnsupportedError,
@@ -154,19 +153,15 @@ def test_flax_refuses_float64_where_jax_would_round_it() -> None:
 
 
 @frameworks
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        (Conv(2, 3, 3, rank=1), "rank 1 of Conv"),
-        (
-            Sequential({"a": SeparableConv(2, 3, 3, padding_mode="reflect")}),
-            "padding_mode 'reflect' of DepthwiseConv in a.depthwise",
-        ),
-    ],
-)
-def test_what_is_not_built_yet_is_refused(adapter: Adapter, spec: Any, message: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"{adapter.name}: {message}"):
-        impls.build(spec, init_weights(spec, 0), framework=adapter.name)
+@pytest.mark.parametrize("name", ["forward", "names", "self", "train", "eval"])
+def test_a_layer_named_like_what_its_container_has_is_refused_or_built(adapter, name):
+    spec = Sequential({name: Conv(2, 3, 3)})
+    taken = {"pytorch": {"forward", "train", "eval"}, "flax": {"names", "train", "eval"}}
+    if name in taken.get(adapter.name, ()):
+        with pytest.raises(UnsupportedError, match=f"a layer cannot be called {name!r}"):
+            adapter.build(spec, init_weights(spec, 0))
+    else:
+        assert impls.describe(adapter.build(spec, init_weights(spec, 0))) == spec
 
 
 # ---------------------------------------------------------------- weights of modules
@@ -276,7 +271,7 @@ def test_pytorch_modules_that_say_no_spec() -> None:
 
     assert_unreadable(Network(), "Network cannot be read as a spec: write it as layers of these")
     assert_unreadable(Scaled(1, 1, 3), "Scaled cannot be read as a spec")
-    assert_unreadable(nn.Sequential(nn.ReLU(), nn.Sequential(nn.GELU())), "GELU cannot be read")
+    assert_unreadable(nn.Sequential(nn.ReLU(), nn.Sequential(nn.CELU())), "CELU cannot be read")
     assert_unreadable(nn.Flatten(), r"nn.Flatten orders .* C, H, W; use .*layers.Flatten, and per")
     assert_unreadable(nn.BatchNorm2d(3, affine=False), "BatchNorm2d.*needs affine=True")
     assert_unreadable(nn.BatchNorm2d(3, track_running_stats=False), "track_running_stats=True")
@@ -293,9 +288,9 @@ def test_flax_modules_that_say_no_spec() -> None:
     rngs, mask = nnx.Rngs(0), np.ones((3, 3, 2, 3))
     assert_unreadable(Scaled(2, 3, (3, 3), rngs=rngs), "Scaled cannot be read as a spec")
     assert_unreadable(nnx.Conv(2, 3, (3, 3), mask=mask, rngs=rngs), "nnx.Conv with a mask")
-    assert_unreadable(nnx.Conv(2, 3, (3, 3), padding="CIRCULAR", rngs=rngs), "'CIRCULAR'")
+    assert_unreadable(nnx.Conv(2, 3, (3, 3), padding="FOO", rngs=rngs), "FOO")
     assert_unreadable(nnx.Conv(2, 3, (3, 3), input_dilation=2, rngs=rngs), "an input dilation")
-    assert_unreadable(nnx.Sequential(nnx.Linear(2, 3, rngs=rngs), nnx.gelu), "cannot be read")
+    assert_unreadable(nnx.Sequential(nnx.Linear(2, 3, rngs=rngs), nnx.celu), "cannot be read")
     assert_unreadable(nnx.BatchNorm(3, use_scale=False, rngs=rngs), "use_scale=True")
 
 
@@ -317,7 +312,7 @@ def test_keras_layers_that_say_no_spec() -> None:
     first = layers.Conv2D(3, 3, data_format="channels_first")
     assert_unreadable(functional, "Functional cannot be read as a spec")
     assert_unreadable(built(Scaled(3), 2), "Scaled cannot be read as a spec")
-    assert_unreadable(built(layers.Dense(3, "relu"), 2), "Dense '.*' has an activation inside")
+    assert_unreadable(built(layers.Dense(3, "relu"), 2), "Dense '.*' .*it has an activation inside")
     assert_unreadable(built(layers.Conv2D(3, 3, activation="relu"), 5, 5, 2), "activation inside")
     assert_unreadable(built(first, 2, 5, 5), "data_format='channels_last', not 'channels_first'")
     assert_unreadable(built(layers.BatchNormalization(scale=False), 5, 5, 2), "scale=True")

@@ -6,7 +6,7 @@ along W only. Shapes: x_NHWC the input, y_NHWC the output, where H and W stand f
 spatial axes; kernels are HWIO, where I is in_features / groups.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -352,7 +352,7 @@ class Sequential(nnx.Module):
 
     names: tuple[str, ...] = ()
 
-    def __init__(self, /, **layers: Callable[[jax.Array], jax.Array]) -> None:
+    def __init__(self, layers: Mapping[str, Callable[[jax.Array], jax.Array]]) -> None:
         self.names = tuple(layers)
         for name, layer in layers.items():
             setattr(self, name, layer)

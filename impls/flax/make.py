@@ -215,7 +215,7 @@ def _(spec: Dense, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
 @make.register
 def _(spec: Sequential, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
     check_names("flax", spec, layers.Sequential)
-    return layers.Sequential(**{name: make(child, dtype, rngs) for name, child in spec.children})
+    return layers.Sequential({name: make(child, dtype, rngs) for name, child in spec.children})
 
 
 @make.register
