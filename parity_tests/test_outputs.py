@@ -6,6 +6,7 @@ What rounds even there (a mean, a norm, an exponential) may differ by its proved
 import pytest
 from hypothesis import given, settings
 
+from impls import Activation, Conv, Residual, SeparableConv, Sequential
 from impls.adapter import Adapter
 from parity_tests.asserts import assert_structure, coverage, note_cells
 from parity_tests.cells import FAMILIES
@@ -26,3 +27,10 @@ def test_family(adapters: list[Adapter], name: str) -> None:
             assert_structure(case, adapters)
 
         outputs_equal()
+
+
+def test_leaky_relu_behind_an_addition_keeps_its_slope(adapters: list[Adapter]) -> None:
+    """Found by exploring: TensorFlow's fused kernel computes with a slope of its own."""
+    body = Conv(2, 2, 1, padding="same")
+    spec = Sequential(SeparableConv(2, 2, 1), Residual(body), Activation("leaky_relu"))
+    assert_structure(Case(spec, (1, 1, 1, 2), 0), adapters)

@@ -294,6 +294,7 @@ READERS: dict[type, Any] = {
     keras.layers.GroupNormalization: _group_norm,
     keras.layers.ReLU: _relu,
     keras.layers.LeakyReLU: lambda module: Activation("leaky_relu", float(module.negative_slope)),
+    layers.LeakyReLU: lambda module: Activation("leaky_relu", float(module.negative_slope)),
     keras.layers.ELU: lambda module: Activation("elu", float(module.alpha)),
     keras.layers.Softmax: _softmax,
     keras.layers.Activation: _activation,

@@ -456,6 +456,18 @@ def gelu_tanh(x: Any) -> Any:
 
 
 @registered
+class LeakyReLU(keras.layers.LeakyReLU):
+    """``keras.layers.LeakyReLU`` that keeps its slope when TensorFlow fuses it.
+
+    In a graph, TensorFlow 2.21 fuses convolution, bias, addition and leaky ReLU into one kernel,
+    which then computes with its default slope of 0.2. A selection is not fused.
+    """
+
+    def call(self, x: Any) -> Any:
+        return ops.where(x >= 0, x, self.negative_slope * x)
+
+
+@registered
 class Residual(keras.layers.Layer):
     """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
 

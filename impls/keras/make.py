@@ -149,7 +149,7 @@ def _(spec: Activation, **common: Any) -> Any:
         case "relu6":
             return keras.layers.ReLU(6.0, **common)
         case "leaky_relu":
-            return keras.layers.LeakyReLU(spec.alpha, **common)
+            return layers.LeakyReLU(spec.alpha, **common)
         case "elu":
             return keras.layers.ELU(spec.alpha, **common)
         case "softmax":
