@@ -125,27 +125,34 @@ class Adapter(ABC):
     @final
     def load(self, module: Any, weights: Mapping[str, np.ndarray]) -> None:
         """Overwrite a module's weights; nothing is written unless all of them fit."""
-        check_weights(self.describe(module), weights)
-        for name, slot in self.slots(module).items():
-            array = slot.layout.to_native(np.asarray(weights[name]))
-            if tuple(slot.variable.shape) != array.shape:
-                raise WeightError(
-                    f"{self.name}: {name} needs the native shape {array.shape}, its layer holds "
-                    f"{tuple(slot.variable.shape)}: the module was given an array that misfits it"
-                )
-            self.write(slot.variable, array)
+        spec = self.describe(module)
+        check_weights(spec, weights)
+        for name, slot in self._fitting_slots(module, spec).items():
+            self.write(slot.variable, slot.layout.to_native(np.asarray(weights[name])))
 
     @final
     def dump(self, module: Any) -> Weights:
         """A module's weights as canonical arrays of its own; later changes don't reach them."""
-        slots = self.slots(module)
         spec = self.describe(module)
         weights = {
             name: np.ascontiguousarray(slot.layout.to_canonical(self.read(slot.variable)))
-            for name, slot in slots.items()
+            for name, slot in self._fitting_slots(module, spec).items()
         }
-        check_weights(spec, weights)  # a module can have been given an array that misfits it
+        check_weights(spec, weights)  # training may have made NaN of them
         return weights
+
+    def _fitting_slots(self, module: Any, spec: Spec) -> dict[str, Slot]:
+        """The slots of ``spec``; two of the frameworks let a module hold arrays that misfit it."""
+        slots = self.slots(module)
+        for name, shape in parameter_shapes(spec).items():
+            needed = slots[name].layout.native_shape(shape)
+            held = tuple(slots[name].variable.shape)
+            if held != needed:
+                raise WeightError(
+                    f"{self.name}: {name} needs the native shape {needed}, its layer holds {held}: "
+                    "the module was given an array that misfits it"
+                )
+        return slots
 
     @final
     def apply(self, module: Any, spec: Spec, x: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from impls import networks, registry
-from impls.errors import WeightError
+from impls.errors import InputError, SpecError, WeightError
 from impls.networks import efficientnet_lite
 from impls.notation import from_json, to_json
 from impls.shapes import parameter_shapes
@@ -23,7 +23,10 @@ def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> Non
     """Write one safetensors file that holds the weights, and the spec as JSON in its metadata."""
     check_weights(spec, weights)
     arrays = {name: np.ascontiguousarray(weights[name]) for name in parameter_shapes(spec)}
-    save_file(arrays, path, metadata={"spec": to_json(spec)})
+    try:
+        save_file(arrays, path, metadata={"spec": to_json(spec)})
+    except SafetensorError as error:
+        raise InputError(f"cannot write {path}: {error}") from None
 
 
 def load(path: str | Path) -> tuple[Spec, Weights]:
@@ -36,9 +39,11 @@ def load(path: str | Path) -> tuple[Spec, Weights]:
     path = Path(path)
     if not path.is_file():
         raise WeightError(f"{path} is not a file")
-    if path.suffix in PYTORCH_SUFFIXES:
-        return _load_released(path)
-    return _load_safetensors(path)
+    read = _load_released if path.suffix in PYTORCH_SUFFIXES else _load_safetensors
+    try:
+        return read(path)
+    except (SpecError, WeightError) as error:
+        raise WeightError(f"{path}: {error}") from None
 
 
 def _load_safetensors(path: Path) -> tuple[Spec, Weights]:
@@ -48,11 +53,15 @@ def _load_safetensors(path: Path) -> tuple[Spec, Weights]:
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise WeightError(
-            f"{path} is not a whole safetensors file ({error}): copy or download it again"
+            f"this is not a whole safetensors file ({error}): copy or download it again"
+        ) from None
+    except (TypeError, AttributeError) as error:
+        raise WeightError(
+            f"an array has a dtype that NumPy lacks ({error}): write it as float32"
         ) from None
     if "spec" not in metadata:
         raise WeightError(
-            f"{path} holds {len(weights)} arrays but no spec in its metadata: "
+            f"{len(weights)} arrays, but no spec in its metadata: "
             "write it with impls.save(path, spec, weights)"
         )
     spec = from_json(metadata["spec"])
@@ -82,20 +91,22 @@ def _load_released(path: Path) -> tuple[Spec, Weights]:
             break
     else:
         raise WeightError(
-            f"{path} holds {len(state)} tensors of no network known here ({', '.join(RELEASED)}): "
+            f"{len(state)} tensors of no network known here ({', '.join(RELEASED)}): "
             "build your own spec with impls.build(spec, framework='pytorch') and load them into it"
         )
     missing = sorted(set(names.values()) - state.keys())
     left_over = sorted(state.keys() - set(names.values()))
     if missing or left_over:
         raise WeightError(
-            f"{path} is no whole {network}: missing {missing[:5]} ({len(missing)}), "
+            f"this is no whole {network}: missing {missing[:5]} ({len(missing)}), "
             f"left over {left_over[:5]} ({len(left_over)})"
         )
     slots = pytorch.slots(pytorch.build(spec))  # they know how PyTorch lays each one out
-    weights = {
-        name: np.ascontiguousarray(slots[name].layout.to_canonical(state[released]))
-        for name, released in names.items()
-    }
+    weights = {}
+    for name, shape in parameter_shapes(spec).items():
+        tensor, needed = state[names[name]], slots[name].layout.native_shape(shape)
+        if tensor.shape != needed:
+            raise WeightError(f"{names[name]} has shape {tensor.shape}, {network} needs {needed}")
+        weights[name] = np.ascontiguousarray(slots[name].layout.to_canonical(tensor))
     check_weights(spec, weights)
     return spec, weights

@@ -25,6 +25,10 @@ class Layout:
     to_native: Callable[[np.ndarray], np.ndarray]
     to_canonical: Callable[[np.ndarray], np.ndarray]
 
+    def native_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape in the framework's layout of an array of the canonical ``shape``."""
+        return self.to_native(np.broadcast_to(0, shape)).shape
+
     def after(self, other: "Layout") -> "Layout":
         """The layout that applies ``other`` to the canonical array first, then this one."""
         return Layout(

@@ -70,6 +70,8 @@ def _check(spec: Spec, shape: Shape, ndim: int | None, channels: int | None) -> 
     if ndim is not None and len(shape) != ndim:
         form = "(N, features)" if ndim == 2 else f"(N, {ndim - 2} spatial sizes, C)"
         raise SpecError(f"{who} takes an input of {ndim} axes {form}, channels last, not {shape}")
+    if len(shape) < 2:
+        raise SpecError(f"{who} takes (N, ..., C), not {shape}")
     if any(n < 1 for n in shape):
         raise SpecError(f"{who}: every size of an input shape must be at least 1, not {shape}")
     if channels is not None and shape[-1] != channels:

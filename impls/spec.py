@@ -43,6 +43,8 @@ class Composite(Spec):
 
 def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Spec]]:
     """Every layer without children, depth first, with its dotted path ("" for ``spec`` itself)."""
+    if not isinstance(spec, Spec):
+        raise SpecError(f"{spec!r} is not a spec")
     if not isinstance(spec, Composite):
         yield path, spec
         return
@@ -385,7 +387,10 @@ class Sequential(Composite):
         items = tuple((str(name), _spec(self, f"layer {name}", s)) for name, s in named.items())
         if not items:
             raise _fail(self, "needs at least one layer")
-        for name, _ in items:
+        names = [name for name, _ in items]
+        for name in names:
+            if names.count(name) > 1:
+                raise _fail(self, f"two layers are called {name!r}")
             if not NAME.fullmatch(name):
                 raise _fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
         _set(self, layers=items)

@@ -153,10 +153,13 @@ def test_specs_are_frozen():
         (lambda: SeparableConv(1, 1, 3, depthwise_bias=2), "depthwise_bias must be True or False"),
         (lambda: BatchNorm(0), "BatchNorm: num_features must be at least 1"),
         (lambda: BatchNorm(1, eps=0), "eps must lie between 0 and 1, not 0"),
+        (lambda: BatchNorm(1, eps=1), "eps must lie between 0 and 1, not 1"),
         (lambda: BatchNorm(1, eps=math.nan), "eps must lie between 0 and 1, not nan"),
         (lambda: BatchNorm(1, eps="small"), "eps must be a number, not 'small'"),
+        (lambda: BatchNorm(1, momentum=-0.5), "momentum must lie between 0 and 1, not -0.5"),
         (lambda: BatchNorm(1, momentum=1.5), "momentum must lie between 0 and 1, not 1.5"),
         (lambda: Activation("relu7"), "Activation: unknown activation 'relu7'. Did you mean"),
+        (lambda: Dropout(-0.5), r"p must lie in \[0, 1\), not -0.5"),
         (lambda: Dropout(1), r"Dropout: p must lie in \[0, 1\), not 1"),
         (lambda: Dropout("half"), "Dropout: p must be a number, not 'half'"),
         (lambda: Dense(1, 0), "Dense: out_features must be at least 1"),
@@ -166,6 +169,7 @@ def test_specs_are_frozen():
         (lambda: Sequential("relu"), "takes specs, a list of specs or a mapping, not 'relu'"),
         (lambda: Sequential(Flatten), "takes specs, a list of specs or a mapping"),
         (lambda: Sequential(Flatten(), 3), "layer 1 must be a spec, not 3"),
+        (lambda: Sequential({0: Flatten(), "0": Flatten()}), "two layers are called '0'"),
         (lambda: Sequential({"a.b": Flatten()}), "letters, digits and '_', not 'a.b'"),
         (lambda: Sequential({"": Flatten()}), "letters, digits and '_', not ''"),
         (lambda: Residual("relu"), "Residual: body must be a spec, not 'relu'"),
@@ -244,12 +248,19 @@ def test_output_shape(spec, shape, expected):
         ),
         (Sequential({"a": CHAIN}), (1, 9, 9, 4), "in layer 'a': in layer 'conv': Conv takes 3"),
         (Residual(Conv(3, 4, 1)), (1, 5, 5, 3), r"body gives \(1, 5, 5, 4\), the shortcut \(1, 5"),
-        ("conv", (1, 5, 5, 3), "'conv' is not a spec"),
+        (Flatten(), (), r"Flatten takes \(N, \.\.\., C\), not \(\)"),
+        (Activation("relu"), (5,), r"Activation takes \(N, \.\.\., C\), not \(5,\)"),
     ],
 )
 def test_an_input_that_does_not_fit_is_refused(spec, shape, message):
     with pytest.raises(SpecError, match=message):
         output_shape(spec, shape)
+
+
+def test_what_is_no_spec_is_named():
+    for call in (parameter_shapes, lambda spec: output_shape(spec, (1, 2))):
+        with pytest.raises(SpecError, match="'conv' is not a spec"):
+            call("conv")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from impls import (
     Dense,
     DepthwiseConv,
     Flatten,
+    InputError,
     SeparableConv,
     Sequential,
     WeightError,
@@ -218,13 +219,13 @@ def test_the_file_written_by_hand_is_read(path):
         (b"", "not a whole safetensors file"),
         (pickle.dumps(dense()), "not a whole safetensors file"),
         (WHOLE + b"\0", "not a whole safetensors file"),
-        (safetensors(None, **dense()), "2 arrays but no spec in its metadata.*impls.save"),
+        (safetensors(None, **dense()), "2 arrays.* no spec in its metadata.*impls.save"),
         (safetensors('{"type": "Dense"', **dense()), "not JSON"),
         (safetensors('{"type": "Dents"}', **dense()), "unknown spec type 'Dents'.*'Dense'"),
         (safetensors(to_json(DENSE), **NAN), "bias holds 1 NaN or infinite values of 3"),
         (safetensors(to_json(DENSE), kernel=np.ones((2, 3), "f4")), "missing bias"),
         (safetensors(to_json(Dense(3, 2)), **dense()), r"kernel has shape \(2, 3\)"),
-        (safetensors(to_json(DENSE), "BF16", **HALF), "bfloat16"),
+        (safetensors(to_json(DENSE), "BF16", **HALF), "(?i)bf(loat)?16"),
     ],
 )
 def test_a_faulty_file_is_named_with_its_fault(path, content, message):
@@ -249,5 +250,5 @@ def test_what_is_no_file_is_named(tmp_path, name):
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
-    with pytest.raises(WeightError, match="missing"):
+    with pytest.raises(InputError, match=r"missing.weights\.safetensors"):
         impls.save(tmp_path / "missing" / "weights.safetensors", DENSE, dense())

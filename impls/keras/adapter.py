@@ -272,6 +272,8 @@ def _dense(module: Any) -> Spec:
         raise UnsupportedError(
             f"keras: Dense {module.name!r} has an activation inside: give it a layer of its own"
         )
+    if not module.built:
+        raise UnsupportedError(f"keras: {module.name!r} is not built: call it on an input first")
     in_features, out_features = module.kernel.shape
     return Dense(in_features, out_features, module.use_bias)
 

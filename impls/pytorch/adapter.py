@@ -1,6 +1,6 @@
 """PyTorch: specs to ``torch.nn`` modules and back."""
 
-import pickle
+import re
 from collections import OrderedDict
 from functools import singledispatch
 from pathlib import Path
@@ -201,7 +201,8 @@ READERS: dict[type, Any] = {
         module.in_features, module.out_features, module.bias is not None
     ),
     nn.Sequential: lambda module: Sequential(
-        {name: describe(child) for name, child in module.named_children()}
+        # not named_children(), which leaves out a layer's second use
+        {name: describe(child) for name, child in module._modules.items()}
     ),
     layers.Residual: lambda module: Residual(
         describe(module.body), module.shortcut and describe(module.shortcut)
@@ -243,7 +244,7 @@ class PyTorchAdapter(Adapter):
         return describe(module)
 
     def children(self, module: nn.Module) -> dict[str, nn.Module]:
-        return dict(module.named_children())
+        return {name: child for name, child in module._modules.items() if child is not None}
 
     def own_slots(self, module: Any) -> dict[str, Slot]:
         kernel = CHANNELS_FIRST
@@ -316,15 +317,19 @@ def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
     """The tensors of a PyTorch checkpoint, in PyTorch's names and layouts; never runs its code."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # of a damaged file, the unpickler raises whatever comes up
+        unsupported = re.search(r"Unsupported (global: GLOBAL \S+|operand \d+)", str(error))
+        reason = unsupported[0] if unsupported else type(error).__name__
         raise WeightError(
-            f"{path} is no state dict that is safe to read ({reason}): convparity never runs code "
+            f"this is no state dict that is safe to read ({reason}): convparity never runs code "
             "from a weight file; save it with torch.save(model.state_dict(), path)"
         ) from None
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
+    ):
         raise WeightError(
-            f"{path} holds a {type(state).__name__}, not a state dict of tensors: "
+            f"this holds a {type(state).__name__}, not a state dict of tensors: "
             "save it with torch.save(model.state_dict(), path)"
         )
-    return {name: tensor.numpy() for name, tensor in state.items()}
+    read = PyTorchAdapter().read  # a checkpoint may hold parameters, and bfloat16
+    return {name: read(tensor) for name, tensor in state.items()}
