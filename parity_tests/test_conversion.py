@@ -26,6 +26,7 @@ def assert_same_bits(got: Weights, expected: Weights) -> None:
         assert got[name].tobytes() == array.tobytes(), name
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(case=layer_cases | chain_cases)
 def test_build_and_dump(adapter: Adapter, case: Case) -> None:
     weights = init_weights(case.spec, case.seed)

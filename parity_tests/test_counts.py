@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from impls import (
     BatchNorm,
@@ -30,6 +30,7 @@ def declared(spec: Spec) -> Count:
     return Count(total - sum(2 * norm.num_features for norm in norms), total)
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(case=layer_cases | chain_cases)
 def test_layers(adapter: Adapter, case: Case) -> None:
     counted = adapter.count(adapter.build(case.spec, init_weights(case.spec, case.seed)))
