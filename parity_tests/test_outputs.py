@@ -34,3 +34,18 @@ def test_leaky_relu_behind_an_addition_keeps_its_slope(adapters: list[Adapter]) 
     body = Conv(2, 2, 1, padding="same")
     spec = Sequential(SeparableConv(2, 2, 1), Residual(body), Activation("leaky_relu"))
     assert_structure(Case(spec, (1, 1, 1, 2), 0), adapters)
+
+
+@pytest.mark.parametrize(
+    ("spec", "spatial"),
+    [
+        (Conv(1, 1, 2, stride=(1, 2), padding="same", bias=False), (2, 1)),
+        (Conv(1, 3, 2, stride=(1, 3)), (4, 4)),
+        (Conv(1, 2, (1, 1, 2), stride=(2, 1, 3), rank=3), (1, 2, 2)),
+    ],
+)
+def test_one_channel_with_unequal_strides(
+    adapters: list[Adapter], spec: Conv, spatial: tuple[int, ...]
+) -> None:
+    """Found by exploring: TensorFlow leaves rows of a one-column output uninitialised."""
+    assert_structure(Case(spec, (2, *spatial, 1), 0), adapters)

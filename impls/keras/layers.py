@@ -59,14 +59,24 @@ class _AnyWindow(keras.layers.Layer):
         self.asked_padding = named_or_pairs(padding, rank)
         self.padding_mode = padding_mode
         self.extent = extent_of(self.kernel_size, self.dilation_rate)
-        unequal = len(set(self.asked_strides)) > 1 and not self.takes_unequal_strides
+        self.unequal = len(set(self.asked_strides)) > 1
         dilated = max(self.asked_strides) > 1 and max(self.dilation_rate) > 1
-        self.subsamples = unequal or dilated
+        self.subsamples = dilated or (self.unequal and not self.takes_unequal_strides)
         if not self.subsamples:
             self.strides = self.asked_strides
             if self.asked_padding == "same" and padding_mode == "zeros":
                 self.padding = "same"
-        self.pads_first = self.asked_padding != self.padding
+
+    @property
+    def pads_first(self) -> bool:
+        return bool(self.asked_padding != self.padding)
+
+    def build(self, input_shape: Any) -> None:
+        if self.unequal and input_shape[-1] == 1:
+            # TensorFlow 2.21 with oneDNN: a batch of one channel, one column wide at the end, with
+            # unequal strides, has uninitialised memory in its other rows
+            self.subsamples, self.strides, self.padding = True, (1,) * len(self.strides), "valid"
+        super().build(input_shape)
 
     def call(self, x_NSC: Any) -> Any:
         if (empty := without_examples(self, x_NSC)) is not None:
