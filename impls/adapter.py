@@ -12,13 +12,14 @@ from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from impls.errors import UnsupportedError, WeightError, one_of
+from impls.errors import InputError, UnsupportedError, WeightError, one_of
 from impls.layouts import Layout
 from impls.shapes import output_shape, parameter_shapes
 from impls.spec import Sequential, Spec
 from impls.weights import Weights, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
+ALGORITHMS = ("auto", "native")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,9 @@ class Adapter(ABC):
         """The devices it sees, "cpu" first, then "gpu:0", ..."""
 
     @abstractmethod
-    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> Any:
+    def make(
+        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+    ) -> Any:
         """A native module, ready for inference; without weights, as the framework initialises it.
 
         ``weights`` are checked by then, and given to the module without running an initialiser.
@@ -102,8 +105,11 @@ class Adapter(ABC):
         *,
         device: str = "cpu",
         dtype: str = "float32",
+        algorithm: str = "auto",
     ) -> Any:
         """A native module in the framework's own layout. See ``impls.build``."""
+        if algorithm not in ALGORITHMS:
+            raise InputError(one_of("algorithm", algorithm, ALGORITHMS))
         if dtype not in DTYPES:
             raise UnsupportedError(one_of("dtype", dtype, DTYPES))
         if device not in self.devices():
@@ -111,7 +117,7 @@ class Adapter(ABC):
         if weights is not None:
             check_weights(spec, weights)
             weights = {name: np.asarray(weights[name]) for name in parameter_shapes(spec)}
-        return self.make(spec, weights, device, dtype)
+        return self.make(spec, weights, device, dtype, algorithm)
 
     @final
     def slots(self, module: Any) -> dict[str, Slot]:

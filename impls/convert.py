@@ -17,14 +17,20 @@ def build(
     framework: str,
     device: str = "cpu",
     dtype: str = "float32",
+    algorithm: str = "auto",
 ) -> Any:
     """A native module of ``framework``, set for inference, that its own tools train and save.
 
     It is a ``torch.nn.Module`` (channels-first), a ``flax.nnx.Module`` or a ``keras.Layer``
-    (channels-last). Without ``weights`` the framework initialises it. Raises ``WeightError`` for
-    weights that do not fit, ``UnsupportedError`` for what the framework cannot do.
+    (channels-last). Without ``weights`` the framework initialises it. ``algorithm`` is "auto", for
+    whatever was measured to be fastest for a shape on a platform (``algorithms.py``), or "native",
+    for the framework's own alone; it can be changed later as the convolutions' ``algorithm``.
+    Raises ``WeightError`` for weights that do not fit, ``UnsupportedError`` for what the framework
+    cannot do.
     """
-    return registry.get(framework).build(spec, weights, device=device, dtype=dtype)
+    return registry.get(framework).build(
+        spec, weights, device=device, dtype=dtype, algorithm=algorithm
+    )
 
 
 def describe(module: Any) -> Spec:

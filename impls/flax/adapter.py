@@ -53,7 +53,9 @@ class FlaxAdapter(Adapter):
         other = () if found[0].platform == "cpu" else found
         return ("cpu", *(f"{device.platform}:{device.id}" for device in other))
 
-    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> Any:
+    def make(
+        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+    ) -> Any:
         kind = jnp.dtype(dtype)
         if dtype == "float64" and not jax.config.jax_enable_x64:
             raise UnsupportedError(

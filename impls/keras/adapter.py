@@ -42,7 +42,9 @@ class KerasAdapter(Adapter):
         found = keras.distribution.list_devices()
         return ("cpu", *(device for device in found if not device.startswith("cpu")))
 
-    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> Any:
+    def make(
+        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+    ) -> Any:
         with keras.device(device):
             module = make(spec, dtype=dtype)
             build(module, spec, self.children, weights)

@@ -37,7 +37,9 @@ class PyTorchAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu", *(f"gpu:{i}" for i in range(torch.cuda.device_count())))
 
-    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> nn.Module:
+    def make(
+        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+    ) -> nn.Module:
         where, kind = device.replace("gpu", "cuda"), getattr(torch, dtype)
         if weights is None:
             return _placeable(make(spec)).to(where, kind).eval()

@@ -21,7 +21,9 @@ class FakeAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu",)
 
-    def make(self, spec: Spec, weights: Weights | None, device: str, dtype: str) -> Any:
+    def make(
+        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+    ) -> Any:
         return spec, weights
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
