@@ -23,8 +23,8 @@ def build(
 
     It is a ``torch.nn.Module`` (channels-first), a ``flax.nnx.Module`` or a ``keras.Layer``
     (channels-last). Without ``weights`` the framework initialises it. ``algorithm`` is "auto", for
-    whatever was measured to be fastest for a shape on a platform (``algorithms.py``), or "native",
-    for the framework's own alone; it can be changed later as the convolutions' ``algorithm``.
+    whatever was measured to be fastest for a shape on a platform, or "native", for the framework's
+    own alone.
     Raises ``WeightError`` for weights that do not fit, ``UnsupportedError`` for what the framework
     cannot do.
     """

@@ -122,6 +122,12 @@ for name, row in FRAMEWORKS.items():
 for name in ("make", "describe", "adapter"):
     ALLOWED[f"impls.keras.{name}"] += " impls.keras.windows impls.keras.pooling"
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
+# What is faster on JAX than XLA's own: for Flax, and for Keras on JAX.
+ALLOWED["impls.jax_algorithms"] = "jax"
+ALLOWED["impls.flax.describe"] += " impls.jax_algorithms"
+ALLOWED["impls.flax.adapter"] += " impls.jax_algorithms"
+ALLOWED["impls.keras.layers"] += " impls.jax_algorithms"
+ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"
 ALLOWED["impls.keras.pooling"] = f"{ALLOWED['impls.keras.layers']} impls.keras.layers"
 

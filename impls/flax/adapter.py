@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from impls import jax_algorithms
 from impls.adapter import Adapter, Count, Slot
 from impls.errors import UnsupportedError
 from impls.flax import layers
@@ -74,6 +75,10 @@ class FlaxAdapter(Adapter):
             if not jax.tree.leaves(nnx.state(module, nnx.Param)):
                 # no layer's name has a hyphen
                 setattr(module, "no-weights", Place(jnp.zeros(0, kind)))
+        if algorithm == "auto":
+            for _, layer in nnx.iter_modules(module):
+                if isinstance(layer, nnx.Conv):
+                    layer.conv_general_dilated = jax_algorithms.conv_general_dilated
         module.eval()
         return module
 

@@ -7,6 +7,7 @@ from typing import Any
 from flax import nnx
 from jax import lax
 
+from impls import jax_algorithms
 from impls.adapter import find_reader
 from impls.errors import UnsupportedError
 from impls.flax import layers
@@ -31,6 +32,9 @@ from impls.spec import (
     Sequential,
     Spec,
 )
+
+# The same convolution by other algorithms.
+CONVOLUTIONS = (lax.conv_general_dilated, jax_algorithms.conv_general_dilated)
 
 
 def describe(module: Any) -> Spec:
@@ -82,7 +86,7 @@ def _window(module: nnx.Conv) -> dict[str, Any]:
     if (
         module.mask is not None
         or _axes(module.input_dilation, rank) != (1,) * rank
-        or module.conv_general_dilated is not lax.conv_general_dilated
+        or module.conv_general_dilated not in CONVOLUTIONS
     ):
         raise _refuse("nnx.Conv with a mask, an input dilation or a convolution of its own")
     return {

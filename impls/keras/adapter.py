@@ -47,6 +47,9 @@ class KerasAdapter(Adapter):
     ) -> Any:
         with keras.device(device):
             module = make(spec, dtype=dtype)
+            for layer in module._flatten_layers():
+                if isinstance(layer, layers.AnyWindow):
+                    layer.algorithm = algorithm
             build(module, spec, self.children, weights)
         return module
 
@@ -104,26 +107,49 @@ class KerasAdapter(Adapter):
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        if keras.backend.backend() != "tensorflow":
+        ways = {"tensorflow": self._backward_by_tensorflow, "jax": self._backward_by_jax}
+        backend = keras.backend.backend()
+        if backend not in ways:
             raise UnsupportedError(
-                f"keras: gradients on the {keras.backend.backend()} backend are not built yet: "
-                "set KERAS_BACKEND=tensorflow, or ask that framework itself"
+                f"keras: gradients on the {backend} backend are not built yet: "
+                f"set KERAS_BACKEND to {' or '.join(ways)}, or ask that framework itself"
             )
-        import tensorflow as tf
-
-        native = tf.Variable(self._in(module, x))
         trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
-        with tf.GradientTape() as tape:
-            y = module(native, training=False)
-        by_x, *by_weight = tape.gradient(
-            y,
-            [native, *(slot.variable.value for slot in trained.values())],
-            output_gradients=self._in(module, cotangent),
-        )
+        variables = [slot.variable for slot in trained.values()]
+        inputs = self._in(module, x), self._in(module, cotangent)
+        by_x, by_weight = ways[backend](module, variables, *inputs)
         return self._out(by_x), {
             name: slot.layout.to_canonical(self._out(gradient))
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
+
+    def _backward_by_tensorflow(
+        self, module: Any, variables: list[Any], x: Any, cotangent: Any
+    ) -> tuple[Any, list[Any]]:
+        import tensorflow as tf
+
+        native = tf.Variable(x)
+        with tf.GradientTape() as tape:
+            y = module(native, training=False)
+        by_x, *by_weight = tape.gradient(
+            y, [native, *(variable.value for variable in variables)], output_gradients=cotangent
+        )
+        return by_x, by_weight
+
+    def _backward_by_jax(
+        self, module: Any, variables: list[Any], x: Any, cotangent: Any
+    ) -> tuple[Any, list[Any]]:
+        import jax
+
+        @jax.jit
+        def run(x: Any, values: list[Any]) -> Any:
+            state = list(zip(variables, values, strict=True))
+            with keras.StatelessScope(state_mapping=state):
+                return module(x, training=False)
+
+        _, gradients = jax.vjp(run, x, [variable.value for variable in variables])
+        by_x, by_weight = gradients(cotangent)
+        return by_x, by_weight
 
     def count(self, module: Any) -> Count:
         # not count_params(), which refuses a model that still waits for its first input

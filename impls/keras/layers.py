@@ -28,7 +28,7 @@ registered = keras.saving.register_keras_serializable(package="convparity")
 # ---------------------------------------------------------------- convolutions
 
 
-class _AnyWindow(keras.layers.Layer):
+class AnyWindow(keras.layers.Layer):
     """Any padding, and stride together with dilation, for Keras's convolution layers.
 
     Keras has no explicit padding and no padding modes, and refuses or miscomputes a stride with a
@@ -45,6 +45,7 @@ class _AnyWindow(keras.layers.Layer):
         padding: str | Pairs = "valid",
         dilation_rate: Any = 1,
         padding_mode: str = "zeros",
+        algorithm: str = "auto",
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -58,6 +59,7 @@ class _AnyWindow(keras.layers.Layer):
         self.asked_strides = per_axis(strides, rank)
         self.asked_padding = named_or_pairs(padding, rank)
         self.padding_mode = padding_mode
+        self.algorithm = algorithm  # or "native": Keras's own on every backend
         self.extent = extent_of(self.kernel_size, self.dilation_rate)
         self.unequal = len(set(self.asked_strides)) > 1
         dilated = max(self.asked_strides) > 1 and max(self.dilation_rate) > 1
@@ -84,10 +86,34 @@ class _AnyWindow(keras.layers.Layer):
         x_NSC, pairs = fit(x_NSC, self.asked_padding, self.extent, self.asked_strides)
         if self.pads_first:
             x_NSC = pad(x_NSC, pairs, self.padding_mode)
-        y_NSC = super().call(x_NSC)
+        by_jax = self.algorithm == "auto" and keras.backend.backend() == "jax"
+        y_NSC = self.by_jax(x_NSC) if by_jax else super().call(x_NSC)
         if self.subsamples:
             y_NSC = y_NSC[(slice(None), *(slice(None, None, s) for s in self.asked_strides))]
         return y_NSC
+
+    def by_jax(self, x_NSC: Any) -> Any:
+        """What the layer computes, by the algorithms that are faster than XLA's on a CPU."""
+        from impls import jax_algorithms  # another backend may have no JAX
+
+        rank, channels = len(self.kernel_size), x_NSC.shape[-1]
+        kernel_SIO, groups = ops.convert_to_tensor(self.kernel), getattr(self, "groups", 1)
+        if hasattr(self, "depth_multiplier"):  # (*kernel_size, channels, multiplier)
+            kernel_SIO, groups = ops.reshape(kernel_SIO, (*self.kernel_size, 1, -1)), channels
+        axes = "DHW"[-rank:]
+        y_NSO = jax_algorithms.conv_general_dilated(
+            x_NSC,
+            kernel_SIO,
+            per_axis(self.strides, rank),
+            self.padding.upper(),
+            rhs_dilation=per_axis(self.dilation_rate, rank),
+            dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
+            feature_group_count=groups,
+        )
+        if self.use_bias:
+            y_NSO = y_NSO + ops.convert_to_tensor(self.bias)
+        activation = getattr(self, "activation", None)
+        return y_NSO if activation is None else activation(y_NSO)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         open_sizes = (None,) * (len(input_shape) - 1)
@@ -101,32 +127,33 @@ class _AnyWindow(keras.layers.Layer):
             "strides": self.asked_strides,
             "padding": self.asked_padding,
             "padding_mode": self.padding_mode,
+            "algorithm": self.algorithm,
         }
         return {**super().get_config(), **asked}
 
 
 @registered
-class Conv1D(_AnyWindow, keras.layers.Conv1D):
+class Conv1D(AnyWindow, keras.layers.Conv1D):
     """``keras.layers.Conv1D`` with any padding, and stride with dilation."""
 
 
 @registered
-class Conv2D(_AnyWindow, keras.layers.Conv2D):
+class Conv2D(AnyWindow, keras.layers.Conv2D):
     """``keras.layers.Conv2D`` with any padding, and stride with dilation."""
 
 
 @registered
-class Conv3D(_AnyWindow, keras.layers.Conv3D):
+class Conv3D(AnyWindow, keras.layers.Conv3D):
     """``keras.layers.Conv3D`` with any padding, and stride with dilation."""
 
 
 @registered
-class DepthwiseConv1D(_AnyWindow, keras.layers.DepthwiseConv1D):
+class DepthwiseConv1D(AnyWindow, keras.layers.DepthwiseConv1D):
     """``keras.layers.DepthwiseConv1D`` with any padding."""
 
 
 @registered
-class DepthwiseConv2D(_AnyWindow, keras.layers.DepthwiseConv2D):
+class DepthwiseConv2D(AnyWindow, keras.layers.DepthwiseConv2D):
     """``keras.layers.DepthwiseConv2D`` with any padding, and any stride.
 
     TensorFlow's depthwise kernel takes unequal strides in float32 with oneDNN only.
@@ -219,7 +246,7 @@ class _Depthwise3D(_OwnKernel):
 
 
 @registered
-class DepthwiseConv3D(_AnyWindow, _Depthwise3D):
+class DepthwiseConv3D(AnyWindow, _Depthwise3D):
     """The depthwise convolution that Keras lacks: a grouped one, with a group for each channel.
 
     The kernel is laid out as in ``DepthwiseConv2D``: ``(*kernel_size, channels, multiplier)``.

@@ -42,15 +42,19 @@ class PyTorchAdapter(Adapter):
     ) -> nn.Module:
         where, kind = device.replace("gpu", "cuda"), getattr(torch, dtype)
         if weights is None:
-            return _placeable(make(spec)).to(where, kind).eval()
-        with torch.device("meta"):  # shapes only: nothing is initialised to be overwritten
-            module = _placeable(make(spec)).to(kind)
-        module = module.to_empty(device=where).eval()
+            module = _placeable(make(spec)).to(where, kind)
+        else:
+            with torch.device("meta"):  # shapes only: nothing is initialised to be overwritten
+                module = _placeable(make(spec)).to(kind)
+            module.to_empty(device=where)
+            for layer in module.modules():
+                if isinstance(layer, BATCH_NORMS):
+                    layer.num_batches_tracked.zero_()  # no weight, but to_empty left it undefined
+            self.load(module, weights)
         for layer in module.modules():
-            if isinstance(layer, BATCH_NORMS):
-                layer.num_batches_tracked.zero_()  # not a weight, but to_empty left it undefined
-        self.load(module, weights)
-        return module
+            if isinstance(layer, layers.ConvNd):
+                layer.algorithm = algorithm
+        return module.eval()
 
     def describe(self, module: nn.Module) -> Spec:
         return describe(module)

@@ -94,6 +94,18 @@ class PadsFirst(nn.Module):
 # ---------------------------------------------------------------- convolutions
 
 
+def fastest_format(x_NCS: Tensor) -> Tensor:
+    """The same images, channels last in memory where that was measured to be faster.
+
+    On a CPU in float32 a depthwise convolution is then 2 to 15 times as fast and a regular one 1 to
+    1.5 times. What follows keeps the format, so that a network pays for it once, at its input; but
+    its output can be reshaped, not viewed: ``y.flatten(1)`` works, ``y.view(len(y), -1)`` fails.
+    """
+    if x_NCS.ndim == 4 and x_NCS.device.type == "cpu" and x_NCS.dtype == torch.float32:
+        return x_NCS.contiguous(memory_format=torch.channels_last)
+    return x_NCS
+
+
 class ConvNd(PadsFirst):
     """What the three ranks share; the class of ``torch.nn`` comes after it in their bases.
 
@@ -101,6 +113,7 @@ class ConvNd(PadsFirst):
     """
 
     convolve: Any  # F.conv1d, ...
+    algorithm = "auto"  # or "native": the memory format of the input is left as it is
 
     def __init__(
         self,
@@ -134,6 +147,8 @@ class ConvNd(PadsFirst):
             self.padding, self.pad_first = "same", None  # torch's own, both sides alike
 
     def forward(self, x_NCS: Tensor) -> Tensor:
+        if self.algorithm == "auto":
+            x_NCS = fastest_format(x_NCS)
         if self.pad_first is None:
             return super().forward(x_NCS)
         pairs = pairs_for(x_NCS, self.pad_first, self.kernel_size, self.stride, self.dilation)
