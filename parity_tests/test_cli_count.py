@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from analysis import cli as command
+from analysis.commands import shared
 from impls.errors import ConvparityError
 from impls.notation import from_json
 from impls.spec import Conv, SeparableConv
@@ -179,7 +180,7 @@ def test_a_file_that_cannot_be_written_is_named(monkeypatch, capsys, tmp_path):
 
 def test_an_error_that_is_not_ours_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["convparity", "count", TUTORIAL])
-    monkeypatch.setattr(command, "from_line", lambda _: 1 / 0)
+    monkeypatch.setattr(shared, "from_line", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         command.main()
 
@@ -188,7 +189,7 @@ def test_errors_of_several_lines_are_printed_on_one(monkeypatch, capsys):
     def broken(_):
         raise ConvparityError("two\nlines")
 
-    monkeypatch.setattr(command, "from_line", broken)
+    monkeypatch.setattr(shared, "from_line", broken)
     assert fail(monkeypatch, capsys, "count", TUTORIAL) == "error: two lines\n"
 
 

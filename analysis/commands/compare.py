@@ -1,0 +1,90 @@
+"""``convparity compare``: the main job, and the verdicts of one layer, network or file."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analysis.commands.shared import find_frameworks, find_subject, parse_shape, write_json
+from impls import registry
+from impls.files import SUFFIXES, load
+
+
+@click.command()
+@click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
+@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+def compare(
+    what: str | None,
+    frameworks: str | None,
+    shape: str | None,
+    picture: Path | None,
+    seed: int,
+    path: Path | None,
+) -> None:
+    """Judge a layer, a network or a weight file in every framework.
+
+    Without an argument: the tutorial's layers, EfficientNet-Lite0 with its released weights on
+    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict fails.
+
+    \b
+    convparity compare
+    convparity compare "conv2d c4>8 k3x2 s2 same hw7x9" --seed 17
+    convparity compare mobilenet_v1 --frameworks pytorch,flax
+    convparity compare weights.safetensors --picture cat.png
+    """
+    from analysis import tables
+
+    names = find_frameworks(frameworks)
+    console = tables.console()
+    if what is None:
+        data, failures = _tour(names, console)
+    else:
+        data, failures = _judge(what.strip(), names, shape, picture, seed, console)
+    if path:
+        write_json(path, data)
+    for failure in failures:
+        console.print(f"WRONG: {failure}", style="red", markup=False)
+    if failures:
+        sys.exit(1)
+
+
+def _judge(
+    what: str,
+    names: tuple[str, ...],
+    shape: str | None,
+    picture: Path | None,
+    seed: int,
+    console: Any,
+) -> tuple[Any, list[str]]:
+    from analysis import parity, pictures, tables
+
+    weights = None
+    if Path(what).suffix in SUFFIXES:
+        spec, weights = load(what)
+        title, input_shape = Path(what).name, parse_shape(shape or "1x224x224x3")
+    else:
+        title, spec, input_shape = find_subject(what, {}, parse_shape(shape) if shape else None)
+    x = None if picture is None else pictures.prepare(picture, input_shape[1])
+    options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
+    verdicts = parity.compare(spec, weights, names, seed=seed, **options)
+    data = [verdict.to_dict() for verdict in verdicts]
+    console.print(tables.verdicts_table(title, {title: data}))
+    return data, [str(verdict) for verdict in verdicts if not verdict.ok]
+
+
+def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
+    from analysis import tables, tour, tour_tables
+
+    data: dict[str, Any] = {"versions": {name: registry.versions(name) for name in names}}
+    for title, chapter in tour.CHAPTERS.items():
+        with tables.progress() as step:
+            data[title] = chapter(names, step)
+        for part in tour_tables.CHAPTERS[title](data[title]):
+            console.print(part)
+            console.print()
+    return data, [failure for title in tour.CHAPTERS for failure in data[title]["failures"]]

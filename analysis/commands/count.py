@@ -1,0 +1,71 @@
+"""``convparity count``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analysis.commands.shared import find_subject, parse_shape, write_json
+from impls.notation import to_json
+from impls.shapes import Shape
+from impls.spec import Layer, Spec
+
+
+@click.command()
+@click.argument("what", metavar="LAYER_OR_NETWORK")
+@click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@click.option("--width", type=float, help="Multiplies the channels of mobilenet_v1.")
+@click.option("--resolution", type=float, help="Multiplies a network's 224 pixels.")
+@click.option("--classes", type=int, help="The size of a network's output.")
+@click.option("--shallow", is_flag=True, default=None, help="mobilenet_v1 less five blocks.")
+@click.option("--separable/--regular", default=None, help="The blocks of mobilenet_v1.")
+def count(what: str, shape: str | None, path: Path | None, **options: Any) -> None:
+    """Learnables, MACs, FLOPs and bytes of a layer or a network.
+
+    A layer is one line, in quotes; a convolution is shown beside its separable twin.
+
+    \b
+    convparity count "conv2d c3>64 k5 s2 hw228"
+    convparity count "separable2d c32>64 k3 same nobias hw112"
+    convparity count "conv2d c3>8 k3 hw32 | relu | gap | dense c8>10"
+    convparity count mobilenet_v1 --width 0.5
+    convparity count efficientnet_lite0
+    """
+    from analysis import cost, tables
+
+    given = {name: value for name, value in options.items() if value is not None}
+    title, spec, input_shape = find_subject(
+        what.strip(), given, parse_shape(shape) if shape else None
+    )
+    pair = cost.twins(spec)
+    specs = dict(zip(("regular", "separable"), pair, strict=True)) if pair else {title: spec}
+    costs = {name: cost.total_cost(each, input_shape) for name, each in specs.items()}
+
+    console = tables.console()
+    if pair or isinstance(spec, Layer):
+        console.print(tables.learnables_table(costs))
+    else:
+        console.print(tables.blocks_table(cost.block_costs(spec, input_shape), costs[title]))
+    console.print(tables.costs_table(costs))
+    if any(each.macs for each in costs.values()):
+        console.print(tables.conventions_table(costs))
+    if path:
+        data: dict[str, Any] = {name: _report(each, input_shape) for name, each in specs.items()}
+        if pair:
+            before, after = (each.parameters for each in costs.values())
+            data["reduction_percent"] = cost.reduction(before, after)
+        write_json(path, data)
+
+
+def _report(spec: Spec, input_shape: Shape) -> dict[str, Any]:
+    """Everything that is known of a spec's cost, for JSON."""
+    from analysis import cost
+
+    return {
+        **cost.total_cost(spec, input_shape).as_dict(),
+        "spec": json.loads(to_json(spec)),
+        "tensors": [tensor._asdict() for tensor in cost.tensors(spec)],
+        "layers": [step.as_dict() for step in cost.layer_costs(spec, input_shape)],
+    }

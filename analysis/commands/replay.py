@@ -1,0 +1,51 @@
+"""``convparity replay``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from analysis.commands.shared import find_frameworks, write_text
+from impls.errors import InputError
+
+
+@click.command()
+@click.argument("line")
+@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@click.option("--script", metavar="NAME", help="Write a script for a bug report instead.")
+@click.option("--output", type=click.Path(path_type=Path), help="Where to; else it is printed.")
+def replay(line: str, frameworks: str | None, script: str | None, output: Path | None) -> None:
+    """Judge again the case that a failing test printed.
+
+    LINE says a layer, the size of its input, and its data: ints:SEED (is the structure exact?) or
+    reals:SEED (is the precision that of float32?). Exit status 1 if a framework is wrong.
+
+    With --script, nothing is run: a script for pytorch, flax or keras is written, which needs
+    NumPy and that framework alone, to show the case to its maintainers.
+
+    \b
+    convparity replay "conv2d c4>8 k3x2 s2x1 d1x2 same g2 hw7x9 ints:17"
+    convparity replay "conv2d c4>8 k3 hw7 | relu reals:3" --frameworks flax
+    convparity replay "transpose1d c2>3 k4 s3 w5 ints:0" --script keras --output case.py
+    """
+    from analysis import replay as replays
+    from analysis.scripts import write_script
+
+    case = replays.parse(line)
+    if script is not None:
+        if frameworks is not None:
+            raise InputError("a script runs one framework: give --script or --frameworks, not both")
+        text = write_script(case, script)
+        if output is None:
+            click.echo(text, nl=False)
+        else:
+            write_text(output, text)
+        return
+    if output is not None:
+        raise InputError("--output is where --script writes: say --script pytorch, for one")
+    wrong = False
+    for name, verdict in replays.judge(case, find_frameworks(frameworks)).items():
+        click.echo(f"{name}: {'ok' if verdict.ok else 'WRONG'}: {verdict}")
+        wrong |= not verdict.ok
+    if wrong:
+        sys.exit(1)

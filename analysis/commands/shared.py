@@ -1,0 +1,76 @@
+"""What several commands share: what the user asked for, and files written for them."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from impls import networks, registry
+from impls.errors import FrameworkUnavailable, InputError, one_of
+from impls.notation import LAYER_WORDS, from_line
+from impls.shapes import Shape
+from impls.spec import Spec
+
+
+def parse_shape(text: str) -> Shape:
+    """The shape that ``1x224x224x3`` says; ``InputError`` if it says none."""
+    if not re.fullmatch("[1-9][0-9]{0,8}(x[1-9][0-9]{0,8})+", text):
+        raise InputError(
+            f"{text!r} is not a shape: give the batch, the spatial sizes and the channels, "
+            "such as 1x224x224x3"
+        )
+    return tuple(map(int, text.split("x")))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write ``data`` for other programs to read; ``InputError`` if the file cannot be written."""
+    write_text(path, json.dumps(data, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file; ``InputError`` if that is not possible."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def find_subject(
+    what: str, options: dict[str, Any], shape: Shape | None
+) -> tuple[str, Spec, Shape]:
+    """The title, the spec and the input shape of what the user asked for."""
+    word = re.split(r"[\s(]", what)[0]
+    if word in networks.names():
+        network = networks.get(what, **options)
+        return network.name, network.spec, shape or network.input_shape
+    if word not in LAYER_WORDS and not what.startswith(("{", "(")):
+        raise InputError(one_of("layer or network", word, (*networks.names(), *LAYER_WORDS)))
+    if options:
+        raise InputError(f"{', '.join(options)}: for networks only, and {what!r} is a layer")
+    spec, said = from_line(what)
+    input_shape = shape or said
+    if input_shape is None:
+        raise InputError(
+            f"the input's size is missing: say hw224 in the first layer of {what!r}, "
+            "or give --input 1x224x224x3"
+        )
+    return type(spec).__name__, spec, input_shape
+
+
+def find_frameworks(asked: str | None) -> tuple[str, ...]:
+    """What was asked for, or all that are installed; what is missing is an error, or is named."""
+    if asked is not None:
+        names = tuple(name.strip() for name in asked.split(","))
+        for name in names:
+            if (reason := registry.problem(name)) is not None:
+                raise FrameworkUnavailable(reason)
+        return names
+    for name in registry.FRAMEWORKS:
+        if (reason := registry.problem(name)) is not None:
+            click.echo(f"left out: {reason}", err=True)
+    names = registry.available()
+    if not names:
+        raise FrameworkUnavailable("no framework is installed: pip install 'convparity[all]'")
+    return names
