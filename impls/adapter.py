@@ -6,7 +6,7 @@ weight lives in it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -86,6 +86,16 @@ class Adapter(ABC):
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The gradients of ``sum(module(x) * cotangent)``: by ``x``, and by each trained weight."""
+
+    @abstractmethod
+    def runners(
+        self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None
+    ) -> dict[str, Callable[[], Any]]:
+        """Calls that only compute, to be timed: by memory format, the framework's default first.
+
+        Each runs inference on an ``x`` that is already in place, or with a ``cotangent`` what
+        ``backward`` does, compiled where users of the framework compile, and waits for the result.
+        """
 
     @abstractmethod
     def count(self, module: Any) -> "Count":

@@ -230,6 +230,38 @@ def _pad(x_NSC: jax.Array, pairs: Pairs) -> jax.Array:
     return lax.optimization_barrier(padded)
 
 
+# ---------------------------------------------------------------- layers in a row
+
+
+def image_by_image(
+    layers: Callable[[Any, jax.Array], jax.Array], weights: Any, x_NSC: jax.Array
+) -> jax.Array:
+    """``layers(weights, x)``, a few images at a time: the next layer reads from the cache.
+
+    So much less memory is needed, too, that the pages are not fetched anew for each call. Layers
+    that look at the whole batch (BatchNorm in training) can't be computed so.
+    """
+    if x_NSC.nbytes <= AT_ONCE // 4:
+        return layers(weights, x_NSC)  # not worth asking for the size of the output
+    y_NSO = jax.eval_shape(layers, weights, x_NSC)
+    touched = (x_NSC.size + y_NSO.size) * x_NSC.dtype.itemsize
+    few = max(1, AT_ONCE * len(x_NSC) // touched)
+    few = next(n for n in range(min(few, len(x_NSC)), 0, -1) if len(x_NSC) % n == 0)
+    if few == len(x_NSC):
+        return layers(weights, x_NSC)
+
+    def by_few(weights: Any, x_NSC: jax.Array) -> jax.Array:
+        groups = x_NSC.reshape(-1, few, *x_NSC.shape[1:])
+        y = lax.map(lambda x: layers(weights, x), groups)
+        return y.reshape(-1, *y.shape[2:])
+
+    # its gradient adds to the weights' once a group: that pays for large images only
+    trained = by_few if touched > MUCH else layers
+    run = jax.custom_vjp(by_few)
+    run.defvjp(lambda *inputs: jax.vjp(trained, *inputs), lambda pull, dy: pull(dy))
+    return lax.platform_dependent(weights, x_NSC, cpu=run, default=layers)
+
+
 # ---------------------------------------------------------------- the table
 
 Algorithm = Callable[[jax.Array, jax.Array, Ints, Pairs, Ints], jax.Array]
@@ -245,6 +277,8 @@ Algorithm = Callable[[jax.Array, jax.Array, Ints, Pairs, Ints], jax.Array]
 #                               5x5, stride 2   6 to 11     27 to 40
 #   regular, grouped: XLA's own
 MOST_TAPS = 49
+AT_ONCE = 3 << 20  # bytes of images, in and out, that go through a row of layers at once
+MUCH = 16 << 20  # bytes beyond which that pays in training, too
 
 
 def choose(kernel_shape: Ints, groups: int) -> Algorithm | None:

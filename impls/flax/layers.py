@@ -6,7 +6,7 @@ along W only. Shapes: x_NHWC the input, y_NHWC the output, where H and W stand f
 spatial axes; kernels are HWIO, where I is in_features / groups.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -110,6 +110,8 @@ class DepthwiseConv(Conv):
 class SeparableConv(nnx.Module):
     """A depthwise convolution, then a pointwise (1x1) one that mixes the channels."""
 
+    run_steps: Callable[[Any, jax.Array], jax.Array] | None = None  # None: one after the other
+
     def __init__(
         self,
         in_features: int,
@@ -149,7 +151,17 @@ class SeparableConv(nnx.Module):
         )
 
     def __call__(self, x_NHWC: jax.Array) -> jax.Array:
-        return self.pointwise(self.depthwise(x_NHWC))
+        steps = self.depthwise, self.pointwise
+        if self.run_steps is not None:
+            return self.run_steps(steps, x_NHWC)
+        return in_order(steps, x_NHWC)
+
+
+def in_order(steps: Sequence[Callable[[jax.Array], jax.Array]], x: jax.Array) -> jax.Array:
+    """The output of the last step."""
+    for step in steps:
+        x = step(x)
+    return x
 
 
 class ConvTranspose(nnx.Module):

@@ -1,6 +1,7 @@
 """Keras 3: build, read, write and run its layers and models."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -107,49 +108,75 @@ class KerasAdapter(Adapter):
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        ways = {"tensorflow": self._backward_by_tensorflow, "jax": self._backward_by_jax}
+        trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
+        variables = [slot.variable for slot in trained.values()]
+        inputs = self._in(module, x), self._in(module, cotangent)
+        by_x, by_weight = self._compute(module, variables, compiled=False)(*inputs)
+        return self._out(by_x), {
+            name: slot.layout.to_canonical(self._out(gradient))
+            for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
+        }
+
+    def runners(
+        self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None
+    ) -> dict[str, Callable[[], Any]]:
+        inputs = [self._in(module, each) for each in (x, cotangent) if each is not None]
+        compute = self._compute(module, module.trainable_variables, compiled=True)
+        return {"channels_last": lambda: compute(*inputs)}
+
+    def _compute(self, module: Any, variables: list[Any], compiled: bool) -> Callable[..., Any]:
+        """A function of ``x`` to ``y``, and of ``x, cotangent`` to the gradients by both kinds."""
+        ways = {"tensorflow": self._by_tensorflow, "jax": self._by_jax}
         backend = keras.backend.backend()
         if backend not in ways:
             raise UnsupportedError(
                 f"keras: gradients on the {backend} backend are not built yet: "
                 f"set KERAS_BACKEND to {' or '.join(ways)}, or ask that framework itself"
             )
-        trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
-        variables = [slot.variable for slot in trained.values()]
-        inputs = self._in(module, x), self._in(module, cotangent)
-        by_x, by_weight = ways[backend](module, variables, *inputs)
-        return self._out(by_x), {
-            name: slot.layout.to_canonical(self._out(gradient))
-            for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
-        }
+        return ways[backend](module, variables, compiled)
 
-    def _backward_by_tensorflow(
-        self, module: Any, variables: list[Any], x: Any, cotangent: Any
-    ) -> tuple[Any, list[Any]]:
+    def _by_tensorflow(
+        self, module: Any, variables: list[Any], compiled: bool
+    ) -> Callable[..., Any]:
         import tensorflow as tf
 
-        native = tf.Variable(x)
-        with tf.GradientTape() as tape:
-            y = module(native, training=False)
-        by_x, *by_weight = tape.gradient(
-            y, [native, *(variable.value for variable in variables)], output_gradients=cotangent
-        )
-        return by_x, by_weight
+        def compute(x: Any, cotangent: Any = None) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = module(x, training=False)
+            if cotangent is None:
+                return y
+            values = [variable.value for variable in variables]
+            by_x, *by_weight = tape.gradient(y, [x, *values], output_gradients=cotangent)
+            return by_x, by_weight
 
-    def _backward_by_jax(
-        self, module: Any, variables: list[Any], x: Any, cotangent: Any
-    ) -> tuple[Any, list[Any]]:
+        if not compiled:
+            return compute
+        graph = tf.function(compute, autograph=False)
+
+        def run(*inputs: Any) -> Any:
+            found = graph(*inputs)
+            tf.test.experimental.sync_devices()
+            return found
+
+        return run
+
+    def _by_jax(self, module: Any, variables: list[Any], compiled: bool) -> Callable[..., Any]:
         import jax
 
-        @jax.jit
-        def run(x: Any, values: list[Any]) -> Any:
+        def forward(x: Any, values: list[Any]) -> Any:
             state = list(zip(variables, values, strict=True))
             with keras.StatelessScope(state_mapping=state):
                 return module(x, training=False)
 
-        _, gradients = jax.vjp(run, x, [variable.value for variable in variables])
-        by_x, by_weight = gradients(cotangent)
-        return by_x, by_weight
+        @jax.jit
+        def compute(values: list[Any], x: Any, cotangent: Any = None) -> Any:
+            if cotangent is None:
+                return forward(x, values)
+            return jax.vjp(forward, x, values)[1](cotangent)
+
+        values = [variable.value for variable in variables]
+        return lambda *inputs: jax.block_until_ready(compute(values, *inputs))
 
     def count(self, module: Any) -> Count:
         # not count_params(), which refuses a model that still waits for its first input

@@ -1,6 +1,8 @@
 """PyTorch: the adapter, and its checkpoints."""
 
+import copy
 import re
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -109,6 +111,42 @@ class PyTorchAdapter(Adapter):
             name: slot.layout.to_canonical(self.read(gradient))
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
+
+    def runners(
+        self, module: nn.Module, x: np.ndarray, cotangent: np.ndarray | None = None
+    ) -> dict[str, Callable[[], Any]]:
+        device = self._in(module, x[:0]).device
+        wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+
+        def runner(memory_format: torch.memory_format) -> Callable[[], Any]:
+            own = copy.deepcopy(module).to(memory_format=memory_format)
+            native = self._in(own, x).contiguous(memory_format=memory_format)
+            if cotangent is None:
+
+                def infer() -> Any:
+                    with torch.inference_mode():
+                        y = own(native)
+                    wait()
+                    return y
+
+                return infer
+            native.requires_grad_()
+            leaves = [native, *(p for p in own.parameters() if p.requires_grad)]
+            with torch.no_grad():
+                format_of_y = torch.empty_like(own(native))
+            by_y = format_of_y.copy_(self._in(own, cotangent))
+
+            def differentiate() -> Any:
+                found = torch.autograd.grad(own(native), leaves, by_y)
+                wait()
+                return found
+
+            return differentiate
+
+        formats = {"contiguous": torch.contiguous_format}
+        if x.ndim == 4:
+            formats["channels_last"] = torch.channels_last
+        return {name: runner(each) for name, each in formats.items()}
 
     def count(self, module: nn.Module) -> Count:
         trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)

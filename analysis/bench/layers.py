@@ -1,0 +1,92 @@
+"""Layers and MobileNetV1 in every framework: by its own algorithms ("native") and by ours ("auto").
+
+Regular and separable, forward and both ways; a depthwise layer's gradient by itself.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from analysis.bench.limits import least_seconds
+from analysis.bench.timing import spread
+from analysis.bench.workers import Job, Series, Worker, measure
+from analysis.cost import total_cost
+from impls import networks
+from impls.notation import from_line
+from impls.shapes import Shape
+from impls.spec import Spec
+
+Data = dict[str, Any]
+Step = Callable[[str], None]
+
+# the tutorial's, then what networks are made of: (window, channels, batch and size)
+SHAPES = (
+    ("c3>64", "k5 s2", "n1 hw228"),
+    ("c32>64", "k3 same", "n8 hw112"),
+    ("c128>128", "k3 same", "n8 hw56"),
+    ("c256>256", "k3 same", "n8 hw28"),
+    ("c512>512", "k3 same", "n8 hw14"),
+    ("c256>256", "k5 s2 same", "n8 hw28"),
+)
+BATCHES = (1, 8)  # of MobileNetV1
+DIRECTIONS = ("forward", "gradient")
+
+
+def layers(workers: list[Worker], limits: dict[str, float], step: Step) -> list[Data]:
+    """The six shapes: a regular convolution, its separable twin, and the depthwise step alone."""
+    rows = []
+    for channels, window, size in SHAPES:
+        depthwise = f"depthwise2d {channels.partition('>')[0]} {window} {size}"
+        lines = {
+            "regular": f"conv2d {channels} {window} {size}",
+            "separable": f"separable2d {channels} {window} {size}",
+            "depthwise": depthwise,
+        }
+        for kind, line in lines.items():
+            spec, input_shape = from_line(line)
+            assert input_shape is not None
+            for direction in DIRECTIONS:
+                step(f"{line}, {direction}")
+                subject = {"kind": kind, "title": f"{channels} {window} {size}"}
+                rows += _rows(subject, spec, input_shape, direction, workers, limits)
+    return rows
+
+
+def mobilenet(workers: list[Worker], limits: dict[str, float], step: Step) -> list[Data]:
+    """MobileNetV1 at 224 pixels, in batches of one and of eight."""
+    rows = []
+    for batch in BATCHES:
+        network = networks.get("mobilenet_v1", batch=batch)
+        for direction in DIRECTIONS:
+            step(f"MobileNetV1, batch {batch}, {direction}")
+            subject = {"kind": "network", "title": f"mobilenet_v1 n{batch}"}
+            shape = network.input_shape
+            rows += _rows(subject, network.spec, shape, direction, workers, limits)
+    return rows
+
+
+def _rows(
+    subject: Data,
+    spec: Spec,
+    input_shape: Shape,
+    direction: str,
+    workers: list[Worker],
+    limits: dict[str, float],
+) -> Iterable[Data]:
+    least = least_seconds(spec, input_shape, direction, limits)
+    macs = total_cost(spec, input_shape).macs
+    for series in measure(workers, Job(spec, input_shape, direction)):
+        common = {**subject, "direction": direction, "macs": macs, "least_seconds": least}
+        yield common | as_dict(series)
+
+
+def as_dict(series: Series) -> Data:
+    """A series, for JSON."""
+    return {
+        "framework": series.framework,
+        "algorithm": series.algorithm,
+        "memory_format": series.ready.memory_format,
+        "first_call": series.ready.first_call,
+        "peak_bytes": series.ready.peak_bytes,
+        "time": spread(series.seconds).as_dict(),
+        "seconds": series.seconds,
+    }

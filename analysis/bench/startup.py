@@ -1,0 +1,40 @@
+"""How long the command and the library take to start, each in a process of its own."""
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+from analysis.bench.layers import Step
+from analysis.bench.timing import ratio, spread, take_turns
+
+COMMAND = "import sys; sys.argv[1:] = {!r}; import analysis.cli; analysis.cli.main()"
+CALLS = {
+    "python": "pass",
+    "numpy": "import numpy",
+    "impls": "import impls",
+    "convparity --help": COMMAND.format(["--help"]),
+    "convparity count": COMMAND.format(["count", "mobilenet_v1"]),
+}
+
+
+def startup(step: Step) -> dict[str, Any]:
+    """Seconds of each, and how many times as long as importing NumPy alone."""
+    step("starting processes")
+    found = take_turns({name: lambda code=code: _seconds(code) for name, code in CALLS.items()})
+    return {
+        name: {
+            "time": spread(times).as_dict(),
+            "of numpy": ratio(times, found["numpy"]).as_dict(),
+            "beyond numpy": spread(
+                [a - b for a, b in zip(times, found["numpy"], strict=True)]
+            ).as_dict(),
+        }
+        for name, times in found.items()
+    }
+
+
+def _seconds(code: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - start
