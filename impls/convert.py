@@ -47,12 +47,16 @@ def dump(module: Any) -> Weights:
     return registry.owner(module).dump(module)
 
 
-def convert(module: Any, to: str) -> Any:
-    """The same network in another framework: same spec, the same weights bit for bit."""
+def convert(module: Any, to: str, *, share: bool = False) -> Any:
+    """The same network in another framework: same spec, the same weights bit for bit.
+
+    Each array is copied once, from the memory of ``module`` into the layout of ``to``.
+    """
     source, target = registry.owner(module), registry.get(to)
-    weights = source.dump(module)
+    spec = source.describe(module)
+    weights = source.views(module, spec)
     dtype = np.result_type(*weights.values()).name if weights else "float32"
-    return target.build(source.describe(module), weights, dtype=dtype)
+    return target.build(spec, weights, dtype=dtype, share=share)
 
 
 def apply(
