@@ -50,7 +50,16 @@ def dump(module: Any) -> Weights:
 def convert(module: Any, to: str, *, share: bool = False) -> Any:
     """The same network in another framework: same spec, the same weights bit for bit.
 
-    Each array is copied once, from the memory of ``module`` into the layout of ``to``.
+    Each array is copied once, from the memory of ``module`` into the layout of ``to``, and the two
+    modules are then independent.
+
+    With ``share``, an array on the CPU whose bytes lie in the same order in both frameworks is not
+    copied: both modules hold the same memory. From PyTorch to Flax and back these are the biases
+    and the arrays of norms; from Keras to PyTorch the same; from Keras to Flax, and from one module
+    to another of PyTorch or of Flax, all of them. To Keras everything is copied: its variables take
+    no memory of others. PyTorch trains in place, and what it writes then shows in the other module,
+    even in arrays of JAX, which count as immutable; Flax and Keras put new arrays in place of the
+    old ones, and the other module keeps those. So share with a module that nobody trains any more.
     """
     source, target = registry.owner(module), registry.get(to)
     spec = source.describe(module)
