@@ -50,11 +50,18 @@ class Adapter(ABC):
 
     @abstractmethod
     def make(
-        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+        self,
+        spec: Spec,
+        weights: Weights | None,
+        device: str,
+        dtype: str,
+        algorithm: str,
+        share: bool,
     ) -> Any:
         """A native module, ready for inference; without weights, as the framework initialises it.
 
-        ``weights`` are checked by then, and given to the module without running an initialiser.
+        ``weights`` are checked by then, may be views of any strides, and are given to the module
+        without running an initialiser; for ``share`` see ``write``.
         """
 
     @abstractmethod
@@ -70,12 +77,19 @@ class Adapter(ABC):
         """The canonical weights that a native module holds itself, not through a child."""
 
     @abstractmethod
-    def read(self, variable: Any) -> np.ndarray:
-        """A copy of a native variable, in its own layout (bfloat16 is widened to float32)."""
+    def view(self, variable: Any) -> np.ndarray:
+        """A native variable as an array in its own layout (bfloat16 is widened to float32).
+
+        Its memory is the variable's where that can be had: to be read at once, and not written.
+        """
 
     @abstractmethod
-    def write(self, variable: Any, array: np.ndarray) -> None:
-        """Set a native variable from an array in its own layout and of its shape."""
+    def write(self, variable: Any, array: np.ndarray, share: bool = False) -> None:
+        """Set a native variable from an array in its own layout and of its shape.
+
+        The variable has memory of its own afterwards. With ``share`` it may take the array's, where
+        the framework can, and the array is contiguous and of the variable's dtype.
+        """
 
     @abstractmethod
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
@@ -116,8 +130,9 @@ class Adapter(ABC):
         device: str = "cpu",
         dtype: str = "float32",
         algorithm: str = "auto",
+        share: bool = False,
     ) -> Any:
-        """A native module in the framework's own layout. See ``impls.build``."""
+        """A native module in the framework's own layout. See ``impls.build``, ``impls.convert``."""
         if algorithm not in ALGORITHMS:
             raise InputError(one_of("algorithm", algorithm, ALGORITHMS))
         if dtype not in DTYPES:
@@ -127,7 +142,7 @@ class Adapter(ABC):
         if weights is not None:
             check_weights(spec, weights)
             weights = {name: np.asarray(weights[name]) for name in parameter_shapes(spec)}
-        return self.make(spec, weights, device, dtype, algorithm)
+        return self.make(spec, weights, device, dtype, algorithm, share)
 
     @final
     def slots(self, module: Any) -> dict[str, Slot]:
@@ -142,19 +157,36 @@ class Adapter(ABC):
         """Overwrite a module's weights; nothing is written unless all of them fit."""
         spec = self.describe(module)
         check_weights(spec, weights)
-        for name, slot in self._fitting_slots(module, spec).items():
-            self.write(slot.variable, slot.layout.to_native(np.asarray(weights[name])))
+        self.fill(self._fitting_slots(module, spec), weights)
+
+    @final
+    def fill(
+        self, slots: Mapping[str, Slot], weights: Mapping[str, np.ndarray], share: bool = False
+    ) -> None:
+        """Write weights that are known to fit: each is copied once, into the layout of its slot."""
+        for name, slot in slots.items():
+            self.write(slot.variable, slot.layout.to_native(np.asarray(weights[name])), share)
 
     @final
     def dump(self, module: Any) -> Weights:
         """A module's weights as canonical arrays of its own; later changes don't reach them."""
         spec = self.describe(module)
-        weights = {
-            name: np.ascontiguousarray(slot.layout.to_canonical(self.read(slot.variable)))
+        views = self.views(module, spec)
+        check_weights(spec, views)  # training may have made NaN of them
+        return {name: np.array(view, order="C") for name, view in views.items()}
+
+    @final
+    def views(self, module: Any, spec: Spec) -> Weights:
+        """A module's weights as canonical arrays, not checked, that may be views of its memory."""
+        return {
+            name: slot.layout.to_canonical(self.view(slot.variable))
             for name, slot in self._fitting_slots(module, spec).items()
         }
-        check_weights(spec, weights)  # training may have made NaN of them
-        return weights
+
+    @final
+    def read(self, variable: Any) -> np.ndarray:
+        """A copy of a native variable, in its own layout (bfloat16 is widened to float32)."""
+        return np.array(self.view(variable))
 
     def _fitting_slots(self, module: Any, spec: Spec) -> dict[str, Slot]:
         """The slots of ``spec``; two of the frameworks let a module hold arrays that misfit it."""

@@ -47,12 +47,25 @@ def dump(module: Any) -> Weights:
     return registry.owner(module).dump(module)
 
 
-def convert(module: Any, to: str) -> Any:
-    """The same network in another framework: same spec, the same weights bit for bit."""
+def convert(module: Any, to: str, *, share: bool = False) -> Any:
+    """The same network in another framework: same spec, the same weights bit for bit.
+
+    Each array is copied once, from the memory of ``module`` into the layout of ``to``, and the two
+    modules are then independent.
+
+    With ``share``, an array on the CPU whose bytes lie in the same order in both frameworks is not
+    copied: both modules hold the same memory. From PyTorch to Flax and back these are the biases
+    and the arrays of norms; from Keras to PyTorch the same; from Keras to Flax, and from one module
+    to another of PyTorch or of Flax, all of them. To Keras everything is copied: its variables take
+    no memory of others. PyTorch trains in place, and what it writes then shows in the other module,
+    even in arrays of JAX, which count as immutable; Flax and Keras put new arrays in place of the
+    old ones, and the other module keeps those. So share with a module that nobody trains any more.
+    """
     source, target = registry.owner(module), registry.get(to)
-    weights = source.dump(module)
+    spec = source.describe(module)
+    weights = source.views(module, spec)
     dtype = np.result_type(*weights.values()).name if weights else "float32"
-    return target.build(source.describe(module), weights, dtype=dtype)
+    return target.build(spec, weights, dtype=dtype, share=share)
 
 
 def apply(

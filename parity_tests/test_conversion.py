@@ -1,11 +1,26 @@
 """Weights survive every way between the frameworks bit for bit, and so does the spec."""
 
 import itertools
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from impls import convert, describe, dump, init_weights, networks, registry
+from impls import (
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    Flatten,
+    Sequential,
+    convert,
+    describe,
+    dump,
+    init_weights,
+    networks,
+    registry,
+)
 from impls.adapter import Adapter
 from impls.weights import Weights
 from parity_tests.asserts import replay
@@ -68,13 +83,102 @@ def test_load_overwrites_everything(adapter: Adapter, case: Case) -> None:
     assert_same_bits(dump(module), other)
 
 
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The same at a multiple of 64 bytes: memory that JAX takes over as it is, where it may."""
+    room = np.empty(array.nbytes + 64, np.uint8)
+    start = -room.ctypes.data % 64
+    copy = room[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 @settings(max_examples=20)
 @given(case=layer_cases)
 def test_nothing_is_shared(adapter: Adapter, case: Case) -> None:
     """Editing an array that was given to a module, or taken from it, does not reach the module."""
-    given_weights = init_weights(case.spec, case.seed)
+    given_weights = {k: aligned(w) for k, w in init_weights(case.spec, case.seed).items()}
     module = adapter.build(case.spec, given_weights)
     taken = dump(module)
     for array in (*given_weights.values(), *taken.values()):
         array += 1
     assert_same_bits(dump(module), init_weights(case.spec, case.seed))
+
+
+# ---------------------------------------------------------------- between two modules
+
+MIXED = Sequential(
+    {
+        "conv": Conv(3, 8, (3, 2)),
+        "norm": BatchNorm(8),
+        "depthwise": DepthwiseConv(8, 3, depth_multiplier=2),
+        "flat": Flatten(),
+        "dense": Dense(64, 5),
+    }
+)
+ALL_PAIRS = list(itertools.product(registry.FRAMEWORKS, repeat=2))
+ONE_AXIS = {name for name, w in init_weights(MIXED, 0).items() if w.ndim == 1}
+EVERYTHING = set(init_weights(MIXED, 0))
+
+# what convert says that it shares, by source and target
+SHARED = {
+    ("pytorch", "pytorch"): EVERYTHING,
+    ("pytorch", "flax"): ONE_AXIS,
+    ("pytorch", "keras"): set(),
+    ("flax", "pytorch"): ONE_AXIS,
+    ("flax", "flax"): EVERYTHING,
+    ("flax", "keras"): set(),
+    ("keras", "pytorch"): ONE_AXIS,
+    ("keras", "flax"): EVERYTHING,
+    ("keras", "keras"): set(),
+}
+IN_PLACE = "pytorch"  # who trains in place; the others put new arrays in place of the old ones
+
+
+def pair(source: str, target: str, share: bool) -> tuple[Any, Any]:
+    """A module and its conversion."""
+    module = registry.get(source).build(MIXED, init_weights(MIXED, 1))
+    return module, convert(module, to=target, share=share)
+
+
+def one_memory(module: Any, other: Any) -> set[str]:
+    """The names of the arrays that both modules hold in the same memory."""
+    mine, yours = (registry.owner(each).views(each, MIXED) for each in (module, other))
+    return {name for name in mine if np.shares_memory(mine[name], yours[name])}
+
+
+@pytest.mark.parametrize(("source", "target"), ALL_PAIRS)
+def test_two_modules_share_what_the_docstring_says(source: str, target: str) -> None:
+    module, converted = pair(source, target, share=True)
+    assert_same_bits(dump(converted), init_weights(MIXED, 1))
+    assert one_memory(module, converted) == SHARED[source, target]
+
+
+@pytest.mark.parametrize(("source", "target"), ALL_PAIRS)
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("edited", [0, 1])
+def test_an_edit_is_seen_where_the_docstring_says(
+    source: str, target: str, share: bool, edited: int
+) -> None:
+    """By default nowhere; where memory is shared, what PyTorch writes, and nothing else."""
+    both = pair(source, target, share)
+    editor = (source, target)[edited]
+    before, after = init_weights(MIXED, 1), init_weights(MIXED, 2)
+    registry.get(editor).load(both[edited], after)
+    seen = SHARED[source, target] if share and editor == IN_PLACE else set()
+    expected = {name: (after if name in seen else before)[name] for name in before}
+    assert_same_bits(dump(both[1 - edited]), expected)
+    assert_same_bits(dump(both[edited]), after)
+
+
+@pytest.mark.parametrize("source", registry.FRAMEWORKS)
+def test_by_default_two_modules_share_no_memory(source: str) -> None:
+    for target in registry.FRAMEWORKS:
+        assert one_memory(*pair(source, target, share=False)) == set(), target
+
+
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize(("source", "target"), ALL_PAIRS)
+def test_half_precision_survives(source: str, target: str, share: bool) -> None:
+    weights = {name: w.astype(np.float16) for name, w in init_weights(MIXED, 1).items()}
+    module = registry.get(source).build(MIXED, weights, dtype="float16")
+    assert_same_bits(dump(convert(module, to=target, share=share)), weights)

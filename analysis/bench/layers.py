@@ -33,7 +33,7 @@ DIRECTIONS = ("forward", "gradient")
 
 def layers(workers: list[Worker], limits: dict[str, float], step: Step) -> list[Data]:
     """The six shapes: a regular convolution, its separable twin, and the depthwise step alone."""
-    rows = []
+    rows: list[Data] = []
     for channels, window, size in SHAPES:
         depthwise = f"depthwise2d {channels.partition('>')[0]} {window} {size}"
         lines = {
@@ -53,7 +53,7 @@ def layers(workers: list[Worker], limits: dict[str, float], step: Step) -> list[
 
 def mobilenet(workers: list[Worker], limits: dict[str, float], step: Step) -> list[Data]:
     """MobileNetV1 at 224 pixels, in batches of one and of eight."""
-    rows = []
+    rows: list[Data] = []
     for batch in BATCHES:
         network = networks.get("mobilenet_v1", batch=batch)
         for direction in DIRECTIONS:

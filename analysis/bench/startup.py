@@ -1,5 +1,6 @@
 """How long the command and the library take to start, each in a process of its own."""
 
+import functools
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ CALLS = {
 def startup(step: Step) -> dict[str, Any]:
     """Seconds of each, and how many times as long as importing NumPy alone."""
     step("starting processes")
-    found = take_turns({name: lambda code=code: _seconds(code) for name, code in CALLS.items()})
+    found = take_turns({name: functools.partial(_seconds, code) for name, code in CALLS.items()})
     return {
         name: {
             "time": spread(times).as_dict(),

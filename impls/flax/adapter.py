@@ -13,7 +13,7 @@ from impls.adapter import Adapter, Count, Slot
 from impls.errors import UnsupportedError
 from impls.flax import layers
 from impls.flax.describe import describe, named_layers
-from impls.flax.make import make
+from impls.flax.make import make, outline
 from impls.layouts import SAME, Layout, depthwise_as_grouped
 from impls.spec import Spec
 from impls.weights import Weights
@@ -26,6 +26,9 @@ def _flip(kernel: np.ndarray) -> np.ndarray:
 # nnx.ConvTranspose slides its kernel, (*k, in, out), over the spread input; the canonical one is
 # spread itself: its own inverse
 SLIDING = Layout(_flip, _flip)
+
+
+ALIGNMENT = 64  # bytes: other memory XLA copies once more
 
 
 class Place(nnx.Variable):
@@ -68,7 +71,13 @@ class FlaxAdapter(Adapter):
         return ("cpu", *(f"{device.platform}:{device.id}" for device in other))
 
     def make(
-        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+        self,
+        spec: Spec,
+        weights: Weights | None,
+        device: str,
+        dtype: str,
+        algorithm: str,
+        share: bool,
     ) -> Any:
         kind = jnp.dtype(dtype)
         if dtype == "float64" and not jax.config.jax_enable_x64:
@@ -79,18 +88,16 @@ class FlaxAdapter(Adapter):
         with jax.default_device(self._device(device)):
             if weights is None:
                 module = make(spec, kind, nnx.Rngs(0))
-            else:  # shapes only: each initialiser would compile for every new shape
-                module = nnx.eval_shape(lambda: make(spec, kind, nnx.Rngs(0)))
-                for _, layer in nnx.iter_modules(module):
-                    if isinstance(layer, nnx.Dropout):
-                        layer.rngs = nnx.Rngs(0).dropout.fork()
-                self.load(module, weights)
+            else:
+                module = outline(spec, kind)
+                self.fill(self.slots(module), weights, share)
             if not jax.tree.leaves(nnx.state(module, nnx.Param)):
                 # no layer's name has a hyphen
                 setattr(module, "no-weights", Place(jnp.zeros(0, kind)))
-        if algorithm == "auto":
             for _, layer in nnx.iter_modules(module):
-                if isinstance(layer, nnx.Conv):
+                if isinstance(layer, nnx.Dropout) and weights is not None:  # no array yet either
+                    layer.rngs = nnx.Rngs(0).dropout.fork()
+                elif isinstance(layer, nnx.Conv) and algorithm == "auto":
                     layer.conv_general_dilated = jax_algorithms.conv_general_dilated
                 elif isinstance(layer, layers.SeparableConv):
                     layer.run_steps = _image_by_image
@@ -134,12 +141,13 @@ class FlaxAdapter(Adapter):
         slots = {"kernel": Slot(module.kernel, kernel)}
         return slots | {"bias": Slot(module.bias, SAME)} if module.use_bias else slots
 
-    def read(self, variable: Any) -> np.ndarray:
-        return self._out(variable.get_value())
+    def view(self, variable: Any) -> np.ndarray:
+        return self._view(variable.get_value())
 
-    def write(self, variable: Any, array: np.ndarray) -> None:
-        # a copy: on the CPU JAX may otherwise share memory with the caller's array
-        variable.set_value(jnp.array(array, dtype=variable.dtype, copy=True))
+    def write(self, variable: Any, array: np.ndarray, share: bool = False) -> None:
+        if not (share and array.flags.c_contiguous and array.dtype == variable.dtype):
+            array = _aligned_copy(array, variable.dtype)
+        variable.set_value(jax.device_put(array, may_alias=True))
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
         return self._out(_run(module, self._in(module, x)))
@@ -192,6 +200,19 @@ class FlaxAdapter(Adapter):
         return jax.device_put(jnp.asarray(array, dtype=like.dtype), like.device)
 
     def _out(self, array: jax.Array) -> np.ndarray:
+        return np.array(self._view(array))
+
+    def _view(self, array: jax.Array) -> np.ndarray:
         if array.dtype == jnp.bfloat16:  # NumPy has none; float32 holds every one of them
             array = array.astype(jnp.float32)
-        return np.array(array)
+        return np.asarray(array)
+
+
+def _aligned_copy(array: np.ndarray, dtype: Any) -> np.ndarray:
+    """A copy where JAX takes memory over as it is: at a multiple of 64 bytes, in C order."""
+    size = array.size * dtype.itemsize
+    room = np.empty(size + ALIGNMENT, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT
+    copy = room[start : start + size].view(dtype).reshape(array.shape)
+    np.copyto(copy, array, casting="unsafe")
+    return copy

@@ -1,7 +1,7 @@
 """Flax: specs to ``flax.nnx`` modules."""
 
 from collections.abc import Callable
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import Any
 
 from flax import nnx
@@ -58,6 +58,33 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 def make(spec: Spec, dtype: Any, rngs: nnx.Rngs) -> Any:
     """The native module of a spec, as Flax initialises it."""
     raise UnsupportedError(f"flax: {type(spec).__name__} is not built yet")
+
+
+def outline(spec: Spec, dtype: Any) -> Any:
+    """The native module of a spec with shapes in place of its arrays: no initialiser runs.
+
+    Each would compile for every new shape. Layer by layer, and alike ones once, as tracing many
+    layers together takes time that grows with the square of their number.
+    """
+    module = compose(spec, lambda child: outline(child, dtype))
+    return nnx.clone(_traced(spec, dtype)) if module is None else module
+
+
+@lru_cache(maxsize=1024)
+def _traced(spec: Spec, dtype: Any) -> Any:
+    return nnx.eval_shape(lambda: make(spec, dtype, nnx.Rngs(0)))
+
+
+def compose(spec: Spec, child: Callable[[Spec], Any]) -> Any:
+    """The native module of a composite from those of its children; None for any other spec."""
+    match spec:
+        case Sequential():
+            check_names("flax", spec, layers.Sequential)
+            return layers.Sequential({name: child(each) for name, each in spec.children})
+        case Residual():
+            shortcut = None if spec.shortcut is None else child(spec.shortcut)
+            return layers.Residual(child(spec.body), shortcut)
+    return None
 
 
 def _padding(padding: Any) -> Any:
@@ -212,13 +239,7 @@ def _(spec: Dense, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
     )
 
 
-@make.register
-def _(spec: Sequential, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    check_names("flax", spec, layers.Sequential)
-    return layers.Sequential({name: make(child, dtype, rngs) for name, child in spec.children})
-
-
-@make.register
-def _(spec: Residual, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    shortcut = None if spec.shortcut is None else make(spec.shortcut, dtype, rngs)
-    return layers.Residual(make(spec.body, dtype, rngs), shortcut)
+@make.register(Sequential)
+@make.register(Residual)
+def _(spec: Spec, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return compose(spec, lambda child: make(child, dtype, rngs))

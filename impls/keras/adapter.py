@@ -12,6 +12,7 @@ from impls.errors import SpecError, UnsupportedError
 from impls.keras import layers
 from impls.keras.describe import describe
 from impls.keras.make import build, make
+from impls.keras.variables import given
 from impls.layouts import SAME
 from impls.spec import Spec
 from impls.weights import Weights
@@ -44,7 +45,13 @@ class KerasAdapter(Adapter):
         return ("cpu", *(device for device in found if not device.startswith("cpu")))
 
     def make(
-        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+        self,
+        spec: Spec,
+        weights: Weights | None,
+        device: str,
+        dtype: str,
+        algorithm: str,
+        share: bool,  # never: a Keras variable is another framework's, and TensorFlow's copies
     ) -> Any:
         with keras.device(device):
             module = make(spec, dtype=dtype)
@@ -91,11 +98,13 @@ class KerasAdapter(Adapter):
                 return {}
         return slots | {bias: Slot(module.bias, SAME)} if module.use_bias else slots
 
-    def read(self, variable: Any) -> np.ndarray:
-        return self._out(variable.value)
+    def view(self, variable: Any) -> np.ndarray:
+        if keras.backend.backend() == "tensorflow" and variable.dtype != "bfloat16":
+            return np.asarray(memoryview(variable.value.value()))  # what follows copies twice
+        return _widened(keras.ops.convert_to_numpy(variable.value))
 
-    def write(self, variable: Any, array: np.ndarray) -> None:
-        variable.assign(np.array(array))
+    def write(self, variable: Any, array: np.ndarray, share: bool = False) -> None:
+        variable.assign(given(array, variable.dtype))
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
         if 0 in x.shape:  # TensorFlow's convolutions return uninitialised memory for it
@@ -198,6 +207,9 @@ class KerasAdapter(Adapter):
         return self._dtype(next(iter(children.values()))) if children else module.compute_dtype
 
     def _out(self, tensor: Any) -> np.ndarray:
-        array = keras.ops.convert_to_numpy(tensor)
-        # NumPy has no bfloat16; float32 holds every one of them
-        return np.array(array, dtype=np.float32 if array.dtype.name == "bfloat16" else None)
+        return np.array(_widened(keras.ops.convert_to_numpy(tensor)))
+
+
+def _widened(array: np.ndarray) -> np.ndarray:
+    """NumPy has no bfloat16; float32 holds every one of them."""
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array

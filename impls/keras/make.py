@@ -1,7 +1,5 @@
 """Specs to Keras layers and models, born with their weights."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import singledispatch
 from typing import Any
 
@@ -9,6 +7,7 @@ import keras
 
 from impls.errors import UnsupportedError
 from impls.keras import layers, pooling
+from impls.keras.variables import born_with
 from impls.shapes import parameter_shapes
 from impls.spec import (
     Activation,
@@ -228,28 +227,3 @@ def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path:
         own = {name: weights[path + name] for name in parameter_shapes(spec)}
         with born_with(module, spec, own):
             module.build(shape)
-
-
-# where each layer keeps the initialiser of each canonical weight
-INITIALIZERS = {
-    "kernel": ("kernel_initializer", "depthwise_initializer"),
-    "bias": ("bias_initializer",),
-    "scale": ("gamma_initializer",),
-    "offset": ("beta_initializer",),
-    "mean": ("moving_mean_initializer",),
-    "variance": ("moving_variance_initializer",),
-}
-
-
-@contextmanager
-def born_with(layer: Any, spec: Spec, weights: Weights) -> Iterator[None]:
-    """Let ``layer`` be built with ``weights`` in place of its initialisers, which it then keeps."""
-    kept = {}
-    for name in parameter_shapes(spec):
-        attribute = next(each for each in INITIALIZERS[name] if hasattr(layer, each))
-        kept[attribute] = getattr(layer, attribute)
-        array = weights[name]
-        setattr(layer, attribute, lambda shape, dtype=None, array=array: array.astype(dtype))
-    yield
-    for attribute, initializer in kept.items():
-        setattr(layer, attribute, initializer)

@@ -40,7 +40,13 @@ class PyTorchAdapter(Adapter):
         return ("cpu", *(f"gpu:{i}" for i in range(torch.cuda.device_count())))
 
     def make(
-        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+        self,
+        spec: Spec,
+        weights: Weights | None,
+        device: str,
+        dtype: str,
+        algorithm: str,
+        share: bool,
     ) -> nn.Module:
         where, kind = device.replace("gpu", "cuda"), getattr(torch, dtype)
         if weights is None:
@@ -52,7 +58,7 @@ class PyTorchAdapter(Adapter):
             for layer in module.modules():
                 if isinstance(layer, BATCH_NORMS):
                     layer.num_batches_tracked.zero_()  # no weight, but to_empty left it undefined
-            self.load(module, weights)
+            self.fill(self.slots(module), weights, share)
         for layer in module.modules():
             if isinstance(layer, layers.ConvNd):
                 layer.algorithm = algorithm
@@ -83,15 +89,22 @@ class PyTorchAdapter(Adapter):
         slots = {"kernel": Slot(module.weight, kernel)}
         return slots if module.bias is None else slots | {"bias": Slot(module.bias, SAME)}
 
-    def read(self, variable: torch.Tensor) -> np.ndarray:
+    def view(self, variable: torch.Tensor) -> np.ndarray:
         tensor = variable.detach().cpu()
         if tensor.dtype == torch.bfloat16:  # NumPy has none; float32 holds every one of them
             tensor = tensor.float()
-        return np.array(tensor.numpy())
+        return tensor.numpy()
 
-    def write(self, variable: torch.Tensor, array: np.ndarray) -> None:
-        with torch.no_grad():
-            variable.copy_(torch.from_numpy(np.array(array)))
+    def write(self, variable: torch.Tensor, array: np.ndarray, share: bool = False) -> None:
+        held = variable.detach()
+        if held.is_cpu and held.dtype != torch.bfloat16:
+            own = held.numpy()
+            if share and array.flags.c_contiguous and array.dtype == own.dtype:
+                variable.data = torch.from_dlpack(array)
+            else:
+                np.copyto(own, array, casting="unsafe")  # of any strides, straight into its place
+        else:
+            held.copy_(torch.from_numpy(np.array(array)))
 
     def forward(self, module: nn.Module, x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():

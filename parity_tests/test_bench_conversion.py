@@ -1,0 +1,45 @@
+"""The measurement of conversion: its network, and the form of its data (no time is judged)."""
+
+import json
+
+import pytest
+
+from analysis.bench.conversion import LAYERS_A_UNIT, conversion, network
+from impls import output_shape, parameter_shapes
+from impls.spec import BatchNorm, Conv, Dense, DepthwiseConv, walk
+
+
+def test_the_network_is_whole_and_mixed():
+    spec = network(3, width=8)
+    assert output_shape(spec, (1, 5, 5, 4)) == (1, 8)
+    layers = [layer for _, layer in walk(spec) if parameter_shapes(layer)]
+    assert len(layers) == 3 * LAYERS_A_UNIT
+    assert {type(layer) for layer in layers} == {Conv, DepthwiseConv, BatchNorm, Dense}
+    assert {layer.kernel_size for layer in layers if isinstance(layer, Conv)} == {(3, 3), (1, 1)}
+
+
+@pytest.mark.frameworks
+def test_the_data_have_their_form():
+    said: list[str] = []
+    data = conversion(["pytorch", "flax"], said.append, megabytes=0.05, width=8, repeats=3)
+    assert data["failures"] == []
+    assert [(pair["source"], pair["target"]) for pair in data["pairs"]] == [
+        ("pytorch", "flax"),
+        ("flax", "pytorch"),
+    ]
+    full, cheap = data["pairs"]
+    assert len(full["sizes"]) == 5
+    assert len(cheap["sizes"]) == 2
+    for pair in data["pairs"]:
+        for row in pair["sizes"]:
+            assert row["layers"] % LAYERS_A_UNIT == 0
+            for key in ("plain", "convert", "ratio"):
+                assert 0 < row[key]["low"] <= row[key]["median"] <= row[key]["high"]
+        sizes = [row["bytes"] for row in pair["sizes"]]
+        assert sizes == sorted(set(sizes))
+        assert all(isinstance(value, float) for value in pair["exponent"].values())
+        assert pair["seconds_per_layer"] > 0
+        assert pair["peak_over_weights"] is None or pair["peak_over_weights"] >= 0
+    assert abs(full["sizes"][-1]["bytes"] / 0.05e6 - 1) < 0.1
+    assert len(said) == 11
+    assert json.loads(json.dumps(data)) == data
