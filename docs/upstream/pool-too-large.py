@@ -9,12 +9,13 @@ https://github.com/tensorflow/tensorflow/issues/88481
 import subprocess
 import sys
 
-RIGHT = [1, 0, 0, 2]
+RIGHT = "an error, or an empty array"
 
 
 def shown():
     """The answer of the framework."""
     import tensorflow as tf
+
     return tf.nn.max_pool2d(tf.ones((1, 3, 3, 2)), 4, 1, "VALID").shape.as_list()
 
 
@@ -22,9 +23,9 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["here"]:
         print(shown())
         sys.exit()
-    run = subprocess.run([sys.executable, __file__, "here"], stdout=-1, text=True)
-    died = f"the process died of signal {-run.returncode}"
-    got = died if run.returncode else run.stdout.strip()
+    here = [sys.executable, __file__, "here"]
+    run = subprocess.run(here, capture_output=True, text=True)
+    died = run.returncode < 0
     print("expected:", RIGHT)
-    print("got:     ", got)
-    print("right" if got == str(RIGHT) else "wrong")
+    print("got:     ", f"death by signal {-run.returncode}" if died else run.stdout + run.stderr)
+    print("wrong" if died else "right")

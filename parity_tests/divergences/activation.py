@@ -139,14 +139,12 @@ def _():
 @e.shows("tensorflow", -20, "TensorFlow, in a graph", right=-50)
 def _():
     import tensorflow as tf
+    from tensorflow import nn
 
     kernel, bias = tf.Variable(tf.ones((1, 1, 1, 1))), tf.Variable([0.0])
-
-    @tf.function
-    def residual(x):
-        y = tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias)
-        return tf.nn.leaky_relu(y + x, 0.5)
-
+    residual = tf.function(
+        lambda x: nn.leaky_relu(nn.bias_add(nn.conv2d(x, kernel, 1, "SAME"), bias) + x, 0.5)
+    )
     return round(residual(tf.constant([[[[-50.0]]]])).numpy().item())
 
 

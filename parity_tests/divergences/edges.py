@@ -97,7 +97,7 @@ def _():
     return nnx.max_pool(jnp.ones((1, 3, 3, 2)), (4, 4), (1, 1)).shape
 
 
-@e.shows("tensorflow", Dies("SIGFPE"), right=[1, 0, 0, 2])
+@e.shows("tensorflow", Dies("SIGFPE"), right="an error, or an empty array")
 def _():
     import tensorflow as tf
 
@@ -188,8 +188,7 @@ e = CHAPTER.entry(
     "zero-channels",
     "No input channels: PyTorch returns no output channels, the others raise",
     kind="edge",
-    pytorch="The output has no channels either, on purpose; the sum over nothing plus the bias would "
-    "be the bias.",
+    pytorch="The output has no channels either, on purpose. A sum over none would be the bias.",
     flax="ZeroDivisionError, from the initialiser.",
     keras="An error that depends on the backend.",
     port="refuses it: SpecError.",

@@ -80,24 +80,23 @@ class Demonstration:
         """The library, with the setting that it runs in."""
         return self.setting or LIBRARIES[self.library]
 
-    def parts(self) -> tuple[str, str]:
-        """The body of the function without its last return, and what that returns ("" if none)."""
-        source = textwrap.dedent(inspect.getsource(self.run))
+    @property
+    def body(self) -> str:
+        """What the function does, as it is written."""
+        source = inspect.getsource(self.run)
         (function,) = ast.parse(source).body
-        last = function.body[-1]
-        stop = last.lineno - 1 if isinstance(last, ast.Return) else last.end_lineno
-        lines = source.splitlines()
-        body = textwrap.dedent("\n".join(lines[function.body[0].lineno - 1 : stop])).rstrip()
-        if not isinstance(last, ast.Return):
-            return body, ""
-        first, *rest = ast.get_source_segment(source, last.value).splitlines()
-        return body, "\n".join([first, *(line.removeprefix("    ") for line in rest)])
+        return textwrap.dedent("\n".join(source.splitlines()[function.body[0].lineno - 1 :]))
 
     @property
     def code(self) -> str:
         """The demonstration as one would type it, with what it returns printed."""
-        body, value = self.parts()
-        return f"{body}\nprint({value})" if value else body
+        lines = self.body.splitlines()
+        function = ast.parse("def _():\n" + textwrap.indent(self.body, "    ")).body[0]
+        if isinstance(last := function.body[-1], ast.Return):
+            first = last.lineno - 2  # the line of the def is not in the body
+            lines[first] = lines[first].replace("return ", "print(", 1)
+            lines[-1] += ")"
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -142,22 +141,23 @@ class Divergence:
         return found
 
     def answers(self) -> dict[str, list[Demonstration]]:
-        """Each distinct answer, as text, with those who give it."""
+        """Each distinct answer with those who give it; an error is one, whatever it says."""
         groups: dict[str, list[Demonstration]] = {}
         for each in self.demonstrations:
-            groups.setdefault(text_of(each.expected), []).append(each)
+            refused = isinstance(each.expected, Raises)
+            groups.setdefault("an error" if refused else text_of(each.expected), []).append(each)
         return groups
 
     @property
     def sides(self) -> str:
-        """Who agrees with whom: "PyTorch / Flax, Keras"."""
+        """Who agrees with whom: "PyTorch ≠ Flax = Keras"."""
         groups = list(self.answers().values())
         split = Counter(name for group in groups for name in {each.name for each in group})
         named = [
             dict.fromkeys(each.name if split[each.name] == 1 else each.label for each in group)
             for group in groups
         ]
-        return " / ".join(", ".join(names) for names in named)
+        return " ≠ ".join(" = ".join(names) for names in named)
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ def link(reference: str) -> str:
     return f"https://github.com/{repository}/issues/{number}"
 
 
+def prose(text: str) -> str:
+    """A sentence whose asterisks are asterisks in Markdown."""
+    return text.replace("*", "\\*")
+
+
 def versions(entry: Divergence, *names: str) -> str:
     """What an entry was seen with."""
     return ", ".join(f"{name} {entry.versions[name]}" for name in names or entry.versions)
@@ -97,8 +102,8 @@ def page() -> str:
             100,
         ),
         "",
-        f"Seen on {first.date} with {versions(first)}, on Linux, x86-64, CPU, with oneDNN on, which "
-        "is TensorFlow's default.",
+        f"Seen on {first.date} with {versions(first)}, on Linux, x86-64, CPU,",
+        "with oneDNN on, which is TensorFlow's default.",
         "Keras is Keras 3 on TensorFlow unless another backend is named; Flax is NNX.",
         "",
         *(f"- **{kind}**: {meaning}" for kind, meaning in KINDS.items()),
@@ -107,7 +112,7 @@ def page() -> str:
         lines += ["", f"## {chapter.title}", "", "| entry | difference | who | kind |"]
         lines += ["|---|---|---|---|"]
         for each in chapter.entries:
-            cells = (f"[{each.id}](#{each.id})", each.title, each.sides, each.kind)
+            cells = (f"[{each.id}](#{each.id})", prose(each.title), each.sides, each.kind)
             lines.append(f"| {' | '.join(cells)} |")
     for chapter in CHAPTERS:
         lines += ["", f"# {chapter.title}: entries"]
@@ -117,9 +122,9 @@ def page() -> str:
 
 
 def _section(entry: Divergence) -> list[str]:
-    lines = [f"### {entry.id}", "", f"**{entry.title}.**", ""]
-    lines += [f"- {title}: {getattr(entry, name)}" for name, title in FRAMEWORKS.items()]
-    lines += [f"- A right port: {entry.port}", "", *_results(entry)]
+    lines = [f"### {entry.id}", "", f"**{prose(entry.title)}.**", ""]
+    lines += [f"- {title}: {prose(getattr(entry, name))}" for name, title in FRAMEWORKS.items()]
+    lines += [f"- A right port: {prose(entry.port)}", "", *_results(entry)]
     if entry.bug:
         lines += ["", f"A bug: [{entry.id}.py](upstream/{entry.id}.py) shows it by itself."]
     if entry.references:
@@ -173,14 +178,19 @@ def upstream() -> str:
     ]
     for each in bugs:
         threads = ", ".join(f"[#{one.split('#')[1]}]({link(one)})" for one in each.references)
-        cells = (f"[{each.id}](upstream/{each.id}.py)", each.title, each.upstream, threads or "-")
+        cells = (
+            f"[{each.id}](upstream/{each.id}.py)",
+            prose(each.title),
+            each.upstream,
+            threads or "-",
+        )
         lines.append(f"| {' | '.join(cells)} |")
     for each in bugs:
-        lines += ["", f"## {each.id}", "", f"**{each.title}.** {each.keras}"]
+        lines += ["", f"## {each.id}", "", f"**{prose(each.title)}.** {prose(each.keras)}"]
         lines += ["", f"- Expected: `{text_of(each.wrong.right)}`"]
         lines += [f"- Comes: `{text_of(each.wrong.expected)}`"]
         lines += [f"- To be reported to: {each.upstream}"]
-        lines += [f"- Here it is avoided: {each.port}"]
+        lines += [f"- What convparity does: {prose(each.port)}"]
         lines += [f"- Seen on {each.date} with {_used(each)}"]
         if each.references:
             lines += [f"- {_threads(each)}"]
@@ -198,49 +208,64 @@ def _used(entry: Divergence) -> str:
 def script(entry: Divergence) -> str:
     """A stand-alone script that shows a bug and exits with 0."""
     wrong = entry.wrong
-    about = [
-        f"{entry.title}.",
+    match wrong.expected:
+        case Dies():
+            head, ending = ["import subprocess", "import sys", ""], DEATH
+        case Raises():
+            head, ending = [], ERROR
+        case _:
+            head, ending = [], VALUE
+    if wrong.library == "keras":
+        backend = SETTINGS[wrong.setting]["KERAS_BACKEND"]
+        head += ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"', ""]
+    lines = [
+        f'"""{entry.title}.',
         "",
         *textwrap.wrap(entry.keras, 100),
         "",
         f"Seen on {entry.date} with {_used(entry)}, on Linux, x86-64, CPU.",
-        *(link(each) for each in entry.references),
+        *map(link, entry.references),
+        '"""',
+        "",
+        *head,
+        f"RIGHT = {text_of(wrong.right)}".replace("'", '"'),
+        "",
+        "",
+        "def shown():",
+        '    """The answer of the framework."""',
+        *textwrap.indent(wrong.body, "    ").splitlines(),
+        "",
+        "",
     ]
-    dies = isinstance(wrong.expected, Dies)
-    head = ["import subprocess", "import sys"] if dies else []
-    if wrong.library == "keras":
-        backend = SETTINGS[wrong.setting]["KERAS_BACKEND"]
-        head += ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"']
-    body, value = wrong.parts()
-    lines = ['"""' + about[0], *about[1:], '"""', *(["", *head] if head else []), ""]
-    lines += [f"RIGHT = {text_of(wrong.right)}".replace("'", '"'), "", "", "def shown():"]
-    code = f"{body}\nreturn {value}"
-    lines += ['    """The answer of the framework."""', *textwrap.indent(code, "    ").splitlines()]
-    lines += ["", "", *_ENDINGS[type(wrong.expected)].strip().splitlines()]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + ending.lstrip()
 
 
-_PRINTED = """
+VALUE = """
+if __name__ == "__main__":
+    got = shown()
     print("expected:", RIGHT)
     print("got:     ", got)
     print("right" if got == RIGHT else "wrong")
 """
-_ENDINGS: dict[type, str] = dict.fromkeys(
-    (bool, int, list), 'if __name__ == "__main__":\n    got = shown()' + _PRINTED
-)
-_ENDINGS[Raises] = """
+ERROR = """
 if __name__ == "__main__":
     try:
         got = shown()
     except Exception as error:
         got = f"{type(error).__name__}: {error}"
-""" + _PRINTED.removeprefix("\n")
-_ENDINGS[Dies] = """
+    print("expected:", RIGHT)
+    print("got:     ", got)
+    print("right" if got == RIGHT else "wrong")
+"""
+DEATH = """
 if __name__ == "__main__":
     if sys.argv[1:] == ["here"]:
         print(shown())
         sys.exit()
-    run = subprocess.run([sys.executable, __file__, "here"], stdout=-1, text=True)
-    died = f"the process died of signal {-run.returncode}"
-    got = died if run.returncode else run.stdout.strip()
-""" + _PRINTED.removeprefix("\n").replace("got == RIGHT", "got == str(RIGHT)")
+    here = [sys.executable, __file__, "here"]
+    run = subprocess.run(here, capture_output=True, text=True)
+    died = run.returncode < 0
+    print("expected:", RIGHT)
+    print("got:     ", f"death by signal {-run.returncode}" if died else run.stdout + run.stderr)
+    print("wrong" if died else "right")
+"""

@@ -87,24 +87,35 @@ def complaint(entry: Divergence, demonstration: Demonstration, came: dict[str, A
     )
 
 
-def batch(setting: str, entry: str = "", label: str = "") -> tuple[list[dict[str, Any]], int]:
-    """The outcomes in a process of its own, and the process's return code."""
+def process(*arguments: str) -> tuple[list[dict[str, Any]], int]:
+    """The outcomes in a process of its own, with its return code. A setting comes first."""
     run = subprocess.run(
-        [sys.executable, "-m", "parity_tests.divergences.run", setting, entry, label],
+        [sys.executable, "-m", "parity_tests.divergences.run", *arguments],
         cwd=ROOT,
-        env={**os.environ, **SETTINGS[setting]},
+        env={**os.environ, **SETTINGS[arguments[0]]},
         capture_output=True,
         text=True,
     )
-    lines = [line for line in run.stdout.splitlines() if line.startswith('{"id"')]
     if run.returncode > 0:
-        raise RuntimeError(f"demonstrations under {setting!r} could not run:\n{run.stderr}")
+        raise RuntimeError(f"the demonstrations of {arguments} did not run:\n{run.stderr}")
+    lines = [line for line in run.stdout.splitlines() if line.startswith('{"id"')]
     return [json.loads(line) for line in lines], run.returncode
+
+
+def batch(setting: str) -> list[dict[str, Any]]:
+    """The outcomes under another setting, in one process."""
+    outcomes, code = process(setting)
+    if code:
+        name = signal.Signals(-code).name
+        raise RuntimeError(
+            f"{name} after {outcomes[-1:]} under {setting!r}: an entry is to expect it"
+        )
+    return outcomes
 
 
 def alone(entry: Divergence, demonstration: Demonstration) -> dict[str, Any]:
     """The outcome of one demonstration in a process of its own, which may die of it."""
-    outcomes, code = batch(demonstration.setting, entry.id, demonstration.label)
+    outcomes, code = process(demonstration.setting, entry.id, demonstration.label)
     return {"signal": signal.Signals(-code).name} if code else outcomes[0]
 
 

@@ -30,9 +30,8 @@ def _():
     import jax.numpy as jnp
     from flax import nnx
 
-    layer = nnx.Conv(
-        1, 1, (3, 3), (2, 1), padding="VALID", kernel_dilation=(1, 2), rngs=nnx.Rngs(0)
-    )
+    both = {"strides": (2, 1), "kernel_dilation": (1, 2)}
+    layer = nnx.Conv(1, 1, (3, 3), padding="VALID", **both, rngs=nnx.Rngs(0))
     return layer(jnp.zeros((1, 7, 9, 1))).shape
 
 
