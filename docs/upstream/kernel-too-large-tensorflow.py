@@ -4,6 +4,7 @@ The layer raises when it knows the size; tf.nn.conv2d, in float32 with oneDNN, r
 the input's shape that nobody wrote to.
 
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
+https://github.com/tensorflow/tensorflow/issues/64396
 https://github.com/tensorflow/tensorflow/issues/109175
 """
 

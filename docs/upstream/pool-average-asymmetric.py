@@ -5,6 +5,7 @@ backends leave the padding out.
 
 Seen on 2026-11-24 with keras 3.15.1, torch 2.13.0, on Linux, x86-64, CPU.
 https://github.com/keras-team/keras/issues/23233
+https://github.com/keras-team/keras/issues/19721
 """
 
 import os

@@ -4,6 +4,7 @@ The layer raises when it knows the size; tf.nn.max_pool2d dies of a division by 
 
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 https://github.com/tensorflow/tensorflow/issues/88481
+https://github.com/keras-team/keras/issues/22916
 """
 
 import subprocess

@@ -1,7 +1,7 @@
-"""tf.nn.depthwise_conv2d with stride and dilation: wrong shape, wrong values.
+"""tf.nn.depthwise_conv2d with stride and dilation: wrong values.
 
 tf.nn.depthwise_conv2d strides inside each of the blocks that it splits the input into for the
-dilation, with a warning only.
+dilation, with a warning only. The shape can be wrong as well.
 
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 https://github.com/tensorflow/tensorflow/issues/57128

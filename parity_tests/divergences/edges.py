@@ -12,7 +12,7 @@ e = CHAPTER.entry(
     flax="Returns an empty array.",
     keras="Raises.",
     port="refuses it: SpecError.",
-    references=("keras-team/keras#19753",),
+    references=("keras-team/keras#22416",),
 )
 
 
@@ -48,8 +48,11 @@ e = CHAPTER.entry(
     keras="The layer raises when it knows the size; tf.nn.conv2d, in float32 with oneDNN, returns "
     "a tensor of the input's shape that nobody wrote to.",
     port="counts the windows first (impls/keras/windows.py: fit).",
-    references=("tensorflow/tensorflow#109175",),
     upstream="tensorflow/tensorflow",
+    references=(
+        "tensorflow/tensorflow#64396",
+        "tensorflow/tensorflow#109175",
+    ),
 )
 
 
@@ -77,8 +80,11 @@ e = CHAPTER.entry(
     flax="Returns an empty array.",
     keras="The layer raises when it knows the size; tf.nn.max_pool2d dies of a division by 0.",
     port="counts the windows first (impls/keras/windows.py: fit).",
-    references=("tensorflow/tensorflow#88481",),
     upstream="tensorflow/tensorflow",
+    references=(
+        "tensorflow/tensorflow#88481",
+        "keras-team/keras#22916",
+    ),
 )
 
 
@@ -203,7 +209,7 @@ def _():
     return torch.nn.Conv2d(0, 3, 1)(torch.zeros(1, 0, 5, 5)).shape
 
 
-@e.shows("flax", Raises("ZeroDivisionError", ""))
+@e.shows("flax", Raises("ZeroDivisionError", "division by zero"))
 def _():
     from flax import nnx
 

@@ -49,7 +49,6 @@ e = CHAPTER.entry(
     flax="fan_in is k * k.",
     keras="glorot_uniform reads (k, k, C, M) as a regular kernel: fan_in is k * k * C.",
     port="initialises the canonical weights once, with a fan-in of k * k.",
-    references=("google/flax#3125",),
 )
 
 

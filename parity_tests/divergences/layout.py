@@ -265,7 +265,7 @@ e = CHAPTER.entry(
     kind="refusal",
     pytorch="Conv2d refuses five axes.",
     flax="Conv folds all leading axes into one and unfolds them again.",
-    keras="Conv2D folds leading axes on TensorFlow as of 2026, else refuses.",
+    keras="A layer's rank is fixed: the kernel must have as many axes as the input.",
     port="gives every framework exactly one batch axis.",
 )
 
@@ -285,7 +285,7 @@ def _():
     return nnx.Conv(2, 3, (1, 1), rngs=nnx.Rngs(0))(jnp.zeros((4, 5, 6, 7, 2))).shape
 
 
-@e.shows("keras", Raises("ValueError", ""))
+@e.shows("keras", Raises("ValueError", "Kernel shape must have the same length as input"))
 def _():
     import keras
 

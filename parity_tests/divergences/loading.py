@@ -34,7 +34,10 @@ def _():
     return layer(jnp.zeros((1, 9, 9, 1))).shape
 
 
-@e.shows("keras", Raises("ValueError", "shape"))
+@e.shows(
+    "keras",
+    Raises("ValueError", "The shape of the target variable and the shape of the target value"),
+)
 def _():
     import keras
     import numpy as np
@@ -75,7 +78,10 @@ def _():
     return layer.bias.get_value()
 
 
-@e.shows("keras", Raises("ValueError", "shape"))
+@e.shows(
+    "keras",
+    Raises("ValueError", "The shape of the target variable and the shape of the target value"),
+)
 def _():
     import keras
     import numpy as np
@@ -113,7 +119,9 @@ def _():
     return layer.kernel.get_value().item(), layer.bias.get_value().item()
 
 
-@e.shows("keras", Raises("ValueError", "weights"))
+@e.shows(
+    "keras", Raises("ValueError", "with a weight list of length 1, but the layer was expecting 2")
+)
 def _():
     import keras
     import numpy as np

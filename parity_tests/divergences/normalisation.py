@@ -409,7 +409,7 @@ e = CHAPTER.entry(
     pytorch="The mean of (x - mean)^2.",
     flax="E[x^2] - E[x]^2, cut off at 0, unless use_fast_variance=False.",
     keras="On PyTorch E[x^2] - E[x]^2, which rounding makes negative: its root is NaN.",
-    port="does not run Keras on PyTorch.",
+    port="takes another backend of Keras.",
     references=("keras-team/keras-core#866",),
     upstream="keras-team/keras",
 )
@@ -488,7 +488,7 @@ e = CHAPTER.entry(
     "channels-first order.",
     flax="LayerNorm normalises the last axis, the channels.",
     keras="LayerNormalization normalises the last axis, the channels.",
-    port="moves the channels to the end and back (impls/pytorch/layers.py).",
+    port="moves the channels to the end and back (impls/pytorch/layers.py: LayerNorm).",
 )
 
 
@@ -557,7 +557,7 @@ e = CHAPTER.entry(
 )
 
 
-@e.shows("pytorch", Raises("TypeError", "missing"))
+@e.shows("pytorch", Raises("TypeError", "missing 1 required positional argument: 'num_groups'"))
 def _():
     import torch
 

@@ -47,7 +47,7 @@ e = CHAPTER.entry(
     flax="float32, and says so.",
     keras='A layer of dtype="float64" on JAX: its variables report float64, their values are '
     "float32.",
-    port="reads the dtype of the value, not of the variable.",
+    port="sets JAX_ENABLE_X64=1 before it asks Keras on JAX for float64.",
     upstream="keras-team/keras",
 )
 
@@ -164,7 +164,7 @@ e = CHAPTER.entry(
     flax="The sum is rounded, then the sum with the bias.",
     keras="The sum is rounded, then the sum with the bias; once only where TensorFlow fuses "
     "the two in a graph.",
-    port="judges bfloat16 by a bound that allows both.",
+    port="is judged by bfloat16's rounding bound, not bit for bit.",
 )
 
 
@@ -245,7 +245,7 @@ def _():
 
 
 e = CHAPTER.entry(
-    "tf32",
+    "tf32-default",
     "TF32 on GPUs: convolutions yes, matrix products no in PyTorch; both in TensorFlow and JAX",
     kind="default",
     pytorch="Convolutions in TF32, matrix products in float32, by two flags.",
@@ -253,7 +253,10 @@ e = CHAPTER.entry(
     keras="One flag for both on TensorFlow, on.",
     port="reports the arithmetic that it measures as effective bits. These are the flags; they "
     "change nothing on a CPU.",
-    references=("pytorch/pytorch#107514", "jax-ml/jax#12008"),
+    references=(
+        "pytorch/pytorch#67384",
+        "jax-ml/jax#12008",
+    ),
 )
 
 

@@ -13,7 +13,11 @@ e = CHAPTER.entry(
     keras='"same": the same rule as Flax, on all backends.',
     port="pads by (low, high) pairs computed from the input's size (impls/shapes.py: "
     "padding_pairs; impls/pytorch/layers.py: pairs_for).",
-    references=("pytorch/pytorch#3867", "pytorch/pytorch#67551"),
+    references=(
+        "pytorch/pytorch#3867",
+        "pytorch/pytorch#67551",
+        "keras-team/keras#19291",
+    ),
 )
 
 
@@ -122,7 +126,6 @@ e = CHAPTER.entry(
     flax="An int, ints, or pairs.",
     keras="Names only; ZeroPadding2D before it for pairs.",
     port="pads first where the layer cannot.",
-    references=("keras-team/keras#19988",),
 )
 
 
@@ -142,7 +145,7 @@ def _():
     return layer(jnp.zeros((1, 5, 1))).shape[1]
 
 
-@e.shows("keras", Raises("ValueError", "padding"))
+@e.shows("keras", Raises("ValueError", "`padding` must be either `'valid'` or `'same'`"))
 def _():
     import keras
 
@@ -157,7 +160,7 @@ e = CHAPTER.entry(
     flax="padding=(1, 1) is one pixel at both ends of H and W.",
     keras="Conv2D(padding=(1, 1)) is made without complaint; build fails.",
     port="refuses it when the spec is made.",
-    references=("keras-team/keras#19988",),
+    references=("keras-team/keras#19057",),
 )
 
 
@@ -251,7 +254,7 @@ def _():
     return layer(jnp.zeros((1, 5, 2))).shape
 
 
-@e.shows("keras", Raises("ValueError", "padding"))
+@e.shows("keras", Raises("ValueError", "The `padding` argument must be"))
 def _():
     import keras
 
@@ -267,7 +270,7 @@ e = CHAPTER.entry(
     'dilated kernel: at a stride other windows than those of "SAME".',
     keras="None; keras.ops.pad first.",
     port="pads by pairs with jnp.pad, then convolves (impls/flax/layers.py: Conv).",
-    references=("google/flax#2993",),
+    references=("google/flax#1661",),
 )
 
 
@@ -300,7 +303,7 @@ def _():
     return layer(jnp.array([1.0, 2, 3, 4]).reshape(1, 4, 1)).flatten()
 
 
-@e.shows("keras", Raises("ValueError", "padding"))
+@e.shows("keras", Raises("ValueError", "The `padding` argument must be"))
 def _():
     import keras
 
@@ -381,7 +384,7 @@ e = CHAPTER.entry(
     flax='"CIRCULAR" wraps as often as it takes.',
     keras="keras.ops.pad has no wrap on TensorFlow.",
     port="wraps as often as it takes (impls/pytorch/layers.py: pad).",
-    references=("pytorch/pytorch#37844",),
+    references=("pytorch/pytorch#57911",),
 )
 
 

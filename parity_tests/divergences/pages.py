@@ -2,6 +2,7 @@
 
 import json
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ COMMAND = "python -m parity_tests.divergences"
 NOTE = f"<!-- made by `{COMMAND}`: edit the entries in parity_tests/divergences instead -->"
 
 
+@cache
 def files() -> dict[str, str]:
     """Every generated file: its path in the project, and its text."""
     made = {DATA: data(), PAGE: page(), UPSTREAM: upstream()}

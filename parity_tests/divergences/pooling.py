@@ -11,7 +11,8 @@ e = CHAPTER.entry(
     pytorch="count_include_pad=True.",
     flax="count_include_pad=True.",
     keras="Never counted; no argument for it.",
-    port="pads first, then pools, to count it (impls/keras/pooling.py).",
+    port="pads first, then pools, to count it (impls/keras/pooling.py: _AveragePool).",
+    references=("tensorflow/tensorflow#45579",),
 )
 
 
@@ -81,9 +82,12 @@ e = CHAPTER.entry(
     flax="count_include_pad=False leaves the padding out.",
     keras="On PyTorch, where one end needs more padding, the edge pixel is repeated and counted; "
     "the other backends leave the padding out.",
-    port="does not run Keras on PyTorch.",
-    references=("keras-team/keras#23233",),
+    port="sums the window and divides by its count (impls/keras/pooling.py: _AveragePool).",
     upstream="keras-team/keras",
+    references=(
+        "keras-team/keras#23233",
+        "keras-team/keras#19721",
+    ),
 )
 
 
@@ -160,7 +164,7 @@ e = CHAPTER.entry(
     pytorch="padding may be kernel_size // 2 at most.",
     flax="Any pairs; padding is -inf and never wins.",
     keras='"valid" and "same" only.',
-    port="pads by -inf first (impls/pytorch/layers.py).",
+    port="pads by -inf first (impls/pytorch/layers.py: MaxPoolNd).",
 )
 
 
@@ -206,7 +210,7 @@ def _():
     return torch.nn.MaxPool1d(2, ceil_mode=True)(x).flatten()
 
 
-@e.shows("flax", Raises("TypeError", "ceil_mode"))
+@e.shows("flax", Raises("TypeError", "got an unexpected keyword argument 'ceil_mode'"))
 def _():
     import jax.numpy as jnp
     from flax import nnx
@@ -214,7 +218,7 @@ def _():
     nnx.max_pool(jnp.zeros((1, 5, 1)), (2,), (2,), ceil_mode=True)
 
 
-@e.shows("keras", Raises("ValueError", "ceil_mode"))
+@e.shows("keras", Raises("ValueError", "Unrecognized keyword arguments passed to MaxPooling1D"))
 def _():
     import keras
 
@@ -240,7 +244,7 @@ def _():
     return torch.nn.MaxPool1d(2, 1, dilation=2)(x).flatten()
 
 
-@e.shows("flax", Raises("TypeError", "dilation"))
+@e.shows("flax", Raises("TypeError", "got an unexpected keyword argument 'dilation'"))
 def _():
     import jax.numpy as jnp
     from flax import nnx
@@ -248,7 +252,7 @@ def _():
     nnx.max_pool(jnp.zeros((1, 5, 1)), (2,), (1,), dilation=2)
 
 
-@e.shows("keras", Raises("ValueError", "dilation"))
+@e.shows("keras", Raises("ValueError", "Unrecognized keyword arguments passed to MaxPooling1D"))
 def _():
     import keras
 

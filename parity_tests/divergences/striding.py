@@ -44,12 +44,12 @@ def _():
 
 e = CHAPTER.entry(
     "stride-with-dilation-depthwise",
-    "tf.nn.depthwise_conv2d with stride and dilation: wrong shape, wrong values",
+    "tf.nn.depthwise_conv2d with stride and dilation: wrong values",
     kind="bug",
     pytorch="Every s-th pixel of the unstrided result.",
     flax="Every s-th pixel of the unstrided result.",
-    keras="tf.nn.depthwise_conv2d strides inside each of the blocks that "
-    "it splits the input into for the dilation, with a warning only.",
+    keras="tf.nn.depthwise_conv2d strides inside each of the blocks that it splits the input into "
+    "for the dilation, with a warning only. The shape can be wrong as well.",
     port="convolves at stride 1 and takes every s-th pixel (impls/keras/layers.py: AnyWindow).",
     references=(
         "tensorflow/tensorflow#57128",
@@ -239,7 +239,10 @@ def _():
     return "runs"
 
 
-@e.shows("tensorflow", Raises("InvalidArgumentError", ""))
+@e.shows(
+    "tensorflow",
+    Raises("InvalidArgumentError", "input and filter must have the same depth: 2 vs 1"),
+)
 def _():
     import tensorflow as tf
 

@@ -15,8 +15,11 @@ e = CHAPTER.entry(
     pytorch="padding=1, output_padding=1 gives the same size, shifted by one.",
     flax='"SAME" crops max(k - s, 0) // 2 at the start, to n * s pixels.',
     keras='"same" crops the same way.',
-    port="crops by (low, high) pairs (impls/pytorch/layers.py: the transposed layers).",
-    references=("jax-ml/jax#11252",),
+    port="crops by (low, high) pairs (impls/pytorch/layers.py: ConvTransposeNd).",
+    references=(
+        "jax-ml/jax#11252",
+        "keras-team/keras#22876",
+    ),
 )
 
 
@@ -135,7 +138,10 @@ e = CHAPTER.entry(
     flax="p zeros are put around the spread input: PyTorch's k - 1 - p.",
     keras="No explicit padding.",
     port="converts p to k_e - 1 - p, where k_e is the dilated kernel.",
-    references=("jax-ml/jax#11252",),
+    references=(
+        "google/flax#4593",
+        "jax-ml/jax#11252",
+    ),
 )
 
 
@@ -176,7 +182,7 @@ e = CHAPTER.entry(
     keras='"same": (n - 1) * s + k % 2 + output_padding pixels, and the crop at the start shrinks. '
     "None, the default, is another crop again: n * s pixels.",
     port="crops by (low, high) pairs; output padding belongs to the high end.",
-    references=("keras-team/keras#19871",),
+    references=("keras-team/keras-core#774",),
 )
 
 
@@ -235,7 +241,6 @@ e = CHAPTER.entry(
     flax='"VALID": n * s + max(k - s, 0) pixels.',
     keras='"valid": n * s + max(k - s, 0) pixels.',
     port="output_padding = s - k in PyTorch.",
-    references=("google/flax#4593",),
 )
 
 
@@ -311,8 +316,8 @@ e = CHAPTER.entry(
     pytorch="ConvTranspose2d(groups=...).",
     flax="ConvTranspose has no groups.",
     keras="Conv2DTranspose has no groups.",
-    port="a convolution of the spread input (impls/flax/layers.py, impls/keras/layers.py).",
-    references=("keras-team/keras#22876",),
+    port="a convolution of the spread input (impls/flax/layers.py: ConvTranspose).",
+    references=("keras-team/keras#19871",),
 )
 
 
@@ -330,7 +335,7 @@ def _():
     nnx.ConvTranspose(4, 2, (3,), feature_group_count=2, rngs=nnx.Rngs(0))
 
 
-@e.shows("keras", Raises("ValueError", "groups"))
+@e.shows("keras", Raises("ValueError", "Unrecognized keyword arguments passed to Conv1DTranspose"))
 def _():
     import keras
 
