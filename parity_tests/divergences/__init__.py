@@ -6,6 +6,7 @@
 
 from parity_tests.divergences import (
     activation,
+    batchnorm,
     edges,
     initialisers,
     layout,
@@ -25,6 +26,7 @@ CHAPTERS: tuple[Chapter, ...] = (
     padding.CHAPTER,
     striding.CHAPTER,
     transposed.CHAPTER,
+    batchnorm.CHAPTER,
     normalisation.CHAPTER,
     initialisers.CHAPTER,
     activation.CHAPTER,
