@@ -22,8 +22,8 @@ def test_the_difference_is_still_there(entry: Divergence) -> None:
         for each in entry.demonstrations
         if not each.setting and not isinstance(each.expected, Dies)
     ]
-    complaints = [complaint(entry, each, outcome(each)) for each in here]
-    assert not any(complaints), "\n".join(filter(None, complaints))
+    said = "\n".join(filter(None, (complaint(entry, each, outcome(each)) for each in here)))
+    assert not said, said
 
 
 @pytest.mark.parametrize("setting", [name for name in SETTINGS if name])
@@ -32,10 +32,12 @@ def test_the_difference_is_still_there_under(setting: str) -> None:
     came = {(line.pop("id"), line.pop("label")): line for line in batch(setting)}
     wanted = [pair for pair in pairs() if pair[1].setting == setting]
     assert len(came) == len(wanted) > 0
-    complaints = [complaint(entry, each, came[entry.id, each.label]) for entry, each in wanted]
-    assert not any(complaints), "\n".join(filter(None, complaints))
+    complaints = (complaint(entry, each, came[entry.id, each.label]) for entry, each in wanted)
+    said = "\n".join(filter(None, complaints))
+    assert not said, said
 
 
 @pytest.mark.parametrize("name", DEATHS)
 def test_the_process_still_dies(name: str) -> None:
-    assert not complaint(*DEATHS[name], alone(*DEATHS[name]))
+    said = complaint(*DEATHS[name], alone(*DEATHS[name]))
+    assert not said, said
