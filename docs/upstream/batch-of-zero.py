@@ -1,6 +1,6 @@
-"""A batch of 0: Keras on TensorFlow returns the shape of the input.
+"""A batch of 0: TensorFlow's convolution returns the shape of its input.
 
-Convolutions on TensorFlow with oneDNN: the input's shape, with other channels even.
+On TensorFlow with oneDNN: the input's shape, even its number of channels.
 
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 """

@@ -112,11 +112,11 @@ def _():
 
 e = CHAPTER.entry(
     "batch-of-zero",
-    "A batch of 0: Keras on TensorFlow returns the shape of the input",
+    "A batch of 0: TensorFlow's convolution returns the shape of its input",
     kind="bug",
     pytorch="The right empty shape.",
     flax="The right empty shape.",
-    keras="Convolutions on TensorFlow with oneDNN: the input's shape, with other channels even.",
+    keras="On TensorFlow with oneDNN: the input's shape, even its number of channels.",
     port="returns zeros of the right shape (impls/keras/windows.py: without_examples).",
     upstream="tensorflow/tensorflow",
 )

@@ -170,8 +170,8 @@ def upstream() -> str:
         *textwrap.wrap(
             "Wrong values, uninitialised memory, or a dead process. Each has a script that needs "
             "the framework alone: it prints what is expected and what comes, and `wrong` as long "
-            "as the bug is there. The tests run them all. A thread is named where one is known; "
-            "those without have yet to be reported.",
+            "as the bug is there. The tests run them all. The threads are reports, or the changes that "
+            "brought or mended a bug; those without have yet to be reported.",
             100,
         ),
         "",
@@ -191,7 +191,7 @@ def upstream() -> str:
         lines += ["", f"## {each.id}", "", f"**{prose(each.title)}.** {prose(each.keras)}"]
         lines += ["", f"- Expected: `{text_of(each.wrong.right)}`"]
         lines += [f"- Comes: `{text_of(each.wrong.expected)}`"]
-        lines += [f"- To be reported to: {each.upstream}"]
+        lines += [f"- Belongs to: {each.upstream}"]
         lines += [f"- What convparity does: {prose(each.port)}"]
         lines += [f"- Seen on {each.date} with {_used(each)}"]
         if each.references:
