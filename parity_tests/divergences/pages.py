@@ -170,8 +170,8 @@ def upstream() -> str:
         *textwrap.wrap(
             "Wrong values, uninitialised memory, or a dead process. Each has a script that needs "
             "the framework alone: it prints what is expected and what comes, and `wrong` as long "
-            "as the bug is there. The tests run them all. The threads are reports, or the changes that "
-            "brought or mended a bug; those without have yet to be reported.",
+            "as the bug is there. The tests run them all. The threads are reports, or the changes "
+            "that brought or mended a bug; those without have yet to be reported.",
             100,
         ),
         "",
