@@ -1,0 +1,273 @@
+"""What is made of the catalogue: a JSON file, two pages, and a script for each bug."""
+
+import json
+import textwrap
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from parity_tests.divergences import CATALOGUE, CHAPTERS
+from parity_tests.divergences.entry import (
+    FRAMEWORKS,
+    KINDS,
+    SETTINGS,
+    Demonstration,
+    Dies,
+    Divergence,
+    Raises,
+    text_of,
+)
+
+ROOT = Path(__file__).parent.parent.parent
+DATA = "analysis/divergences.json"
+PAGE = "docs/divergences.md"
+UPSTREAM = "docs/upstream.md"
+SCRIPTS = "docs/upstream"
+COMMAND = "python -m parity_tests.divergences"
+NOTE = f"<!-- made by `{COMMAND}`: edit the entries in parity_tests/divergences instead -->"
+
+
+@cache
+def files() -> dict[str, str]:
+    """Every generated file: its path in the project, and its text."""
+    made = {DATA: data(), PAGE: page(), UPSTREAM: upstream()}
+    made.update({f"{SCRIPTS}/{each.id}.py": script(each) for each in CATALOGUE if each.bug})
+    return made
+
+
+def link(reference: str) -> str:
+    """The address of a public thread; GitHub sends an issue's on to a pull request."""
+    repository, number = reference.split("#")
+    return f"https://github.com/{repository}/issues/{number}"
+
+
+def prose(text: str) -> str:
+    """A sentence whose asterisks are asterisks in Markdown."""
+    return text.replace("*", "\\*")
+
+
+def versions(entry: Divergence, *names: str) -> str:
+    """What an entry was seen with."""
+    return ", ".join(f"{name} {entry.versions[name]}" for name in names or entry.versions)
+
+
+# ---------------------------------------------------------------- data
+
+
+def data() -> str:
+    """The catalogue as JSON, which ``convparity divergences`` prints."""
+    return json.dumps([_entry(each) for each in CATALOGUE], indent=1) + "\n"
+
+
+def _entry(entry: Divergence) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "chapter": entry.chapter,
+        "title": entry.title,
+        "kind": entry.kind,
+        "sides": entry.sides,
+        **{name: getattr(entry, name) for name in FRAMEWORKS},
+        "port": entry.port,
+        "upstream": entry.upstream,
+        "references": [link(each) for each in entry.references],
+        "date": entry.date,
+        "versions": dict(entry.versions),
+        "demonstrations": [
+            {
+                "label": each.label,
+                "environment": SETTINGS[each.setting] if each.setting else {},
+                "code": each.code,
+                "answer": text_of(each.expected),
+                "right": None if each.right is None else text_of(each.right),
+            }
+            for each in entry.demonstrations
+        ],
+    }
+
+
+# ---------------------------------------------------------------- the page of differences
+
+
+def page() -> str:
+    """Every entry, by chapter, behind a table of all."""
+    first = CATALOGUE[0]
+    lines = [
+        NOTE,
+        "",
+        "# Differences between PyTorch, Flax and Keras",
+        "",
+        *textwrap.wrap(
+            "What the three frameworks do differently in a convolutional network, each with code "
+            "that shows it. The tests run all of it on the installed versions: an entry that is "
+            "no longer true turns them red. `convparity divergences WORD` searches the entries. "
+            "Bugs are on a page of their own, too: [upstream.md](upstream.md).",
+            100,
+        ),
+        "",
+        f"Seen on {first.date} with {versions(first)}, on Linux, x86-64, CPU,",
+        "with oneDNN on, which is TensorFlow's default.",
+        "Keras is Keras 3 on TensorFlow unless another backend is named; Flax is NNX.",
+        "",
+        *(f"- **{kind}**: {meaning}" for kind, meaning in KINDS.items()),
+    ]
+    for chapter in CHAPTERS:
+        lines += ["", f"## {chapter.title}", "", "| entry | difference | who | kind |"]
+        lines += ["|---|---|---|---|"]
+        for each in chapter.entries:
+            cells = (f"[{each.id}](#{each.id})", prose(each.title), each.sides, each.kind)
+            lines.append(f"| {' | '.join(cells)} |")
+    for chapter in CHAPTERS:
+        lines += ["", f"# {chapter.title}: entries"]
+        for each in chapter.entries:
+            lines += ["", *_section(each)]
+    return "\n".join(lines) + "\n"
+
+
+def _section(entry: Divergence) -> list[str]:
+    lines = [f"### {entry.id}", "", f"**{prose(entry.title)}.**", ""]
+    lines += [f"- {title}: {prose(getattr(entry, name))}" for name, title in FRAMEWORKS.items()]
+    lines += [f"- A right port: {prose(entry.port)}", "", *_results(entry)]
+    if entry.bug:
+        lines += ["", f"A bug: [{entry.id}.py](upstream/{entry.id}.py) shows it by itself."]
+    if entry.references:
+        lines += ["", _threads(entry)]
+    lines += ["", "<details><summary>The code</summary>", ""]
+    for each in entry.demonstrations:
+        lines += [f"{each.label}:", "", *_block(each), ""]
+    return [*lines, "</details>"]
+
+
+def _results(entry: Divergence) -> list[str]:
+    width = max(len(each.label) for each in entry.demonstrations)
+    rows = [f"{each.label:{width}}  {_answer(each)}" for each in entry.demonstrations]
+    return ["```text", *rows, "```"]
+
+
+def _answer(each: Demonstration) -> str:
+    right = "" if each.right is None else f"   (right: {text_of(each.right)})"
+    return text_of(each.expected) + right
+
+
+def _block(each: Demonstration) -> list[str]:
+    return ["```python", *each.code.splitlines(), f"# {text_of(each.expected)}", "```"]
+
+
+def _threads(entry: Divergence) -> str:
+    return "Threads: " + ", ".join(f"[{each}]({link(each)})" for each in entry.references)
+
+
+# ---------------------------------------------------------------- bugs
+
+
+def upstream() -> str:
+    """The entries that are bugs, ready to be reported."""
+    bugs = [each for each in CATALOGUE if each.bug]
+    lines = [
+        NOTE,
+        "",
+        "# Bugs upstream",
+        "",
+        *textwrap.wrap(
+            "Wrong values, uninitialised memory, or a dead process. Each has a script that needs "
+            "the framework alone: it prints what is expected and what comes, and `wrong` as long "
+            "as the bug is there. The tests run them all. The threads are reports, or the changes "
+            "that brought or mended a bug; those without have yet to be reported.",
+            100,
+        ),
+        "",
+        "| script | bug | where | threads |",
+        "|---|---|---|---|",
+    ]
+    for each in bugs:
+        threads = ", ".join(f"[#{one.split('#')[1]}]({link(one)})" for one in each.references)
+        cells = (
+            f"[{each.id}](upstream/{each.id}.py)",
+            prose(each.title),
+            each.upstream,
+            threads or "-",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    for each in bugs:
+        lines += ["", f"## {each.id}", "", f"**{prose(each.title)}.** {prose(each.keras)}"]
+        lines += ["", f"- Expected: `{text_of(each.wrong.right)}`"]
+        lines += [f"- Comes: `{text_of(each.wrong.expected)}`"]
+        lines += [f"- Belongs to: {each.upstream}"]
+        lines += [f"- What convparity does: {prose(each.port)}"]
+        lines += [f"- Seen on {each.date} with {_used(each)}"]
+        if each.references:
+            lines += [f"- {_threads(each)}"]
+        lines += ["", f"{each.wrong.name}:", "", *_block(each.wrong)]
+    return "\n".join(lines) + "\n"
+
+
+def _used(entry: Divergence) -> str:
+    """The versions that matter to the wrong demonstration."""
+    backend = SETTINGS[entry.wrong.setting]["KERAS_BACKEND"]
+    names = ("keras", backend) if entry.wrong.library == "keras" else (entry.wrong.library,)
+    return versions(entry, *names)
+
+
+def script(entry: Divergence) -> str:
+    """A stand-alone script that shows a bug and exits with 0."""
+    wrong = entry.wrong
+    match wrong.expected:
+        case Dies():
+            head, ending = ["import subprocess", "import sys", ""], DEATH
+        case Raises():
+            head, ending = [], ERROR
+        case _:
+            head, ending = [], VALUE
+    if wrong.library == "keras":
+        backend = SETTINGS[wrong.setting]["KERAS_BACKEND"]
+        head += ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"', ""]
+    lines = [
+        f'"""{entry.title}.',
+        "",
+        *textwrap.wrap(entry.keras, 100),
+        "",
+        f"Seen on {entry.date} with {_used(entry)}, on Linux, x86-64, CPU.",
+        *map(link, entry.references),
+        '"""',
+        "",
+        *head,
+        f"RIGHT = {text_of(wrong.right)}".replace("'", '"'),
+        "",
+        "",
+        "def shown():",
+        '    """The answer of the framework."""',
+        *textwrap.indent(wrong.body, "    ").splitlines(),
+        "",
+        "",
+    ]
+    return "\n".join(lines) + "\n" + ending.lstrip()
+
+
+VALUE = """
+if __name__ == "__main__":
+    got = shown()
+    print("expected:", RIGHT)
+    print("got:     ", got)
+    print("right" if got == RIGHT else "wrong")
+"""
+ERROR = """
+if __name__ == "__main__":
+    try:
+        got = shown()
+    except Exception as error:
+        got = f"{type(error).__name__}: {error}"
+    print("expected:", RIGHT)
+    print("got:     ", got)
+    print("right" if got == RIGHT else "wrong")
+"""
+DEATH = """
+if __name__ == "__main__":
+    if sys.argv[1:] == ["here"]:
+        print(shown())
+        sys.exit()
+    here = [sys.executable, __file__, "here"]
+    run = subprocess.run(here, capture_output=True, text=True)
+    died = run.returncode < 0
+    print("expected:", RIGHT)
+    print("got:     ", f"death by signal {-run.returncode}" if died else run.stdout + run.stderr)
+    print("wrong" if died else "right")
+"""

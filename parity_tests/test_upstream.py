@@ -1,0 +1,54 @@
+"""The scripts of docs/upstream, which are ready to be reported, still show their bugs."""
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from parity_tests.divergences import CATALOGUE
+from parity_tests.divergences.pages import ROOT, SCRIPTS
+
+pytestmark = pytest.mark.frameworks
+
+# One process for all scripts of a setting: to import a framework takes longer than to run them.
+RUNNER = """
+import runpy
+import sys
+
+for path in sys.argv[1:]:
+    print("script", path)
+    runpy.run_path(path, run_name="__main__")
+"""
+
+
+def groups() -> dict[str, list[Path]]:
+    """The scripts by what they need: a library, and an environment for it."""
+    found = defaultdict(list)
+    for entry in CATALOGUE:
+        if entry.bug:
+            need = entry.wrong.setting or "TensorFlow"  # which is Keras's backend, too
+            found[need].append(ROOT / SCRIPTS / f"{entry.id}.py")
+    return dict(found)
+
+
+@pytest.mark.parametrize("need", groups())
+def test_scripts_still_show_their_bugs(need: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    paths = groups()[need]
+    run = subprocess.run(
+        [sys.executable, "-c", RUNNER, *map(str, paths)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    printed = run.stdout.split("script ")[1:]
+    assert [text.split("\n")[0] for text in printed] == list(map(str, paths))
+    for path, text in zip(paths, printed, strict=True):
+        lines = text.strip().splitlines()
+        assert lines[1].startswith("expected: ")
+        assert lines[2].startswith("got: ")
+        assert lines[-1] == "wrong", f"entry {path.stem} is to be updated or removed: {text}"
