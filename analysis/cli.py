@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from analysis.commands.bench import bench
 from analysis.commands.compare import compare
 from analysis.commands.count import count
 from analysis.commands.divergences import divergences
@@ -18,7 +19,7 @@ def cli() -> None:
     """Convolutional networks in three frameworks: what they cost, and whether they agree."""
 
 
-for command in (count, compare, replay, support, divergences):
+for command in (bench, count, compare, replay, support, divergences):
     cli.add_command(command)
 
 

@@ -49,17 +49,35 @@ def test_an_unknown_algorithm_is_refused(adapter: Adapter) -> None:
 # ---------------------------------------------------------------- PyTorch
 
 
-@pytest.mark.parametrize("spec", [REGULAR, DEPTHWISE, SeparableConv(4, 6, 3, padding="same")])
-def test_pytorch_works_channels_last_unless_told(spec) -> None:
+@pytest.mark.parametrize(
+    ("spec", "size", "chosen"),
+    [
+        (Conv(3, 6, 3), 7, True),  # a picture
+        (Conv(8, 6, 3), 40, False),
+        (DepthwiseConv(8, 3, stride=(2, 1), padding="same", depth_multiplier=2), 40, True),
+        (DepthwiseConv(8, 3), 28, False),  # a small one
+        (SeparableConv(8, 6, 3, padding="same"), 40, True),
+    ],
+)
+def test_pytorch_works_channels_last_where_that_pays(spec, size, chosen) -> None:
     import torch
 
-    x = torch.from_numpy(np.moveaxis(X, -1, 1).copy())
-    memory = {"auto": torch.channels_last, "native": torch.contiguous_format}
+    x = torch.rand(2, spec.in_channels, size, size)
+    memory = {"auto": torch.channels_last if chosen else torch.contiguous_format}
+    memory["native"] = torch.contiguous_format
     for algorithm, memory_format in memory.items():
         y = build(spec, framework="pytorch", algorithm=algorithm)(x)
         assert y.is_contiguous(memory_format=memory_format), algorithm
         half = build(spec, framework="pytorch", algorithm=algorithm, dtype="bfloat16")
         assert half(x.bfloat16()).is_contiguous(), algorithm  # was not measured: left as it is
+
+
+def test_pytorch_keeps_channels_last() -> None:
+    import torch
+
+    spec = Sequential(Conv(3, 8, 3), Conv(8, 6, 3), DepthwiseConv(6, 3), Conv(6, 4, 1))
+    y = build(spec, framework="pytorch")(torch.rand(2, 3, 12, 11))
+    assert y.is_contiguous(memory_format=torch.channels_last)
 
 
 # ---------------------------------------------------------------- Flax

@@ -1,0 +1,89 @@
+"""What the times say: ratios of series that took turns, each beside its goal."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from analysis.bench.timing import Spread, ratio
+
+Data = dict[str, Any]
+
+
+class Finding(NamedTuple):
+    """How many times as fast something is, as was hoped or not."""
+
+    claim: str
+    subject: str
+    direction: str
+    speedup: Spread
+    goal: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal lies within what was measured: its upper quartile reaches it."""
+        return self.speedup.high >= self.goal
+
+
+def select(rows: list[Data], **wanted: Any) -> list[Data]:
+    """The rows that have these values."""
+    return [row for row in rows if all(row[name] == value for name, value in wanted.items())]
+
+
+def fastest(rows: list[Data]) -> Data | None:
+    """The row with the smallest median; None of none."""
+    return min(rows, key=lambda row: row["time"]["median"], default=None)
+
+
+def speedup(slow: Data | None, fast: Data | None) -> Spread | None:
+    """How many times as fast the second is; None where one of them was not measured."""
+    if slow is None or fast is None:
+        return None
+    return ratio(slow["seconds"], fast["seconds"])
+
+
+def findings(rows: list[Data]) -> Iterator[Finding]:
+    """Every claim that the rows can decide."""
+    for group in groups(rows):
+        subject = f"{group[0]['kind']} {group[0]['title']}"
+        direction = group[0]["direction"]
+        for claim, slow, fast, goal in (*_own_best(group), *_flax(rows, group)):
+            found = speedup(slow, fast)
+            if found is not None:
+                yield Finding(claim, subject, direction, found, goal)
+
+
+def groups(rows: list[Data]) -> list[list[Data]]:
+    """The rows of one module in one direction, in the order in which they were measured."""
+    found: dict[tuple[str, ...], list[Data]] = {}
+    for row in rows:
+        found.setdefault((row["title"], row["kind"], row["direction"]), []).append(row)
+    return list(found.values())
+
+
+Claim = tuple[str, Data | None, Data | None, float]
+
+
+def _own_best(group: list[Data]) -> Iterator[Claim]:
+    """Nothing is slower than the framework's own layer."""
+    for name in dict.fromkeys(row["framework"] for row in group):
+        for auto in select(group, framework=name, algorithm="auto"):
+            own = select(
+                group, framework=name, algorithm="native", memory_format=auto["memory_format"]
+            )
+            yield f"{name}, {auto['memory_format']}: its own", fastest(own), auto, 1.0
+
+
+def _flax(rows: list[Data], group: list[Data]) -> Iterator[Claim]:
+    """What XLA's CPU convolution spoils, and what our algorithms are to mend."""
+    ours = fastest(select(group, framework="flax", algorithm="auto"))
+    own = fastest(select(group, framework="flax", algorithm="native"))
+    if group[0]["kind"] == "depthwise" and group[0]["direction"] == "gradient":
+        yield "flax: its own depthwise", own, ours, 5.0
+    if group[0]["kind"] != "separable":
+        return
+    same = {"title": group[0]["title"], "direction": group[0]["direction"]}
+    regular = select(rows, kind="regular", **same)
+    if regular and 7 < regular[0]["macs"] / group[0]["macs"] < 10:
+        yield "flax: its regular layer", fastest(select(regular, framework="flax")), ours, 4.0
+    yield "flax: its own separable", own, ours, 10.0
+    theirs = select(group, framework="pytorch", algorithm="native", memory_format="channels_last")
+    yield "flax: PyTorch channels last", fastest(theirs), ours, 1 / 1.5

@@ -1,0 +1,206 @@
+"""The figures as tables of text, for the terminal and for the documentation alike."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from analysis.bench.findings import Data, Finding, fastest, findings, groups, select, speedup
+from analysis.bench.growth import exponents
+from analysis.bench.timing import Spread
+
+
+class Grid(NamedTuple):
+    """A table: its first column is text, the others are numbers."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+
+
+def grids(data: Data) -> Iterator[Grid]:
+    """Every table that the data have figures for."""
+    rows = data.get("layers", []) + data.get("mobilenet", [])
+    if rows:
+        yield times(rows)
+        yield shares(rows)
+        yield separable(rows)
+        yield from goals(rows)
+        yield memory(rows)
+    if "growth" in data:
+        yield growing(data["growth"])
+    if "conversion" in data:
+        yield converting(data["conversion"])
+    if "startup" in data:
+        yield starting(data["startup"])
+
+
+def _who(rows: list[Data]) -> list[tuple[str, str]]:
+    """Each framework with each algorithm, the framework's own first."""
+    found = dict.fromkeys((row["framework"], row["algorithm"]) for row in rows)
+    return sorted(found, key=lambda each: (list(found).index((each[0], "auto")), each[1] == "auto"))
+
+
+def _label(row: Data) -> str:
+    way = {"forward": "", "gradient": ", both ways"}[row["direction"]]
+    return f"{'' if row['kind'] == 'network' else row['kind'] + ' '}{row['title']}{way}"
+
+
+def _best(group: list[Data], framework: str, algorithm: str) -> Data | None:
+    return fastest(select(group, framework=framework, algorithm=algorithm))
+
+
+def times(rows: list[Data]) -> Grid:
+    """Milliseconds, in the memory format that was fastest."""
+    who = _who(rows)
+    body = []
+    for group in groups(rows):
+        cells = (_best(group, *each) for each in who)
+        shown = ("-" if row is None else milliseconds(row["time"]["median"]) for row in cells)
+        body.append((_label(group[0]), *shown))
+    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    return Grid("Milliseconds, medians, in the fastest memory format", ("", *heads), body)
+
+
+def shares(rows: list[Data]) -> Grid:
+    """How much of the machine's limit each reaches."""
+    who = _who(rows)
+    body = []
+    for group in groups(rows):
+        cells = (_best(group, *each) for each in who)
+        shown = (
+            "-" if row is None else f"{100 * row['least_seconds'] / row['time']['median']:.0f} %"
+            for row in cells
+        )
+        body.append((_label(group[0]), *shown))
+    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    return Grid("Share of the roofline", ("", *heads), body)
+
+
+def separable(rows: list[Data]) -> Grid:
+    """How many times as fast as the regular layer the separable one is, against its MACs."""
+    who = _who(rows)
+    body = []
+    for group in groups(select(rows, kind="separable")):
+        same = {"title": group[0]["title"], "direction": group[0]["direction"]}
+        regular = select(rows, kind="regular", **same)
+        if not regular:
+            continue
+        cells = (speedup(_best(regular, *each), _best(group, *each)) for each in who)
+        macs = regular[0]["macs"] / group[0]["macs"]
+        body.append((_label(group[0]), f"{macs:.1f}", *(_times(cell) for cell in cells)))
+    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    title = "Regular over separable: how many times fewer MACs, and how many times as fast"
+    return Grid(title, ("", "MACs", *heads), body)
+
+
+def goals(rows: list[Data]) -> Iterator[Grid]:
+    """Each claim: how often its goal is reached, and where it is not."""
+    by_claim: dict[str, list[Finding]] = {}
+    for finding in findings(rows):
+        by_claim.setdefault(finding.claim, []).append(finding)
+    body, missed = [], []
+    for claim, found in by_claim.items():
+        least = min(found, key=lambda each: each.speedup.median)
+        goal = f"{found[0].goal:.2g} x"
+        met = f"{sum(each.met for each in found)} of {len(found)}"
+        body.append(
+            (claim, goal, met, _times(least.speedup), f"{least.subject}, {least.direction}")
+        )
+        missed += [
+            (f"{claim}; {each.subject}, {each.direction}", goal, _times(each.speedup))
+            for each in found
+            if not each.met
+        ]
+    columns = ("as fast as ...", "goal", "met", "least", "where")
+    yield Grid("Goals of the automatic choice", columns, body)
+    if missed:
+        yield Grid("Goals that are not met", ("as fast as ...", "goal", "measured"), missed)
+
+
+def memory(rows: list[Data]) -> Grid:
+    """Megabytes above what the process held before the call, and seconds of the first call."""
+    who = _who(rows)
+    body = []
+    for group in groups(rows):
+        cells = []
+        for row in (_best(group, *each) for each in who):
+            if row is None or row["peak_bytes"] is None:
+                cells.append("-")
+            else:
+                cells.append(f"{row['peak_bytes'] / 1e6:.0f} / {row['first_call']:.2g}")
+        body.append((_label(group[0]), *cells))
+    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    return Grid("Peak memory in MB / seconds of the first call, which compiles", ("", *heads), body)
+
+
+def growing(rows: list[Data]) -> Grid:
+    """Exponents of the time, beside that of the MACs."""
+    found = exponents(rows)
+    who = list(dict.fromkeys((r["framework"], r["algorithm"], r["memory_format"]) for r in found))
+    body = []
+    for key in dict.fromkeys((r["grows"], r["kind"], r["exponent_of_macs"]) for r in found):
+        grows, kind, macs = key
+        cells = [
+            f"{row['exponent']:.2f}"
+            for each in who
+            for row in select(
+                found,
+                grows=grows,
+                kind=kind,
+                framework=each[0],
+                algorithm=each[1],
+                memory_format=each[2],
+            )
+        ]
+        body.append((f"{kind}, {grows}", f"{macs:.2f}", *cells))
+    heads = tuple(f"{f} {a}{', NCHW' if m == 'contiguous' else ''}" for f, a, m in who)
+    title = "Exponents: how time grows with one size (1 is linear, 2 quadratic)"
+    return Grid(title, ("", "MACs", *heads), body)
+
+
+def converting(data: Data) -> Grid:
+    """Conversion beside a plain copy and transposition of the same arrays."""
+    body = []
+    for pair in data["pairs"]:
+        largest = pair["sizes"][-1]
+        exponent, peak = pair["exponent"]["convert"], pair["peak_over_weights"]
+        body.append(
+            (
+                f"{pair['source']} to {pair['target']}",
+                f"{largest['bytes'] / 1e6:.0f} MB",
+                milliseconds(largest["plain"]["median"]),
+                milliseconds(largest["convert"]["median"]),
+                f"{100 * largest['ratio']['median']:.0f} %",
+                "-" if exponent is None else f"{exponent:.2f}",
+                "-" if peak is None else f"{peak:.2f}",
+            )
+        )
+    columns = ("", "weights", "plain copy, ms", "convert, ms", "speed", "exponent", "peak")
+    title = "Conversion, against a plain NumPy copy and transposition of the same bytes"
+    return Grid(title, columns, body)
+
+
+def starting(data: Data) -> Grid:
+    """Seconds to start."""
+    body = [
+        (name, f"{row['time']['median']:.2f} s", f"{row['beyond numpy']['median']:.2f} s")
+        for name, row in data.items()
+    ]
+    return Grid("Start-up", ("", "in all", "beyond NumPy's import"), body)
+
+
+def milliseconds(seconds: float) -> str:
+    """Three significant digits."""
+    return f"{1e3 * seconds:.3g}"
+
+
+def _times(found: Spread | None) -> str:
+    return "-" if found is None else f"{found.median:.2g} ({found.low:.2g}-{found.high:.2g})"
+
+
+def summary(data: Data) -> dict[str, Any]:
+    """The machine's limits, in words."""
+    limits = data["limits"]
+    return {
+        "arithmetic": f"{limits['flops_per_second'] / 1e9:.0f} GFLOP/s",
+        "memory": f"{limits['bytes_per_second'] / 1e9:.0f} GB/s",
+    }

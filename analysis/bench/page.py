@@ -1,0 +1,67 @@
+"""The figures as a page of the documentation, with its pictures beside it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from analysis.bench.findings import Data
+from analysis.bench.grids import Grid, grids, summary
+from analysis.bench.plots import draw
+from impls.errors import InputError
+
+INTRODUCTION = """\
+# Speed and memory, measured
+
+Written by `convparity bench --json {name}.json --page {name}.md`; `--from {name}.json` draws it
+anew. Every figure comes from one run in which the calls took turns; a ratio is taken round by
+round and given as its median, with the quartiles in brackets. Each framework and each algorithm
+has a process of its own. "native" is the framework's own layers; "auto" is what `impls.build`
+gives unless it is told otherwise. "Both ways" is the forward pass and all gradients.
+
+The roofline: no layer can be faster than its arithmetic at the rate of the fastest matrix product,
+or than its input, weights and output moved once at the speed of the fastest elementwise pass, both
+measured in the same run.
+"""
+
+
+def write_page(data: Data, path: Path) -> None:
+    """Write the page, and its pictures into a folder of the page's name."""
+    folder = path.with_suffix("")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures = list(draw(data, folder))
+        path.write_text(page(data, path.stem, pictures), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def page(data: Data, name: str, pictures: list[tuple[str, Path]]) -> str:
+    """The Markdown text."""
+    parts = [INTRODUCTION.format(name=name), _machine(data)]
+    parts += [f"![{caption}]({name}/{path.name})\n\n{caption}.\n" for caption, path in pictures]
+    parts += ["\n".join(markdown(grid)) + "\n" for grid in grids(data)]
+    return "\n".join(parts)
+
+
+def markdown(grid: Grid) -> Iterator[str]:
+    """The lines of a table under its heading."""
+    yield f"## {grid.title}"
+    yield ""
+    yield f"| {' | '.join(grid.columns)} |"
+    yield "|---" + "|---:" * (len(grid.columns) - 1) + "|"
+    for row in grid.rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def _machine(data: Data) -> str:
+    machine = data["machine"]
+    versions = ", ".join(
+        f"{each} {version}" for row in data["versions"].values() for each, version in row.items()
+    )
+    lines = [
+        f"Measured on {machine['processor']} with {machine['cores']} cores, {machine['system']}, "
+        f"Python {machine['python']}; {versions}; float32."
+    ]
+    if "limits" in data:
+        limits = summary(data)
+        lines.append(f"Its limits: {limits['arithmetic']}, {limits['memory']}.")
+    return "\n".join(lines) + "\n"

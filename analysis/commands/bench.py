@@ -1,0 +1,76 @@
+"""``convparity bench``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analysis.commands.shared import find_frameworks, write_json
+from impls.errors import InputError, one_of
+
+
+@click.command()
+@click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
+@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@click.option("--page", type=click.Path(path_type=Path), help="Write a page, pictures beside it.")
+@click.option("--from", "source", type=click.Path(path_type=Path), help="Show these figures again.")
+def bench(
+    chapters: tuple[str, ...],
+    frameworks: str | None,
+    path: Path | None,
+    page: Path | None,
+    source: Path | None,
+) -> None:
+    """Measure time and memory: what separable convolutions really save here.
+
+    The chapters: layers, mobilenet, growth, conversion, startup; without a name, all of them. Leave
+    the machine alone meanwhile: what else runs is measured, too.
+
+    \b
+    convparity bench
+    convparity bench layers --frameworks flax
+    convparity bench --json speed.json --page speed.md
+    convparity bench --from speed.json
+    """
+    from analysis import tables
+    from analysis.bench import grids
+
+    data = _read(source) if source else _measure(chapters, find_frameworks(frameworks))
+    console = tables.console()
+    for grid in grids.grids(data):
+        shown = tables.table(grid.title, *grid.columns)
+        for row in grid.rows:
+            shown.add_row(*row)
+        console.print(shown)
+    if "limits" in data:
+        limits = grids.summary(data)
+        console.print(f"this machine's limits: {limits['arithmetic']}, {limits['memory']}")
+    if path:
+        write_json(path, data)
+    if page:
+        from analysis.bench.page import write_page
+
+        write_page(data, page)
+
+
+def _measure(chapters: tuple[str, ...], names: tuple[str, ...]) -> Any:
+    from analysis import tables
+    from analysis.bench.run import CHAPTERS, run
+
+    for chapter in chapters:
+        if chapter not in CHAPTERS:
+            raise InputError(one_of("chapter", chapter, CHAPTERS))
+    with tables.progress() as step:
+        return run(chapters or CHAPTERS, names, step)
+
+
+def _read(source: Path) -> Any:
+    try:
+        data = json.loads(source.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read figures from {source}: {error}") from None
+    if not isinstance(data, dict) or not {"machine", "versions"} <= data.keys():
+        raise InputError(f"{source} holds no figures of convparity bench: write them with --json")
+    return data
