@@ -19,7 +19,7 @@ class Finding(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """Whether the goal lies within what was measured: its upper quartile reaches it."""
+        """A quarter of the rounds reached it: of equal speeds, half of them do, but for chance."""
         return self.speedup.high >= self.goal
 
 

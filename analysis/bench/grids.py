@@ -9,11 +9,12 @@ from analysis.bench.timing import Spread
 
 
 class Grid(NamedTuple):
-    """A table: its first column is text, the others are numbers."""
+    """A table: its first column is text, the others are numbers but for those named in ``text``."""
 
     title: str
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
+    text: tuple[str, ...] = ()
 
 
 def grids(data: Data) -> Iterator[Grid]:
@@ -56,7 +57,7 @@ def times(rows: list[Data]) -> Grid:
         cells = (_best(group, *each) for each in who)
         shown = ("-" if row is None else milliseconds(row["time"]["median"]) for row in cells)
         body.append((_label(group[0]), *shown))
-    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     return Grid("Milliseconds, medians, in the fastest memory format", ("", *heads), body)
 
 
@@ -71,7 +72,7 @@ def shares(rows: list[Data]) -> Grid:
             for row in cells
         )
         body.append((_label(group[0]), *shown))
-    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     return Grid("Share of the roofline", ("", *heads), body)
 
 
@@ -85,10 +86,11 @@ def separable(rows: list[Data]) -> Grid:
         if not regular:
             continue
         cells = (speedup(_best(regular, *each), _best(group, *each)) for each in who)
+        shown = ("-" if cell is None else f"{cell.median:.2g}" for cell in cells)
         macs = regular[0]["macs"] / group[0]["macs"]
-        body.append((_label(group[0]), f"{macs:.1f}", *(_times(cell) for cell in cells)))
-    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
-    title = "Regular over separable: how many times fewer MACs, and how many times as fast"
+        body.append((_label(group[0]), f"{macs:.1f}", *shown))
+    heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
+    title = "Regular over separable: how many times fewer MACs, how many times as fast"
     return Grid(title, ("", "MACs", *heads), body)
 
 
@@ -111,7 +113,7 @@ def goals(rows: list[Data]) -> Iterator[Grid]:
             if not each.met
         ]
     columns = ("as fast as ...", "goal", "met", "least", "where")
-    yield Grid("Goals of the automatic choice", columns, body)
+    yield Grid("Goals of the automatic choice", columns, body, ("where",))
     if missed:
         yield Grid("Goals that are not met", ("as fast as ...", "goal", "measured"), missed)
 
@@ -128,7 +130,7 @@ def memory(rows: list[Data]) -> Grid:
             else:
                 cells.append(f"{row['peak_bytes'] / 1e6:.0f} / {row['first_call']:.2g}")
         body.append((_label(group[0]), *cells))
-    heads = tuple(f"{framework} {algorithm}" for framework, algorithm in who)
+    heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     return Grid("Peak memory in MB / seconds of the first call, which compiles", ("", *heads), body)
 
 
@@ -152,7 +154,7 @@ def growing(rows: list[Data]) -> Grid:
             )
         ]
         body.append((f"{kind}, {grows}", f"{macs:.2f}", *cells))
-    heads = tuple(f"{f} {a}{', NCHW' if m == 'contiguous' else ''}" for f, a, m in who)
+    heads = tuple(f"{f}\n{a}{', NCHW' if m == 'contiguous' else ''}" for f, a, m in who)
     title = "Exponents: how time grows with one size (1 is linear, 2 quadratic)"
     return Grid(title, ("", "MACs", *heads), body)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from analysis.bench.findings import Data
 from analysis.bench.grids import Grid, grids, summary
-from analysis.bench.plots import draw
+from analysis.bench.plots import PICTURES, draw
 from impls.errors import InputError
 
 INTRODUCTION = """\
@@ -28,16 +28,20 @@ def write_page(data: Data, path: Path) -> None:
     folder = path.with_suffix("")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        pictures = list(draw(data, folder))
-        path.write_text(page(data, path.stem, pictures), encoding="utf-8")
+        draw(data, folder)
+        path.write_text(page(data, path.stem), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
-def page(data: Data, name: str, pictures: list[tuple[str, Path]]) -> str:
+def page(data: Data, name: str) -> str:
     """The Markdown text."""
     parts = [INTRODUCTION.format(name=name), _machine(data)]
-    parts += [f"![{caption}]({name}/{path.name})\n\n{caption}.\n" for caption, path in pictures]
+    parts += [
+        f"![{picture.caption}]({name}/{each}.svg)\n\n{picture.caption}.\n"
+        for each, picture in PICTURES.items()
+        if picture.chapter in data
+    ]
     parts += ["\n".join(markdown(grid)) + "\n" for grid in grids(data)]
     return "\n".join(parts)
 
@@ -46,7 +50,7 @@ def markdown(grid: Grid) -> Iterator[str]:
     """The lines of a table under its heading."""
     yield f"## {grid.title}"
     yield ""
-    yield f"| {' | '.join(grid.columns)} |"
+    yield f"| {' | '.join(column.replace(chr(10), ' ') for column in grid.columns)} |"
     yield "|---" + "|---:" * (len(grid.columns) - 1) + "|"
     for row in grid.rows:
         yield f"| {' | '.join(row)} |"

@@ -1,8 +1,8 @@
 """Pictures of the figures: what separable convolutions really save, and how near the limit is."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from analysis.bench.findings import Data, fastest, groups, select, speedup
 from analysis.bench.growth import MIDDLE, SIZES
@@ -11,36 +11,21 @@ from impls.errors import FrameworkUnavailable
 WAYS = {"native": "the framework's own", "auto": "as built"}
 
 
-def draw(data: Data, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Write every picture that the data have figures for: its caption, and its file."""
+def draw(data: Data, folder: Path) -> None:
+    """Write every picture that the data have figures for, as ``NAME.svg``."""
     try:
         from matplotlib import pyplot
     except ImportError:
         raise FrameworkUnavailable(
             "matplotlib is not installed: pip install 'convparity[plots]'"
         ) from None
+    pyplot.switch_backend("svg")  # no window, whatever backend the user has set
     pyplot.rcParams.update({"svg.hashsalt": "convparity", "font.size": 9})  # the same bytes again
-    pictures: dict[str, tuple[str, Any]] = {}
-    if rows := data.get("layers", []):
-        pictures["speedup"] = (
-            "How many times as fast the separable layer is, against how many times fewer MACs it "
-            "takes; on the dashed line the two are equal, below the dotted one it is slower",
-            _speedup(pyplot, rows),
-        )
-        pictures["roofline"] = (
-            "The share of the machine's limit that the separable layers reach, forward",
-            _roofline(pyplot, rows),
-        )
-    if "growth" in data:
-        pictures["growth"] = (
-            "How the time of a regular (solid) and a separable layer (dashed) grows, forward",
-            _growth(pyplot, data["growth"]),
-        )
-    for name, (caption, figure) in pictures.items():
-        path = folder / f"{name}.svg"
-        figure.savefig(path, metadata={"Date": None})
-        pyplot.close(figure)
-        yield caption, path
+    for name, picture in PICTURES.items():
+        if picture.chapter in data:
+            figure = picture.figure(pyplot, data[picture.chapter])
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            pyplot.close(figure)
 
 
 def _frameworks(rows: list[Data]) -> list[str]:
@@ -122,3 +107,31 @@ def _growth(pyplot: Any, rows: list[Data]) -> Any:
     axes[0].legend()
     figure.tight_layout()
     return figure
+
+
+class Picture(NamedTuple):
+    """A picture of one chapter's rows."""
+
+    chapter: str
+    caption: str
+    figure: Callable[[Any, list[Data]], Any]
+
+
+PICTURES = {
+    "speedup": Picture(
+        "layers",
+        "How many times as fast the separable layer is, against how many times fewer MACs it "
+        "takes: on the dashed line the two are equal, below the dotted one it is slower",
+        _speedup,
+    ),
+    "roofline": Picture(
+        "layers",
+        "The share of the machine's limit that the separable layers reach, forward",
+        _roofline,
+    ),
+    "growth": Picture(
+        "growth",
+        "How the time of a regular (solid) and of a separable layer (dashed) grows, forward",
+        _growth,
+    ),
+}

@@ -40,7 +40,7 @@ def bench(
     data = _read(source) if source else _measure(chapters, find_frameworks(frameworks))
     console = tables.console()
     for grid in grids.grids(data):
-        shown = tables.table(grid.title, *grid.columns)
+        shown = tables.table(grid.title, *grid.columns, text=grid.text)
         for row in grid.rows:
             shown.add_row(*row)
         console.print(shown)
