@@ -1,6 +1,5 @@
 """Flax: the adapter of ``flax.nnx``."""
 
-from functools import partial
 from typing import Any
 
 import jax
@@ -36,12 +35,12 @@ class Place(nnx.Variable):
 # of x, and the next call would compile anew for arrays that are.
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _run(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> jax.Array:
     return nnx.merge(graph, state)(x)
 
 
-@partial(jax.jit, static_argnums=0)
+@jax.jit
 def _gradients(
     graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: jax.Array, cotangent: jax.Array
 ) -> Any:
