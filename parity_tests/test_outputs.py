@@ -1,6 +1,7 @@
 """On integers, every framework gives the reference's output: bit for bit, unless a layer rounds.
 
 What rounds even there (a mean, a norm, an exponential) may differ by its proved rounding bound.
+Each family is judged on real numbers too, as in ``test_precision``, while its modules are there.
 """
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 
 from impls import Activation, Conv, Residual, SeparableConv, Sequential
 from impls.adapter import Adapter
-from parity_tests.asserts import assert_structure, coverage, note_cells
+from parity_tests.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.cells import FAMILIES
 from parity_tests.strategies import Case
 
@@ -24,7 +25,7 @@ def test_family(adapters: list[Adapter], name: str) -> None:
         @given(family.cases)
         def outputs_equal(case: Case) -> None:
             note_cells(case, seen)
-            assert_structure(case, adapters)
+            assert_parity(case, adapters)
 
         outputs_equal()
 
