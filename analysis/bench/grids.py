@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from analysis.bench.findings import Data, Finding, fastest, findings, groups, select, speedup
 from analysis.bench.growth import exponents
+from analysis.bench.limits import least_seconds
 from analysis.bench.timing import Spread
 
 
@@ -22,7 +23,7 @@ def grids(data: Data) -> Iterator[Grid]:
     rows = data.get("layers", []) + data.get("mobilenet", [])
     if rows:
         yield times(rows)
-        yield shares(rows)
+        yield shares(rows, data["limits"])
         yield separable(rows)
         yield from goals(rows)
         yield memory(rows)
@@ -61,19 +62,21 @@ def times(rows: list[Data]) -> Grid:
     return Grid("Milliseconds, medians, in the fastest memory format", ("", *heads), body)
 
 
-def shares(rows: list[Data]) -> Grid:
+def shares(rows: list[Data], limits: dict[str, float]) -> Grid:
     """How much of the machine's limit each reaches."""
     who = _who(rows)
     body = []
     for group in groups(rows):
         cells = (_best(group, *each) for each in who)
-        shown = (
-            "-" if row is None else f"{100 * row['least_seconds'] / row['time']['median']:.0f} %"
-            for row in cells
-        )
+        shown = ("-" if row is None else f"{100 * share(row, limits):.0f} %" for row in cells)
         body.append((_label(group[0]), *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     return Grid("Share of the roofline", ("", *heads), body)
+
+
+def share(row: Data, limits: dict[str, float]) -> float:
+    """The least time over the measured one."""
+    return float(least_seconds(row["work"], limits) / row["time"]["median"])
 
 
 def separable(rows: list[Data]) -> Grid:

@@ -6,7 +6,7 @@ Regular and separable, forward and both ways; a depthwise layer's gradient by it
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from analysis.bench.limits import least_seconds
+from analysis.bench.limits import least_work
 from analysis.bench.timing import spread
 from analysis.bench.workers import Job, Series, Worker, measure
 from analysis.cost import total_cost
@@ -31,7 +31,7 @@ BATCHES = (1, 8)  # of MobileNetV1
 DIRECTIONS = ("forward", "gradient")
 
 
-def layers(workers: list[Worker], limits: dict[str, float], step: Step) -> list[Data]:
+def layers(workers: list[Worker], step: Step) -> list[Data]:
     """The six shapes: a regular convolution, its separable twin, and the depthwise step alone."""
     rows: list[Data] = []
     for channels, window, size in SHAPES:
@@ -47,11 +47,11 @@ def layers(workers: list[Worker], limits: dict[str, float], step: Step) -> list[
             for direction in DIRECTIONS:
                 step(f"{line}, {direction}")
                 subject = {"kind": kind, "title": f"{channels} {window} {size}"}
-                rows += _rows(subject, spec, input_shape, direction, workers, limits)
+                rows += _rows(subject, spec, input_shape, direction, workers)
     return rows
 
 
-def mobilenet(workers: list[Worker], limits: dict[str, float], step: Step) -> list[Data]:
+def mobilenet(workers: list[Worker], step: Step) -> list[Data]:
     """MobileNetV1 at 224 pixels, in batches of one and of eight."""
     rows: list[Data] = []
     for batch in BATCHES:
@@ -60,7 +60,7 @@ def mobilenet(workers: list[Worker], limits: dict[str, float], step: Step) -> li
             step(f"MobileNetV1, batch {batch}, {direction}")
             subject = {"kind": "network", "title": f"mobilenet_v1 n{batch}"}
             shape = network.input_shape
-            rows += _rows(subject, network.spec, shape, direction, workers, limits)
+            rows += _rows(subject, network.spec, shape, direction, workers)
     return rows
 
 
@@ -70,12 +70,10 @@ def _rows(
     input_shape: Shape,
     direction: str,
     workers: list[Worker],
-    limits: dict[str, float],
 ) -> Iterable[Data]:
-    least = least_seconds(spec, input_shape, direction, limits)
-    macs = total_cost(spec, input_shape).macs
+    work, macs = least_work(spec, input_shape, direction), total_cost(spec, input_shape).macs
     for series in measure(workers, Job(spec, input_shape, direction)):
-        common = {**subject, "direction": direction, "macs": macs, "least_seconds": least}
+        common = {**subject, "direction": direction, "macs": macs, "work": work}
         yield common | as_dict(series)
 
 

@@ -31,10 +31,8 @@ def _fastest(workers: list[Worker], job: Job) -> float:
     return min(min(series.seconds) for series in measure(workers, job))
 
 
-def least_seconds(
-    spec: Spec, input_shape: Shape, direction: str, limits: dict[str, float]
-) -> float:
-    """The least time on this machine: its arithmetic, or its input, weights and output moved once.
+def least_work(spec: Spec, input_shape: Shape, direction: str) -> dict[str, int]:
+    """FLOPs and bytes that no algorithm is spared: input, weights and output are moved once.
 
     A gradient takes the forward's arithmetic three times, and moves each of these and its gradient.
     """
@@ -42,7 +40,11 @@ def least_seconds(
     products, copies = (3, 2) if direction == "gradient" else (1, 1)
     values = math.prod(cost.input_shape) + math.prod(cost.output_shape)
     values += cost.parameters + cost.statistics
+    return {"flops": products * 2 * cost.macs, "bytes": copies * 4 * values}
+
+
+def least_seconds(work: dict[str, Any], limits: dict[str, float]) -> float:
+    """The least time for such work on this machine: of its arithmetic, or of what it moves."""
     return max(
-        products * 2 * cost.macs / limits["flops_per_second"],
-        copies * 4 * values / limits["bytes_per_second"],
+        work["flops"] / limits["flops_per_second"], work["bytes"] / limits["bytes_per_second"]
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from analysis.bench.findings import Data, fastest, groups, select, speedup
+from analysis.bench.grids import share
 from analysis.bench.growth import MIDDLE, SIZES
 from impls.errors import FrameworkUnavailable
 
@@ -23,7 +24,7 @@ def draw(data: Data, folder: Path) -> None:
     pyplot.rcParams.update({"svg.hashsalt": "convparity", "font.size": 9})  # the same bytes again
     for name, picture in PICTURES.items():
         if picture.chapter in data:
-            figure = picture.figure(pyplot, data[picture.chapter])
+            figure = picture.figure(pyplot, data)
             figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
             pyplot.close(figure)
 
@@ -32,7 +33,8 @@ def _frameworks(rows: list[Data]) -> list[str]:
     return list(dict.fromkeys(row["framework"] for row in rows))
 
 
-def _speedup(pyplot: Any, rows: list[Data]) -> Any:
+def _speedup(pyplot: Any, data: Data) -> Any:
+    rows = data["layers"]
     names = _frameworks(rows)
     figure, axes = pyplot.subplots(
         2, len(names), figsize=(3.1 * len(names), 6), sharex=True, sharey=True, squeeze=False
@@ -71,23 +73,25 @@ def _points(
             yield slow["macs"] / fast["macs"], *found
 
 
-def _roofline(pyplot: Any, rows: list[Data]) -> Any:
+def _roofline(pyplot: Any, data: Data) -> Any:
+    rows = data["layers"]
     found = groups(select(rows, kind="separable", direction="forward"))
     who = list(dict.fromkeys((row["framework"], row["algorithm"]) for row in rows))
     figure, axis = pyplot.subplots(figsize=(9, 3.6))
     for place, (framework, algorithm) in enumerate(who):
         best = [fastest(select(g, framework=framework, algorithm=algorithm)) for g in found]
-        heights = [0 if r is None else 100 * r["least_seconds"] / r["time"]["median"] for r in best]
+        heights = [0 if row is None else 100 * share(row, data["limits"]) for row in best]
         at = [i + (place - (len(who) - 1) / 2) * 0.8 / len(who) for i in range(len(found))]
         axis.bar(at, heights, 0.8 / len(who), label=f"{framework}, {WAYS[algorithm]}")
-    axis.set_xticks(range(len(found)), [g[0]["title"].replace(" n", "\nn") for g in found])
+    axis.set_xticks(range(len(found)), [g[0]["title"].replace(" ", "\n", 1) for g in found])
     axis.set(ylabel="% of the limit")
     axis.legend(fontsize=7)
     figure.tight_layout()
     return figure
 
 
-def _growth(pyplot: Any, rows: list[Data]) -> Any:
+def _growth(pyplot: Any, data: Data) -> Any:
+    rows = data["growth"]
     names = _frameworks(rows)
     figure, axes = pyplot.subplots(1, len(SIZES), figsize=(3 * len(SIZES), 3.4), sharey=True)
     for axis, (grows, sizes) in zip(axes, SIZES.items(), strict=True):
@@ -110,11 +114,11 @@ def _growth(pyplot: Any, rows: list[Data]) -> Any:
 
 
 class Picture(NamedTuple):
-    """A picture of one chapter's rows."""
+    """A picture, and the chapter whose figures it needs."""
 
     chapter: str
     caption: str
-    figure: Callable[[Any, list[Data]], Any]
+    figure: Callable[[Any, Data], Any]
 
 
 PICTURES = {

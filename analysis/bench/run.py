@@ -36,13 +36,16 @@ def run(chapters: Iterable[str], frameworks: tuple[str, ...], step: Step) -> Dat
     if any(each in BY_WORKERS for each in chosen):
         with workers(frameworks, ALGORITHMS) as found:
             step("the machine's limits")
-            data["limits"] = limits(found)
+            before = limits(found)
             if "layers" in chosen:
-                data["layers"] = layers(found, data["limits"], step)
+                data["layers"] = layers(found, step)
             if "mobilenet" in chosen:
-                data["mobilenet"] = mobilenet(found, data["limits"], step)
+                data["mobilenet"] = mobilenet(found, step)
             if "growth" in chosen:
                 data["growth"] = growth(found, step)
+            step("the machine's limits, once more")
+            after = limits(found)
+            data["limits"] = {name: max(before[name], after[name]) for name in before}
     if "conversion" in chosen:
         data["conversion"] = conversion(frameworks, step)
     if "startup" in chosen:

@@ -144,12 +144,13 @@ def _runners(
     from impls.weights import init_weights
 
     spec, rng = from_json(spec_json), np.random.default_rng(seed)
+    shape = output_shape(spec, input_shape)  # raises where a framework might not
     adapter = registry.get(framework)
     module = adapter.build(spec, init_weights(spec, seed), algorithm=algorithm)
     x = rng.standard_normal(input_shape).astype(np.float32)
     if direction == "forward":
         return adapter.runners(module, x)
-    by_y = rng.standard_normal(output_shape(spec, input_shape)).astype(np.float32)
+    by_y = rng.standard_normal(shape).astype(np.float32)
     return adapter.runners(module, x, by_y)
 
 
