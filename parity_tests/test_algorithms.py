@@ -124,6 +124,33 @@ def test_flax_leaves_xla_where_the_table_says(spec, dtype, chosen, algorithm, pl
         assert "convolution" in text
 
 
+@pytest.mark.parametrize("much", [0, 1 << 30])  # its gradient image by image, too, or not
+def test_flax_goes_image_by_image(monkeypatch, much: int) -> None:
+    """What large images get, of small ones: bit for bit, both ways, on integers."""
+    import jax
+
+    from impls import jax_algorithms, registry
+
+    monkeypatch.setattr(jax_algorithms, "AT_ONCE", 2 * 4 * 9 * 8 * (4 + 5))  # two images
+    monkeypatch.setattr(jax_algorithms, "MUCH", much)
+    jax.clear_caches()  # the size is looked up when a function is traced
+    adapter = registry.get("flax")
+    for batch, few in ((6, 2), (5, 1), (4, 2)):
+        spec = SeparableConv(4, 5, 3, padding="same")
+        weights, x = integer_case(spec, (batch, 9, 8, 4), batch)
+        cotangent = np.random.default_rng(5).integers(-3, 4, (batch, 9, 8, 5)).astype(np.float32)
+        found = []
+        for algorithm in ("auto", "native"):
+            module = adapter.build(spec, weights, algorithm=algorithm)
+            by_x, by_weight = adapter.backward(module, x, cotangent)
+            found.append({"y": adapter.forward(module, x), "x": by_x, **by_weight})
+            text = flax_operations(module, x, "cpu")
+            assert (f"tensor<{few}x9x8x5xf32>" in text) == (algorithm == "auto"), text
+            assert "while" not in flax_operations(module, x, "cuda")
+        for name, array in found[1].items():
+            assert np.array_equal(found[0][name], array), name
+
+
 def test_flax_has_second_derivatives_and_vmap() -> None:
     import jax
     from flax import nnx

@@ -60,7 +60,7 @@ def test_peak_memory_sees_what_is_freed_again() -> None:
     peak = timing.peak_bytes(lambda: b"x" * (64 << 20))
     if peak is None:
         pytest.fail("this system tells no peak: the bench would have no memory")
-    assert (64 << 20) <= peak < 3 * (64 << 20)
+    assert abs(peak - (64 << 20)) < 4 << 20  # the kernel counts pages in batches
 
 
 # ---------------------------------------------------------------- what they are compared with
@@ -139,7 +139,7 @@ def test_the_page_shows_its_figures() -> None:
     data = json.loads((DOCS / "speed.json").read_text(encoding="utf-8"))
     assert (DOCS / "speed.md").read_text(encoding="utf-8") == page.page(data, "speed")
     assert {path.stem for path in (DOCS / "speed").iterdir()} == set(PICTURES)
-    assert [grid.title for grid in grids.grids(data)][0].startswith("Milliseconds")
+    assert next(grids.grids(data)).title.startswith("Milliseconds")
 
 
 @pytest.mark.frameworks
