@@ -105,7 +105,7 @@ class FlaxAdapter(Adapter):
                     layer.rngs = nnx.Rngs(0).dropout.fork()
                 elif isinstance(layer, nnx.Conv) and algorithm == "auto":
                     layer.conv_general_dilated = jax_algorithms.conv_general_dilated
-                elif isinstance(layer, layers.SeparableConv):
+                elif isinstance(layer, layers.SeparableConv) and algorithm == "auto":
                     layer.run_steps = _image_by_image
         module.eval()
         return module
