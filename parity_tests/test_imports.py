@@ -120,8 +120,11 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.
 for name in ("make", "describe", "adapter"):
-    ALLOWED[f"impls.keras.{name}"] += " impls.keras.windows impls.keras.pooling"
+    ALLOWED[f"impls.keras.{name}"] += (
+        " impls.keras.windows impls.keras.pooling impls.keras.variables"
+    )
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
+ALLOWED["impls.keras.variables"] = f"keras tensorflow {ALLOWED['impls.adapter']}"
 # What is faster on JAX than XLA's own: for Flax, and for Keras on JAX.
 ALLOWED["impls.jax_algorithms"] = "jax"
 ALLOWED["impls.flax.describe"] += " impls.jax_algorithms"
@@ -192,5 +195,5 @@ def test_every_framework_folder_has_the_same_files():
         for name, folder in FOLDERS.items()
     }
     common = {"__init__.py", "adapter.py", "describe.py", "layers.py", "make.py"}
-    files["keras"] -= {"pooling.py", "windows.py"}  # its detours
+    files["keras"] -= {"pooling.py", "variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)
