@@ -22,13 +22,23 @@ from analysis.emulation import (
     bfloat16_cut,
     emulated,
     float16,
+    products,
     sources,
     tf32,
     tf32_rounded,
 )
 from analysis.filters import filters_shape
 from analysis.parity import Verdict, judge
-from impls import Conv, ConvTranspose, Dense, DepthwiseConv, SpecError, output_shape
+from impls import (
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Spec,
+    SpecError,
+    output_shape,
+    reference,
+)
 from impls.notation import to_line
 from impls.shapes import effective_kernel, padding_pairs
 
