@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.cases import integer_case
-from impls import Activation, Conv, Sequential, reference
+from impls import Conv, Sequential, reference
 from impls.adapter import Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import CONVS, Case, cases, layers, seeds

@@ -118,7 +118,7 @@ def first_group_shared(spec: Any, shape: Shape) -> Faulty | None:
 
 @fault(
     "grouping-07",
-    "one input channel taken for depthwise: one output channel",
+    "one input channel taken for depthwise: one filter for all outputs",
     Conv,
     hides="more than one input channel, one output channel",
     reference="pytorch2keras #42",
@@ -126,7 +126,11 @@ def first_group_shared(spec: Any, shape: Shape) -> Faulty | None:
 def one_channel_taken_for_depthwise(spec: Conv, shape: Shape) -> Faulty | None:
     if spec.in_channels > 1 or spec.out_channels == 1:
         return None
-    return Faulty(spec, f"1 output channel, not {spec.out_channels}", after=lambda y: y[..., :1])
+    return Faulty(
+        spec,
+        f"filter 0 of {spec.out_channels} for all",
+        kernel(lambda w: np.repeat(w[..., :1], spec.out_channels, axis=-1)),
+    )
 
 
 @fault(

@@ -14,7 +14,6 @@ from impls.spec import (
     Conv,
     ConvTranspose,
     DepthwiseConv,
-    GroupNorm,
     LayerNorm,
 )
 
@@ -132,22 +131,16 @@ def int8_kernel(spec: Any, shape: Shape) -> Faulty | None:
     "precision-13",
     "variance as the mean of squares less the square of the mean",
     LayerNorm,
-    GroupNorm,
     hides="values around 0",
     reference="flax #1491",
 )
-def fast_variance(spec: Any, shape: Shape) -> Faulty | None:
-    groups = spec.num_groups if isinstance(spec, GroupNorm) else None
-
+def fast_variance(spec: LayerNorm, shape: Shape) -> Faulty | None:
     def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
-        axes: tuple[int, ...] = (-1,)
         values = x.astype(np.float32)
-        if groups is not None:
-            values, axes = values.reshape(len(x), -1, groups, x.shape[-1] // groups), (1, 3)
-        mean = values.mean(axis=axes, keepdims=True, dtype=np.float32)
-        squares = (values * values).mean(axis=axes, keepdims=True, dtype=np.float32)
+        mean = values.mean(axis=-1, keepdims=True, dtype=np.float32)
+        squares = (values * values).mean(axis=-1, keepdims=True, dtype=np.float32)
         variance = np.maximum(squares - mean * mean, np.float32(0))
-        normal = ((values - mean) / np.sqrt(variance + np.float32(spec.eps))).reshape(x.shape)
+        normal = (values - mean) / np.sqrt(variance + np.float32(spec.eps))
         scale, offset = (weights[name].astype(np.float32) for name in ("scale", "offset"))
         y: np.ndarray = normal * scale + offset
         return y

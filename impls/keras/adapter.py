@@ -153,13 +153,16 @@ class KerasAdapter(Adapter):
             with keras.StatelessScope(state_mapping=state) as scope:
                 y = module(x, training=training)
             moved = [scope.get_current_value(variable) for variable in others]
-            return y, [old.value if new is None else new for old, new in zip(others, moved)]
+            return y, [
+                old.value if new is None else new for old, new in zip(others, moved, strict=True)
+            ]
 
         values = [variable.value for variable in variables]
         _, gradients, moved = jax.vjp(run, x, values, has_aux=True)
         by_x, by_weight = gradients(cotangent)
-        for variable, value in zip(others, moved if training else (), strict=False):
-            variable.assign(value)
+        if training:
+            for variable, value in zip(others, moved, strict=True):
+                variable.assign(value)
         return by_x, by_weight
 
     def train(

@@ -15,7 +15,11 @@ from impls.spec import (
     BatchNorm,
     Conv,
     ConvTranspose,
+    Dense,
     DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -46,6 +50,14 @@ class Property(NamedTuple):
     levels: tuple[str, ...]  # where its examples are
     operation: str  # what it is there to judge
     run: Callable[[Adapter], None]
+
+    @property
+    def group(self) -> str:
+        """Its column in the table of faults and properties."""
+        kind = self.name.partition(":")[0].replace("_", " ")
+        if kind == "outputs":
+            return "outputs, networks" if self.levels == ("network",) else "outputs, layers"
+        return kind
 
 
 def _other(adapter: Adapter) -> Adapter:
@@ -78,12 +90,34 @@ def _all() -> Iterator[Property]:
     yield Property(
         "precision", BOTH, "forward", lambda adapter: test_precision.test_random_specs([adapter])
     )
+    yield named(test_precision.test_norms_far_from_zero, ("layer",), "forward")
+    yield Property(
+        "precision: networks far from zero",
+        ("network",),
+        "forward",
+        lambda adapter: test_precision.test_networks_far_from_zero(adapter=adapter),
+    )
     yield named(test_not_finite.test_layers, ("layer",), "forward")
     yield named(test_not_finite.test_networks, ("network",), "forward")
     yield named(test_gradients.test_linear, ("layer",), "backward")
     yield named(test_gradients.test_max_pools, ("layer",), "backward")
     yield named(test_gradients.test_average_pools, ("layer",), "backward")
-    for name, spec in (("network", test_gradients.NETWORK), ("decoder", test_gradients.DECODER)):
+    yield named(test_gradients.test_scale_and_offset_of_norms, ("layer",), "backward")
+    activations = test_gradients.NETWORKS[3:]
+    for name, spec in (
+        ("network", test_gradients.NETWORK),
+        ("decoder", test_gradients.DECODER),
+        ("pooled", test_gradients.POOLED),
+        ("gray", test_outputs.GRAY),
+    ):
+        yield Property(
+            f"outputs: {name}",
+            ("network",),
+            "forward",
+            lambda adapter, spec=spec: test_outputs.test_network([adapter], spec),
+        )
+        if spec is test_outputs.GRAY:
+            continue
         yield Property(
             f"gradients: {name}",
             ("network",),
@@ -92,6 +126,12 @@ def _all() -> Iterator[Property]:
                 [adapter, _other(adapter)], spec
             ),
         )
+    yield Property(
+        "outputs: activations",
+        ("network",),
+        "forward",
+        lambda adapter: [test_outputs.test_network([adapter], spec) for spec in activations],
+    )
     yield named(test_counts.test_layers, BOTH, "count")
     yield named(test_conversion.test_build_and_dump, BOTH, "dump")
     yield named(test_conversion.test_nothing_is_shared, BOTH, "dump")
@@ -101,9 +141,7 @@ def _all() -> Iterator[Property]:
     yield named(test_training.test_networks, ("network",), "train")
     yield named(test_training.test_statistics_in_a_network, ("network",), "train")
     yield Property("bad input: kernel", ("layer",), "apply", _kernel_too_large)
-    yield named(
-        test_bad_input.test_nor_one_that_does_not_fit_a_later_layer, ("network",), "apply"
-    )
+    yield named(test_bad_input.test_nor_one_that_does_not_fit_a_later_layer, ("network",), "apply")
     for name in ("scale", "batch", "output_channels", "groups", "separable", "transpose"):
         yield named(getattr(test_relations, f"test_{name}"), ("layer",), "forward")
     for dtype in ("float32", "float16"):
@@ -126,22 +164,35 @@ def _all() -> Iterator[Property]:
 PROPERTIES = {each.name: each for each in _all()}
 
 _CONVS = tuple(f"outputs: convolutions of rank {rank}" for rank in (2, 1, 3))
-_KINDS = {
+KINDS = {
     **dict.fromkeys((Conv, DepthwiseConv, SeparableConv), _CONVS),
     ConvTranspose: ("outputs: transposed",),
     **dict.fromkeys((MaxPool, AvgPool), ("outputs: pools",)),
     **dict.fromkeys((BatchNorm, LayerNorm, GroupNorm), ("outputs: norms",)),
+    **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
+}
+
+_NOT_FINITE = ("not_finite: layers", "not_finite: networks")
+FIRST = {  # data that others do not have
+    "precision-13": ("precision: norms far from zero", "precision: networks far from zero"),
+    "precision-16": _NOT_FINITE,
+    "precision-17": _NOT_FINITE,
+    "grouping-07": ("outputs: gray",),
+    "gradient-08": ("gradients: average pools", "gradients: pooled"),
+    "gradient-09": ("gradients: scale and offset of norms",),
+    "normalisation-16": ("outputs: decoder",),
+    **{f"activation-{n:02}": ("outputs: activations",) for n in range(1, 11)},
 }
 
 
 def ordered(fault: Fault, level: str) -> list[Property]:
     """The properties at ``level``, the likeliest to see ``fault`` first."""
-    matching = [name for kind in fault.on for name in _KINDS.get(kind, ())]
+    matching = [name for kind in fault.on for name in KINDS.get(kind, ())]
 
     def rank(each: Property) -> tuple[bool, bool, int]:
         judged = "forward" if fault.operation == "device" else fault.operation
         place = matching.index(each.name) if each.name in matching else len(matching)
-        return each.operation != judged, fault.family == "precision" and place == 0, place
+        return each.name not in FIRST.get(fault.id, ()), each.operation != judged, place
 
     return sorted((p for p in PROPERTIES.values() if level in p.levels), key=rank)

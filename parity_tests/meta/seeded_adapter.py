@@ -19,7 +19,7 @@ from impls.adapter import Adapter, Count, Slot
 from impls.errors import SpecError, UnsupportedError
 from impls.reference import child_weights
 from impls.shapes import Shape, output_shape
-from impls.spec import Composite, Residual, SeparableConv, Spec, walk
+from impls.spec import Composite, Residual, SeparableConv, Spec
 from impls.weights import Weights, check_weights
 
 OTHER_DEVICE = "gpu:0"
@@ -217,9 +217,7 @@ class SeededAdapter(Adapter):
         after = dict(self.real.dump(module.native))
         for path, faulty in self._operations(module, "trained"):
             prefix, shape = f"{path}." if path else "", _shape_at(module.spec, path, x.shape)
-            old, new = (
-                child_weights(each, path) if path else each for each in (before, after)
-            )
+            old, new = (child_weights(each, path) if path else each for each in (before, after))
             after |= {prefix + n: w for n, w in faulty.trained(old, new, shape).items()}
         self.real.load(module.native, after)
         module.weights = None
@@ -313,6 +311,5 @@ def installed(adapter: SeededAdapter) -> Iterator[SeededAdapter]:
     def owner_seeded(module: Any) -> Adapter:
         return module.adapter if isinstance(module, Seeded) else owner(module)
 
-    with mock.patch.object(registry, "get", get_seeded):
-        with mock.patch.object(registry, "owner", owner_seeded):
-            yield adapter
+    with mock.patch.multiple(registry, get=get_seeded, owner=owner_seeded):
+        yield adapter
