@@ -15,7 +15,11 @@ from impls.spec import (
     BatchNorm,
     Conv,
     ConvTranspose,
+    Dense,
     DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -63,6 +67,10 @@ def cells(case: Case) -> Iterator[str]:
             yield function
             if case.spec != Activation(function):
                 yield f"{function} with an alpha"
+        case Dense() | Flatten() | GlobalAvgPool() | Dropout():
+            yield type(case.spec).__name__
+            if isinstance(case.spec, Dense):
+                yield "in = out" if case.spec.out_features == channels else "in != out"
         case Sequential():
             yield from (type(layer).__name__ for _, layer in walk(case.spec))
             if any(name == "layer0" for name, _ in case.spec.children):
@@ -293,6 +301,11 @@ FAMILIES = {
         ),
     ),
     **{function: _activation(function) for function in ACTIVATIONS},
+    "heads": Family(
+        strategies.head_cases,
+        frozenset({*_BATCHES, *_RANKS, "rank 0", "in = out", "in != out"})
+        | frozenset({"Dense", "Flatten", "GlobalAvgPool", "Dropout"}),
+    ),
     "chains": Family(
         strategies.chain_cases,
         frozenset(

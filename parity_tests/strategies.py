@@ -280,6 +280,21 @@ def activation_layers(rank: int) -> st.SearchStrategy[Pair]:
     return st.tuples(any_activation, values(rank))
 
 
+@st.composite
+def heads(draw: Any) -> Pair:
+    """What stands between a network's last pixels and its scores, each layer by itself."""
+    shape = draw(values(draw(ranks), flat=False))
+    match draw(st.sampled_from([Dense, Flatten, GlobalAvgPool, Dropout])):
+        case kind if kind is Dense:
+            features = shape[-1]
+            made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
+            return Dense(features, made, draw(st.booleans())), (shape[0], features)
+        case kind if kind is Dropout:
+            return Dropout(0.25), shape
+        case kind:
+            return kind(), shape
+
+
 # ---------------------------------------------------------------- the whole surface
 
 MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
@@ -344,6 +359,10 @@ def _links(draw: Any, channels: int, rank: int, exact: bool) -> Spec:
         norms_here[BatchNorm],
         st.sampled_from([Residual(body), Residual(body, Conv(channels, channels, 1, rank=rank))]),
         st.builds(lambda kind, s: kind(2, s, "same", rank=rank), pool, st.integers(1, 2)),
+        st.builds(
+            lambda s: SeparableConv(channels, channels, size + 1, s, "same", rank=rank),
+            st.integers(1, 2),
+        ),
     ]
     if not exact:
         links += [norms_here[LayerNorm], norms_here[GroupNorm], any_activation]
@@ -365,6 +384,7 @@ avg_pool_cases = cases(layers(AvgPool))
 pool_cases = cases(layers(MaxPool, AvgPool))
 norm_cases = cases(layers(BatchNorm, LayerNorm, GroupNorm))
 activation_cases = cases(layers(Activation))
+head_cases = cases(heads())
 layer_cases = cases(layers(*MAKERS))
 exact_chain_cases = cases(chains(exact=True))
 chain_cases = cases(chains())

@@ -75,7 +75,7 @@ def test_networks_all_the_way_round(name: str) -> None:
 
 
 @settings(max_examples=20)
-@given(case=layer_cases)
+@given(case=layer_cases | chain_cases)
 def test_load_overwrites_everything(adapter: Adapter, case: Case) -> None:
     module = adapter.build(case.spec, init_weights(case.spec, case.seed))
     other = init_weights(case.spec, case.seed + 1)
@@ -93,7 +93,7 @@ def aligned(array: np.ndarray) -> np.ndarray:
 
 
 @settings(max_examples=20)
-@given(case=layer_cases)
+@given(case=layer_cases | chain_cases)
 def test_nothing_is_shared(adapter: Adapter, case: Case) -> None:
     """Editing an array that was given to a module, or taken from it, does not reach the module."""
     given_weights = {k: aligned(w) for k, w in init_weights(case.spec, case.seed).items()}

@@ -18,7 +18,7 @@ from impls import (
 from impls.adapter import Adapter, Count
 from impls.spec import Spec, walk
 from parity_tests.asserts import replay
-from parity_tests.strategies import Case, chain_cases, layer_cases
+from parity_tests.strategies import Case, chain_cases, layer_cases, norm_cases
 
 pytestmark = pytest.mark.frameworks
 
@@ -31,7 +31,7 @@ def declared(spec: Spec) -> Count:
 
 
 @settings(max_examples=settings().max_examples // 2)
-@given(case=layer_cases | chain_cases)
+@given(case=layer_cases | norm_cases | chain_cases)
 def test_layers(adapter: Adapter, case: Case) -> None:
     counted = adapter.count(adapter.build(case.spec, init_weights(case.spec, case.seed)))
     assert counted == declared(case.spec), f"{adapter.name}: {counted}\n{replay(case)}"

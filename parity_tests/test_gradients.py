@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 
 from analysis.cases import integer_case
-from analysis.rounding import exact_input
+from analysis.rounding import exact_input, trace
 from impls import (
     Activation,
     AvgPool,
@@ -38,7 +38,13 @@ from impls.adapter import Adapter
 from impls.shapes import Shape
 from impls.spec import ACTIVATIONS
 from parity_tests.asserts import replay
-from parity_tests.strategies import Case, avg_pool_cases, linear_cases, max_pool_cases
+from parity_tests.strategies import (
+    Case,
+    avg_pool_cases,
+    linear_cases,
+    max_pool_cases,
+    norm_cases,
+)
 
 pytestmark = pytest.mark.frameworks
 
@@ -102,6 +108,29 @@ def test_average_pools(adapter: Adapter, case: Case) -> None:
     )
 
 
+@settings(max_examples=30)
+@given(case=norm_cases)
+def test_scale_and_offset_of_norms(adapter: Adapter, case: Case) -> None:
+    """A norm is linear in both, with a gradient as far off as rounding takes its output."""
+    weights, x = integer_case(*case)
+    cotangent = integers_like(case, x.shape)
+    _, gradients = adapter.backward(adapter.build(case.spec, weights), x, cotangent)
+    for name in ("scale", "offset"):
+        step = integers_like(case, weights[name].shape)
+        moved = {n: np.zeros_like(w) for n, w in weights.items() if n in ("scale", "offset")}
+        change = trace(case.spec, {**weights, **moved, name: step}, exact_input(x))
+        error = change.bound + change.gamma(x.size) * abs(change.value)
+        bound = np.vdot(abs(cotangent), error)
+        expected, got = (
+            np.vdot(cotangent, change.value),
+            np.vdot(gradients[name].astype(float), step),
+        )
+        assert abs(got - expected) <= bound, (
+            f"{adapter.name}, by {name}: {got}, not {expected} within {bound:.1e}\n{replay(case)}"
+        )
+
+
+ALPHAS = {"leaky_relu": 0.3, "elu": 0.5}
 NETWORK = Sequential(
     Conv(3, 8, 3, stride=2, padding="same", bias=False),
     BatchNorm(8, eps=1e-3),
@@ -121,17 +150,20 @@ DECODER = Sequential(
 )
 
 
-@pytest.mark.parametrize(
-    "spec",
-    [
-        NETWORK,
-        DECODER,
-        *(
-            Sequential(Conv(3, 4, 3), Activation(function), GlobalAvgPool(), Dense(4, 5))
-            for function in ACTIVATIONS
-        ),
-    ],
-)
+POOLED = Sequential(AvgPool(3, 2, "same"), Conv(3, 4, 3), GlobalAvgPool(), Dense(4, 5))
+NETWORKS = [
+    NETWORK,
+    DECODER,
+    POOLED,
+    *(
+        Sequential(Conv(3, 4, 3), Activation(function, alpha), GlobalAvgPool(), Dense(4, 5))
+        for function in ACTIVATIONS
+        for alpha in ((None, ALPHAS[function]) if function in ALPHAS else (None,))
+    ),
+]
+
+
+@pytest.mark.parametrize("spec", NETWORKS)
 def test_network(adapters: list[Adapter], spec: Spec) -> None:
     """Through every kind of layer, three frameworks agree as far as rounding lets them."""
     weights = init_weights(spec, seed=3)

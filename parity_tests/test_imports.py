@@ -128,7 +128,7 @@ ALLOWED["impls.keras.variables"] = f"keras tensorflow {ALLOWED['impls.adapter']}
 # What is faster on JAX than XLA's own: for Flax, and for Keras on JAX.
 ALLOWED["impls.jax_algorithms"] = "jax"
 ALLOWED["impls.flax.describe"] += " impls.jax_algorithms"
-ALLOWED["impls.flax.adapter"] += " impls.jax_algorithms"
+ALLOWED["impls.flax.adapter"] += " impls.jax_algorithms optax"  # which flax depends on
 ALLOWED["impls.keras.layers"] += " impls.jax_algorithms"
 ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"

@@ -7,13 +7,20 @@ Each family is judged on real numbers too, as in ``test_precision``, while its m
 import pytest
 from hypothesis import given, settings
 
-from impls import Activation, Conv, Residual, SeparableConv, Sequential
+from impls import Activation, Conv, Flatten, Residual, SeparableConv, Sequential, Spec
 from impls.adapter import Adapter
+from impls.spec import walk
 from parity_tests.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.cells import FAMILIES
 from parity_tests.strategies import Case
+from parity_tests.test_gradients import NETWORKS
 
 pytestmark = pytest.mark.frameworks
+
+
+def kinds(spec: Spec) -> list[str]:
+    """What a network is made of, for its name."""
+    return [getattr(layer, "function", type(layer).__name__) for _, layer in walk(spec)]
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -28,6 +35,15 @@ def test_family(adapters: list[Adapter], name: str) -> None:
             assert_parity(case, adapters)
 
         outputs_equal()
+
+
+GRAY = Sequential(Conv(1, 4, 3, padding=1), Activation("tanh"), Conv(4, 3, 3, 2), Flatten())
+
+
+@pytest.mark.parametrize("spec", [GRAY, *NETWORKS], ids=lambda spec: "-".join(kinds(spec))[:40])
+def test_network(adapters: list[Adapter], spec: Spec) -> None:
+    """Each kind of layer and each activation, with others before and behind it."""
+    assert_parity(Case(spec, (2, 9, 8, 1 if spec is GRAY else 3), 7), adapters)
 
 
 def test_leaky_relu_behind_an_addition_keeps_its_slope(adapters: list[Adapter]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 
 from impls import jax_algorithms
@@ -64,6 +65,20 @@ def _image_by_image(steps: Any, x: jax.Array) -> jax.Array:
         return layers.in_order(nnx.merge(graph, weights), x)
 
     return jax_algorithms.image_by_image(run, weights, x)
+
+
+@jax.jit
+def _training_gradients(
+    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: jax.Array, cotangent: jax.Array
+) -> Any:
+    """The gradients, and what a training pass made of the other variables."""
+
+    def inner(trained: Any) -> tuple[jax.Array, Any]:
+        module = nnx.merge(graph, trained, rest)
+        value = jnp.vdot(module(x), cotangent)
+        return value, nnx.split(module, nnx.Param, ...)[2]
+
+    return jax.grad(inner, has_aux=True)(trained)
 
 
 class FlaxAdapter(Adapter):
@@ -186,6 +201,29 @@ class FlaxAdapter(Adapter):
         inputs = [self._in(module, each) for each in (x, cotangent) if each is not None]
         compiled = jax.jit(run if cotangent is None else differentiate)
         return {"channels_last": lambda: jax.block_until_ready(compiled(trained, *inputs))}
+
+    def train(
+        self,
+        module: Any,
+        x: np.ndarray,
+        cotangent: np.ndarray,
+        *,
+        steps: int = 1,
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        inputs = self._in(module, x), self._in(module, cotangent)
+        rule = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate, momentum or None))
+        module.train()
+        graph, trained, rest = nnx.split(module, nnx.Param, ...)
+        memory = rule.init(trained)
+        for _ in range(steps):
+            gradients, rest = _training_gradients(graph, trained, rest, *inputs)
+            changes, memory = rule.update(gradients, memory, trained)
+            trained = optax.apply_updates(trained, changes)
+        nnx.update(module, trained, rest)
+        module.eval()
 
     def count(self, module: Any) -> Count:
         def size(*kinds: Any) -> int:

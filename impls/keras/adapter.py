@@ -120,72 +120,120 @@ class KerasAdapter(Adapter):
         trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
         variables = [slot.variable for slot in trained.values()]
         inputs = self._in(module, x), self._in(module, cotangent)
-        by_x, by_weight = self._compute(module, variables, compiled=False)(*inputs)
+        by_x, by_weight = self._ways()(module, variables, *inputs, training=False)
         return self._out(by_x), {
             name: slot.layout.to_canonical(self._out(gradient))
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
 
-    def runners(
-        self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None
-    ) -> dict[str, Callable[[], Any]]:
-        inputs = [self._in(module, each) for each in (x, cotangent) if each is not None]
-        compute = self._compute(module, module.trainable_variables, compiled=True)
-        return {"channels_last": lambda: compute(*inputs)}
-
-    def _compute(self, module: Any, variables: list[Any], compiled: bool) -> Callable[..., Any]:
-        """A function of ``x`` to ``y``, and of ``x, cotangent`` to the gradients by both kinds."""
-        ways = {"tensorflow": self._by_tensorflow, "jax": self._by_jax}
+    def _ways(self) -> Any:
+        """The gradients of this backend."""
+        ways = {"tensorflow": self._backward_by_tensorflow, "jax": self._backward_by_jax}
         backend = keras.backend.backend()
         if backend not in ways:
             raise UnsupportedError(
                 f"keras: gradients on the {backend} backend are not built yet: "
                 f"set KERAS_BACKEND to {' or '.join(ways)}, or ask that framework itself"
             )
-        return ways[backend](module, variables, compiled)
+        return ways[backend]
 
-    def _by_tensorflow(
-        self, module: Any, variables: list[Any], compiled: bool
-    ) -> Callable[..., Any]:
+    def _backward_by_tensorflow(
+        self, module: Any, variables: list[Any], x: Any, cotangent: Any, training: bool
+    ) -> tuple[Any, list[Any]]:
         import tensorflow as tf
 
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = module(x, training=training)
+        by_x, *by_weight = tape.gradient(
+            y, [x, *(variable.value for variable in variables)], output_gradients=cotangent
+        )
+        return by_x, by_weight
+
+    def _backward_by_jax(
+        self, module: Any, variables: list[Any], x: Any, cotangent: Any, training: bool
+    ) -> tuple[Any, list[Any]]:
+        import jax
+
+        others = module.non_trainable_variables
+
+        @jax.jit
+        def run(x: Any, values: list[Any]) -> Any:
+            state = list(zip(variables, values, strict=True))
+            with keras.StatelessScope(state_mapping=state) as scope:
+                y = module(x, training=training)
+            moved = [scope.get_current_value(variable) for variable in others]
+            return y, [
+                old.value if new is None else new for old, new in zip(others, moved, strict=True)
+            ]
+
+        values = [variable.value for variable in variables]
+        _, gradients, moved = jax.vjp(run, x, values, has_aux=True)
+        by_x, by_weight = gradients(cotangent)
+        if training:
+            for variable, value in zip(others, moved, strict=True):
+                variable.assign(value)
+        return by_x, by_weight
+
+    def runners(
+        self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None
+    ) -> dict[str, Callable[[], Any]]:
+        inputs = [self._in(module, each) for each in (x, cotangent) if each is not None]
+        if keras.backend.backend() == "jax":
+            return {"channels_last": self._runner_by_jax(module, *inputs)}
+        self._ways()  # raises for another backend than TensorFlow
+        import tensorflow as tf
+
+        variables = module.trainable_variables
+
+        @tf.function(autograph=False)
         def compute(x: Any, cotangent: Any = None) -> Any:
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                y = module(x, training=False)
             if cotangent is None:
-                return y
-            values = [variable.value for variable in variables]
-            by_x, *by_weight = tape.gradient(y, [x, *values], output_gradients=cotangent)
-            return by_x, by_weight
+                return module(x, training=False)
+            return self._backward_by_tensorflow(module, variables, x, cotangent, training=False)
 
-        if not compiled:
-            return compute
-        graph = tf.function(compute, autograph=False)
-
-        def run(*inputs: Any) -> Any:
-            found = graph(*inputs)
+        def run() -> Any:
+            found = compute(*inputs)
             tf.test.experimental.sync_devices()
             return found
 
-        return run
+        return {"channels_last": run}
 
-    def _by_jax(self, module: Any, variables: list[Any], compiled: bool) -> Callable[..., Any]:
+    def _runner_by_jax(self, module: Any, *inputs: Any) -> Callable[[], Any]:
         import jax
 
-        def forward(x: Any, values: list[Any]) -> Any:
-            state = list(zip(variables, values, strict=True))
-            with keras.StatelessScope(state_mapping=state):
+        variables = module.trainable_variables
+        values = [variable.value for variable in variables]
+
+        def forward(values: list[Any], x: Any) -> Any:
+            with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 return module(x, training=False)
 
         @jax.jit
         def compute(values: list[Any], x: Any, cotangent: Any = None) -> Any:
             if cotangent is None:
-                return forward(x, values)
-            return jax.vjp(forward, x, values)[1](cotangent)
+                return forward(values, x)
+            return jax.vjp(forward, values, x)[1](cotangent)
 
-        values = [variable.value for variable in variables]
-        return lambda *inputs: jax.block_until_ready(compute(values, *inputs))
+        return lambda: jax.block_until_ready(compute(values, *inputs))
+
+    def train(
+        self,
+        module: Any,
+        x: np.ndarray,
+        cotangent: np.ndarray,
+        *,
+        steps: int = 1,
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        variables = module.trainable_variables
+        optimizer = keras.optimizers.SGD(rate, momentum, weight_decay=decay or None)
+        inputs = self._in(module, x), self._in(module, cotangent)
+        for _ in range(steps):
+            _, gradients = self._ways()(module, variables, *inputs, training=True)
+            optimizer.apply(gradients, variables)
 
     def count(self, module: Any) -> Count:
         # not count_params(), which refuses a model that still waits for its first input

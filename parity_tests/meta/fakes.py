@@ -33,9 +33,7 @@ class FakeAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu",)
 
-    def make(
-        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
-    ) -> Any:
+    def make(self, spec: Spec, weights: Weights | None, *how: Any) -> Any:
         return spec, dict(weights or {})
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
@@ -51,13 +49,19 @@ class FakeAdapter(Adapter):
         _, weights = module
         return {name: Slot(Held(weights, name), SAME) for name in weights}
 
-    def read(self, variable: Any) -> np.ndarray:
+    def view(self, variable: Any) -> np.ndarray:
         raise NotImplementedError
 
-    def write(self, variable: Any, array: np.ndarray) -> None:
+    def write(self, variable: Any, array: np.ndarray, share: bool = False) -> None:
         variable.weights[variable.name] = array
 
     def backward(self, module: Any, x: np.ndarray, cotangent: np.ndarray) -> Any:
+        raise NotImplementedError
+
+    def train(self, module: Any, x: np.ndarray, cotangent: np.ndarray, **options: Any) -> None:
+        raise NotImplementedError
+
+    def runners(self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None) -> Any:
         raise NotImplementedError
 
     def count(self, module: Any) -> Count:

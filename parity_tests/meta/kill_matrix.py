@@ -1,0 +1,115 @@
+"""Is the suite worth its time? Every fault is seeded into every framework, and has to be seen.
+
+    python -m parity_tests.meta.kill_matrix [--framework pytorch] [--fault padding-03] [--quick]
+
+The properties of ``parity_tests`` run as they stand, without shrinking, on a framework that is
+right but for one fault. Written to docs/faults.json and docs/faults.md, unless only some were asked
+for; the exit status is 1 when a fault other than the control survives.
+"""
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from analysis.faults import CONTROL, FAULTS
+from impls.registry import FRAMEWORKS
+from parity_tests.meta import fault_pages
+
+ROOT = Path(__file__).parents[2]
+CHUNK = 6  # faults in one task: enough to share right outputs, few enough to share the work
+FULL = "pytorch"  # the framework that every group of properties is asked about: the fastest
+
+
+def worker(kind: str, framework: str, faults: list[str]) -> list[dict[str, Any]]:
+    """One task, in a process of its own that imports the frameworks once."""
+    from parity_tests.meta import trial
+
+    if kind == "sensitivity":
+        from parity_tests.meta.sensitivity import smallest
+
+        return [each._asdict() for each in smallest(framework)]
+    if kind == "groups":
+        return [trial.every_group(fault, framework)._asdict() for fault in faults]
+    return [
+        trial.first_kill(fault, framework, level)._asdict()
+        for fault in faults
+        for level in fault_pages.LEVELS
+    ]
+
+
+def tasks(
+    frameworks: list[str], faults: list[str], quick: bool
+) -> Iterator[tuple[str, str, list[str]]]:
+    """The long ones first, so that no worker ends alone."""
+    chosen = {
+        name: [f for f in faults if not FAULTS[f].frameworks or name in FAULTS[f].frameworks]
+        for name in frameworks
+    }
+    for name in sorted(frameworks, key=lambda name: name == FULL):
+        if CONTROL in chosen[name]:
+            yield "kills", name, [CONTROL]
+    for name in sorted(frameworks, key=lambda name: name == FULL):
+        others = [fault for fault in chosen[name] if fault != CONTROL]
+        for start in range(0, len(others), CHUNK):
+            yield "kills", name, others[start : start + CHUNK]
+    if FULL in frameworks and not quick:
+        yield "sensitivity", FULL, []
+        for start in range(0, len(chosen[FULL]), CHUNK):
+            yield "groups", FULL, chosen[FULL][start : start + CHUNK]
+
+
+def main() -> int:
+    """Run, print, write."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--framework", action="append", choices=list(FRAMEWORKS))
+    parser.add_argument("--fault", action="append", help="an id, or a family", default=[])
+    parser.add_argument("--quick", action="store_true", help="first kills alone")
+    parser.add_argument("--workers", type=int, default=2)
+    asked = parser.parse_args()
+    faults = [
+        fault.id
+        for fault in FAULTS.values()
+        if not asked.fault or fault.id in asked.fault or fault.family in asked.fault
+    ]
+    if not faults:
+        parser.error(f"no fault is called {' or '.join(asked.fault)}")
+    console, start = Console(stderr=True), time.perf_counter()
+    found: dict[str, list[dict[str, Any]]] = {"kills": [], "groups": [], "sensitivity": []}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(asked.workers, mp_context=context) as pool:
+        futures: dict[Future[Any], str] = {
+            pool.submit(worker, *task): task[0]
+            for task in tasks(asked.framework or list(FRAMEWORKS), faults, asked.quick)
+        }
+        for done, future in enumerate(as_completed(futures), 1):
+            found[futures[future]] += future.result()
+            console.print(
+                f"{done} of {len(futures)}, {time.perf_counter() - start:.0f} s", end="\r"
+            )
+    report = fault_pages.report(found, faults)
+    width = None if console.is_terminal else 160
+    for table in fault_pages.tables(report):
+        Console(width=width).print(table)
+    survivors = fault_pages.survivors(report)
+    took = time.perf_counter() - start
+    print(f"{len(faults)} faults, {len(found['kills'])} trials, {took:.0f} s")
+    print(f"survivors: {', '.join(survivors) or 'none'}")
+    if not (asked.framework or asked.fault or asked.quick):
+        (ROOT / "docs").mkdir(exist_ok=True)
+        (ROOT / "docs/faults.json").write_text(json.dumps(report, indent=1) + "\n")
+        (ROOT / "docs/faults.md").write_text(fault_pages.page(report))
+    return 1 if set(survivors) - {CONTROL} else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

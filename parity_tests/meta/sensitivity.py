@@ -1,0 +1,136 @@
+"""The smallest relative error that each check sees: a seeded one is made smaller until it is not.
+
+The error is in every output, gradient, weight or statistic of every layer, and of one sign.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import given, settings
+
+from analysis.faults import FAULTS, Fault, Faulty
+from analysis.filters import LINEAR
+from impls.spec import BatchNorm
+from parity_tests.asserts import assert_precision, assert_structure
+from parity_tests.meta import trial
+from parity_tests.meta.seeded_adapter import SeededAdapter, installed
+from parity_tests.strategies import Case, chain_cases, linear_cases
+
+MOST = 30  # 2**-30 is far below a rounding of float32
+
+
+class Sensitivity(NamedTuple):
+    """A check, and the smallest power of two that it sees as a relative error."""
+
+    check: str
+    framework: str
+    error: float
+
+
+def _by(factor: float) -> Callable[..., Any]:
+    def scaled(array: np.ndarray) -> np.ndarray:
+        return (array.astype(np.float64) * (1 + factor)).astype(array.dtype)
+
+    return scaled
+
+
+def _forward(factor: float) -> Faulty:
+    return Faulty(None, "", after=_by(factor))  # type: ignore[arg-type]
+
+
+def _backward(factor: float) -> Faulty:
+    change = _by(factor)
+    return Faulty(
+        None,  # type: ignore[arg-type]
+        "",
+        gradients=lambda found, batch: {name: change(g) for name, g in found.items()},
+    )
+
+
+def _dumped(factor: float) -> Faulty:
+    return Faulty(None, "", read=lambda name, array: _by(factor)(array))  # type: ignore[arg-type]
+
+
+def _trained(factor: float) -> Faulty:
+    change = _by(factor)
+    return Faulty(
+        None,  # type: ignore[arg-type]
+        "",
+        trained=lambda old, new, shape: {n: change(new[n]) for n in ("mean", "variance")},
+    )
+
+
+def perturbation(operation: str, factor: float) -> Fault:
+    """A fault of a given size."""
+    kinds = {
+        "forward": (_forward, LINEAR),
+        "backward": (_backward, LINEAR),
+        "dump": (_dumped, LINEAR),
+        "train": (_trained, (BatchNorm,)),
+    }
+    make, on = kinds[operation]
+    return replace(
+        FAULTS["control-01"],
+        id=f"error-{factor:g}",
+        on=on,
+        operation=operation,
+        make=lambda spec, shape: replace(make(factor), spec=spec),
+    )
+
+
+@cache
+def _cases(kind: str) -> list[Case]:
+    found: list[Case] = []
+
+    @settings(max_examples=60)
+    @given(linear_cases if kind == "layer" else chain_cases)
+    def draw(case: Case) -> None:
+        found.append(case)
+
+    draw()
+    return found
+
+
+def _each(check: Any, kind: str) -> Callable[[Any], None]:
+    def run(adapter: Any) -> None:
+        for case in _cases(kind):
+            check(case, [adapter])
+
+    return run
+
+
+def checks() -> Iterator[tuple[str, str, Any]]:
+    """What is asked, in which operation the error is, and the check itself."""
+    from parity_tests.meta.properties import PROPERTIES, Property
+
+    for kind, many in (("layer", "layers"), ("network", "networks")):
+        for name, check in (("structure", assert_structure), ("precision", assert_precision)):
+            title = f"{name} of {many}"
+            yield title, "forward", Property(title, (kind,), "forward", _each(check, kind))
+    for title, operation, name in (
+        ("MobileNetV1 on integers", "forward", "networks agree: odd sizes"),
+        ("gradients of layers", "backward", "gradients: linear"),
+        ("gradients of networks", "backward", "gradients: network"),
+        ("conversion", "dump", "conversion: build and dump"),
+        ("running statistics", "train", "training: statistics"),
+    ):
+        yield title, operation, PROPERTIES[name]
+
+
+def smallest(framework: str) -> list[Sensitivity]:
+    """Bisect, check by check, on powers of two."""
+    found = []
+    for title, operation, prop in checks():
+        seen, unseen = 0, MOST + 1
+        while unseen - seen > 1:
+            power = (seen + unseen) // 2
+            fault = perturbation(operation, 2.0**-power)
+            adapter = SeededAdapter(trial.outputs(framework), fault)
+            with installed(adapter):
+                killed = trial.run(prop, adapter) is not None
+            seen, unseen = (power, unseen) if killed else (seen, power)
+        found.append(Sensitivity(title, framework, 2.0**-seen))
+    return found
