@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import numpy as np
 
 from impls.errors import InputError, UnsupportedError, WeightError, one_of
-from impls.layouts import Layout
+from impls.layouts import Layout, copy_into
 from impls.shapes import output_shape, parameter_shapes
 from impls.spec import Sequential, Spec
 from impls.weights import Weights, check_weights
@@ -191,7 +191,10 @@ class Adapter(ABC):
         spec = self.describe(module)
         views = self.views(module, spec)
         check_weights(spec, views)  # training may have made NaN of them
-        return {name: np.array(view, order="C") for name, view in views.items()}
+        weights = {name: np.empty(view.shape, view.dtype) for name, view in views.items()}
+        for name, view in views.items():
+            copy_into(weights[name], view)
+        return weights
 
     @final
     def views(self, module: Any, spec: Spec) -> Weights:

@@ -47,3 +47,21 @@ def depthwise_as_grouped(multiplier: int) -> Layout:
         lambda kernel: kernel.reshape(*kernel.shape[:-2], 1, -1),
         lambda kernel: kernel.reshape(*kernel.shape[:-2], -1, multiplier),
     )
+
+
+BLOCK = 1 << 18  # bytes: a block of either array fits the cache of a core
+
+
+def copy_into(target: np.ndarray, source: np.ndarray) -> None:
+    """Copy an array of any strides and dtype, block by block along the last axis but one.
+
+    For a permuted kernel NumPy alone would fetch each line of the source's memory for every tap.
+    """
+    rows = target.shape[-2] if target.ndim > 1 else 1
+    step = max(1, rows * BLOCK // max(1, target.nbytes))
+    if step >= rows or source.flags.c_contiguous:
+        np.copyto(target, source, casting="unsafe")
+        return
+    for start in range(0, rows, step):
+        block = (..., slice(start, start + step), slice(None))
+        np.copyto(target[block], source[block], casting="unsafe")

@@ -21,7 +21,7 @@ from impls.spec import BatchNorm, Conv, Dense, DepthwiseConv, GlobalAvgPool, Seq
 Data = dict[str, Any]
 Step = Callable[[str], None]  # told what is done next, by a sentence
 
-WIDTH = 768  # channels: 2.8 MB a layer, near the 2.4 MB of Wide ResNet-101
+WIDTH = 1024  # channels: about 5 MB a layer with weights
 LAYERS_A_UNIT = 9
 FLOAT32 = 4  # bytes
 HALVINGS = 4  # the sizes: the largest, a half of it, ... down to a sixteenth
@@ -106,7 +106,11 @@ def _sizes(spec: Sequential) -> list[int]:
 def _measure(spec: Sequential, source: str, target: str, repeats: int, failures: list[str]) -> Data:
     """One row: plain copy and conversion in turn, after a warm-up that proves the bits equal."""
     from_, to = registry.get(source), registry.get(target)
-    module = impls.build(spec, framework=source)
+    draw = np.random.default_rng(0).random
+    shapes = impls.parameter_shapes(spec)
+    weights = {name: draw(shape, np.float32) for name, shape in shapes.items()}
+    module = impls.build(spec, weights, framework=source)
+    del weights
     held = from_.views(module, spec)
     converted = impls.convert(module, to=target)
     slots, came = to.slots(converted), to.views(converted, spec)

@@ -15,7 +15,7 @@ from impls.errors import UnsupportedError
 from impls.flax import layers
 from impls.flax.describe import describe, named_layers
 from impls.flax.make import make, outline
-from impls.layouts import SAME, Layout, depthwise_as_grouped
+from impls.layouts import SAME, Layout, copy_into, depthwise_as_grouped
 from impls.spec import Spec
 from impls.weights import Weights
 
@@ -27,7 +27,6 @@ def _flip(kernel: np.ndarray) -> np.ndarray:
 # nnx.ConvTranspose slides its kernel, (*k, in, out), over the spread input; the canonical one is
 # spread itself: its own inverse
 SLIDING = Layout(_flip, _flip)
-
 
 ALIGNMENT = 64  # bytes: other memory XLA copies once more
 
@@ -259,5 +258,5 @@ def _aligned_copy(array: np.ndarray, dtype: Any) -> np.ndarray:
     room = np.empty(size + ALIGNMENT, np.uint8)
     start = -room.ctypes.data % ALIGNMENT
     copy = room[start : start + size].view(dtype).reshape(array.shape)
-    np.copyto(copy, array, casting="unsafe")
+    copy_into(copy, array)
     return copy
