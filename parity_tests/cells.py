@@ -285,6 +285,7 @@ FAMILIES = {
                 "kernel larger than the input",
             }
         ),
+        2,  # as two kinds of layer
     ),
     "norms": Family(
         strategies.norm_cases,
