@@ -81,7 +81,7 @@ def test_a_replay_of_precision_says_so() -> None:
 class Frozen(FakeAdapter):
     """Computes with the weights that it was built with, whatever is loaded later."""
 
-    def write(self, variable, array):
+    def write(self, variable, array, share=False):
         pass
 
 
