@@ -222,7 +222,7 @@ def _weight_difference(
         if not gap.any():
             continue
         at = np.unravel_index(int(gap.argmax()), gap.shape)
-        place = f"{name}{list(map(int, at))} = {found[at]:g}, not {right[at]:g}"
-        notes.append(f"{np.count_nonzero(gap)} of {gap.size} differ, worst {place}")
+        place = f"{list(map(int, at))} = {found[at]:g}, not {right[at]:g}"
+        notes.append(f"{np.count_nonzero(gap)} of {gap.size} in {name}, worst {name}{place}")
         fine &= bool((gap <= u * abs(right.astype(np.float64))).all())
     return "; ".join(notes) or None, fine

@@ -127,6 +127,8 @@ class FlaxAdapter(Adapter):
         variable.set_value(jnp.array(array, dtype=variable.dtype, copy=True))
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
+        if not isinstance(module, nnx.Module):  # a bare function, such as nnx.relu in a Sequential
+            return self._out(jax.jit(module)(jnp.asarray(x)))
         return self._out(_run(module, self._in(module, x)))
 
     def backward(
