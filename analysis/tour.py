@@ -106,7 +106,7 @@ def classify(frameworks: Iterable[str], step: Step) -> Data:
     for name, seconds in _times(modules, x[:1]).items():
         data["frameworks"][name]["seconds"] = seconds
 
-    wrong = symmetric_padding(spec)
+    wrong = symmetric_padding(spec, x.shape)
     data["symmetric_padding"] = {}
     for name in frameworks:
         step(f"{name}: the same with symmetric padding")

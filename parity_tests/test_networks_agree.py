@@ -31,7 +31,7 @@ def test_a_fault_in_the_padding_is_seen(adapter: Adapter, name: str) -> None:
     spec = networks.get(name).spec
     weights, x = integer_case(spec, (1, 64, 64, 3), 7)
     target = trace(spec, weights, exact_input(x))
-    wrong = adapter.build(symmetric_padding(spec), weights)
+    wrong = adapter.build(symmetric_padding(spec, x.shape), weights)
     verdict = structure(adapter.forward(wrong, x), target)
     assert verdict.problem is None
     assert verdict.wrong > 0

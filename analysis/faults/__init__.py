@@ -1,0 +1,48 @@
+"""Known porting faults: what each of them makes of a layer, in terms of a right implementation.
+
+``FAULTS`` holds them by id, family by family; ``seed`` puts one or several into a layer or network.
+"""
+
+from analysis.faults import (  # noqa: F401, I001 (each registers its family, in this order)
+    layout,
+    grouping,
+    padding,
+    stride,
+    parameters,
+    normalisation,
+    activation,
+    pooling,
+    precision,
+    gradient,
+    edges,
+    control,
+)
+from analysis.faults.fault import FAULTS, Fault, Faulty, Right, Step
+from analysis.faults.seeding import Seed, implementation, operations, seed
+from impls.shapes import Shape
+from impls.spec import Spec
+
+CONTROL = "control-01"
+
+__all__ = [
+    "CONTROL",
+    "FAULTS",
+    "Fault",
+    "Faulty",
+    "Right",
+    "Seed",
+    "Step",
+    "implementation",
+    "operations",
+    "seed",
+    "symmetric_padding",
+]
+
+
+def symmetric_padding(spec: Spec, input_shape: Shape) -> Spec:
+    """Write "same" as k // 2 on both sides: right at stride 1, shifted at stride 2.
+
+    Shapes and counts stay as they were, so that nothing warns whoever ports from TensorFlow.
+    """
+    faulty = seed(spec, input_shape, FAULTS["padding-03"])
+    return spec if faulty is None else faulty.spec

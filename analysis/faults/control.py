@@ -1,0 +1,29 @@
+"""The control: what no correct suite may see."""
+
+from typing import Any
+
+import numpy as np
+
+from analysis.faults.fault import Faulty, fault
+from analysis.filters import LINEAR
+from impls.shapes import Shape
+
+NOISE = 1e-7  # relative: less than two roundings of float32
+EXACT = 2.0**-10  # multiples of it are sums that were not rounded, and bear no noise
+
+
+@fault(
+    "control-01",
+    "relative noise of 1e-7 in float32",
+    *LINEAR,
+    hides="everything: another order of summation does as much",
+)
+def noise(spec: Any, shape: Shape) -> Faulty | None:
+    def after(y: np.ndarray) -> np.ndarray:
+        drawn = np.random.default_rng(y.size).uniform(-NOISE, NOISE, y.shape)
+        noisy = (y * (1 + drawn)).astype(y.dtype)
+        with np.errstate(invalid="ignore"):
+            rounded = y / EXACT != np.rint(y / EXACT)
+        return np.where(rounded, noisy, y)
+
+    return Faulty(spec, "as of another order of summation", after=after)

@@ -1,0 +1,203 @@
+"""What a porting fault is: one wrong port of one layer, told by a right implementation.
+
+A right implementation maps a spec, its canonical weights and an input to an output: the NumPy
+reference is one, a framework behind its adapter is another. A fault that is seeded into a layer
+says what to ask of it instead. So the same registry predicts the output of a wrong port exactly,
+and makes a wrong framework of a right one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from impls.errors import SpecError
+from impls.shapes import Shape, output_shape, parameter_shapes
+from impls.spec import Spec
+
+Arrays = Mapping[str, np.ndarray]
+Right = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
+OnArray = Callable[[np.ndarray], np.ndarray]
+OnArrays = Callable[[Arrays], Arrays]
+Run = Callable[[Right, Arrays, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of plain SGD on one weight, and what a wrong optimizer makes of it."""
+
+    weight: np.ndarray
+    velocity: np.ndarray
+    gradient: np.ndarray
+    rate: float
+    momentum: float
+    decay: float
+
+    def right(self) -> tuple[np.ndarray, np.ndarray]:
+        """The weight and the velocity after the step: decay is part of the gradient."""
+        velocity = self.momentum * self.velocity + self.gradient + self.decay * self.weight
+        return self.weight - self.rate * velocity, velocity
+
+
+@dataclass(frozen=True)
+class Faulty:
+    """What a wrong port of one layer computes. What is None is as it should be.
+
+    The output is ``after(right(spec, weights(w), before(x)))``, or whatever ``run`` makes of the
+    right implementation. The other fields are faults of other operations; they see the layer's
+    own names alone (``kernel``, ``bias``, and ``x`` for the gradient by the input).
+    """
+
+    spec: Spec  # the layer that is run in its place
+    detail: str  # what is wrong, with the numbers of this layer
+    weights: OnArrays | None = None
+    before: OnArray | None = None
+    after: OnArray | None = None
+    run: Run | None = None
+    gradients: Callable[[Arrays, int], Arrays] | None = None  # and of the batch's size
+    count: Callable[[int, int], tuple[int, int]] | None = None  # of (trainable, total)
+    read: Callable[[str, np.ndarray], np.ndarray] | None = None  # what a dump gives
+    view: bool = False  # a dump gives the module's own arrays
+    write: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None  # of old and new
+    train: Spec | None = None  # the layer that is trained in its place
+    trained: Callable[[Arrays, Arrays, Shape], Arrays] | None = None  # of old, new, the input shape
+    step: Callable[[Step], tuple[np.ndarray, np.ndarray]] | None = None
+    accepts: bool = False  # an input that does not fit
+    overwrites: bool = False  # the input
+    elsewhere: bool = False  # on any device but the first
+
+    @property
+    def pure(self) -> bool:
+        """Its output is that of another spec with other weights, and nothing more."""
+        return self.before is None and self.after is None and self.run is None
+
+    def output(self, right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        """The wrong output."""
+        if self.run is not None:
+            return self.run(right, weights, x)
+        y = right(
+            self.spec,
+            weights if self.weights is None else self.weights(weights),
+            x if self.before is None else self.before(x),
+        )
+        return y if self.after is None else self.after(y)
+
+
+Make = Callable[[Any, Shape], Faulty | None]
+Hidden = Callable[[Any, Shape], bool]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A fault that ports have: what it is, where it can exist, and where nobody would notice."""
+
+    id: str  # "padding-03"
+    title: str
+    hides: str  # on which layers it changes nothing
+    reference: str  # a public report, "pytorch #3867"; "" where none is known
+    on: tuple[type[Spec], ...]  # the kinds of layers that it can exist in
+    make: Make
+    hidden: Hidden
+    operation: str  # forward, backward, count, dump, load, train, apply or device
+    frameworks: tuple[str, ...]  # where it can exist; () is everywhere
+
+    @property
+    def family(self) -> str:
+        """The file that it is defined in."""
+        return self.id.rpartition("-")[0]
+
+    @property
+    def forward(self) -> bool:
+        """It changes outputs."""
+        return self.operation == "forward"
+
+    def seed(self, spec: Spec, shape: Shape | None = None) -> Faulty | None:
+        """The wrong port of ``spec``; None where the fault cannot exist.
+
+        A fault of outputs needs to know the shape of the input; without it, it is not seeded.
+        """
+        if not isinstance(spec, self.on) or (shape is None and self.forward):
+            return None
+        try:
+            faulty = self.make(spec, shape or ())
+            if faulty is not None and shape is not None and faulty.run is None:
+                x = np.broadcast_to(np.float32(0), shape)
+                output_shape(faulty.spec, (x if faulty.before is None else faulty.before(x)).shape)
+        except SpecError:  # the wrong port would be refused
+            return None
+        return faulty
+
+    def hides_on(self, spec: Spec, shape: Shape) -> bool:
+        """Whether it is known to change no output here, whatever the data."""
+        return self.seed(spec, shape) is None or self.hidden(spec, shape)
+
+
+FAULTS: dict[str, Fault] = {}
+"""Every fault by its id, family by family; the control is the last."""
+
+
+def fault(
+    id: str,
+    title: str,
+    *on: type[Spec],
+    hides: str = "no layer that it can exist in",
+    reference: str = "",
+    hidden: Hidden = lambda spec, shape: False,
+    operation: str = "forward",
+    frameworks: tuple[str, ...] = (),
+) -> Callable[[Make], Make]:
+    """Register what the decorated function makes of a layer and its input shape."""
+
+    def register(make: Make) -> Make:
+        if id in FAULTS:
+            raise ValueError(f"two faults are called {id}")
+        FAULTS[id] = Fault(
+            id, title, hides, reference, on, make, hidden, operation, frameworks
+        )
+        return make
+
+    return register
+
+
+# ---------------------------------------------------------------- parts of faults
+
+
+def own(name: str, change: OnArray) -> OnArrays:
+    """The weights with one of them changed."""
+    return lambda weights: {**weights, name: change(weights[name])}
+
+
+def kernel(change: OnArray) -> OnArrays:
+    """The weights with another kernel."""
+    return own("kernel", change)
+
+
+def channels_first(array: np.ndarray) -> np.ndarray:
+    """(N, *spatial, C) as (N, C, *spatial)."""
+    return np.moveaxis(array, -1, 1)
+
+
+def buffer_as(array: np.ndarray, shape: Shape) -> np.ndarray:
+    """The same memory under another shape: a reshape where a transpose was meant."""
+    return np.ascontiguousarray(array).reshape(shape)
+
+
+def pixels(shape: Shape) -> int:
+    """The pixels of one example."""
+    return int(np.prod(shape[1:-1], dtype=int))
+
+
+def crop(y: np.ndarray, spatial: Shape, offset: int = 0) -> np.ndarray:
+    """``spatial`` pixels from ``offset`` on, or as many as there are."""
+    return y[(slice(None), *(slice(offset, offset + n) for n in spatial))]
+
+
+def swapped(order: Shape) -> str:
+    """Axes, as people write them: (2, 3, 0, 1)."""
+    return f"({', '.join(map(str, order))})"
+
+
+def kernel_shape(spec: Spec) -> Shape:
+    """The canonical shape of a layer's kernel."""
+    return parameter_shapes(spec)["kernel"]
