@@ -105,12 +105,12 @@ class _Walk:
     ) -> tuple[np.ndarray, np.ndarray | None]:
         expected, module, spec = pair.expected, pair.module, _known(pair.expected)
         weights = {name: round_to(w, self.dtype) for name, w in expected.weights().items()}
+        difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
         target = trace(spec, weights, exact_input(x, self.dtype))
         right, own = expected.forward(x), _attempt(module, x)
         y = own if drifted is x or drifted is None else _attempt(module, drifted)
         integers = round_to(self.rng.integers(-LIMIT, LIMIT, x.shape, endpoint=True), self.dtype)
         drift = None if drifted is None else _distance(y, right)
-        difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
         verdict = LayerVerdict(
             path=expected.path,
             module_path=module.path,
