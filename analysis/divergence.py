@@ -158,7 +158,7 @@ class _Walk:
         return precision(output, target, margin)
 
     def _weights(self, pair: Pair, weights: Weights) -> tuple[str | None, bool]:
-        """How the weights differ, and whether by no more than one rounding."""
+        """How the weights differ, and whether by no more than a unit in the last place."""
         if pair.module.spec is None:
             return None, True
         try:
@@ -224,5 +224,5 @@ def _weight_difference(
         at = np.unravel_index(int(gap.argmax()), gap.shape)
         place = f"{list(map(int, at))} = {found[at]:g}, not {right[at]:g}"
         notes.append(f"{np.count_nonzero(gap)} of {gap.size} in {name}, worst {name}{place}")
-        fine &= bool((gap <= u * abs(right.astype(np.float64))).all())
+        fine &= bool((gap <= 2 * u * abs(right.astype(np.float64))).all())
     return "; ".join(notes) or None, fine

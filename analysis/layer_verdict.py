@@ -22,7 +22,7 @@ class LayerVerdict:
     size: float  # the root mean square of the right output
     spec_difference: str | None
     weight_difference: str | None
-    weights_ok: bool  # they differ by no more than one rounding
+    weights_ok: bool  # they differ by a unit in the last place at most
     follows: bool  # it holds a layer that errs, and must err for that
     pair: Pair = field(repr=False, compare=False)
 

@@ -17,7 +17,7 @@ from impls.errors import UnsupportedError
 from impls.layouts import SAME
 from impls.reference import child_weights, run
 from impls.spec import Residual, SeparableConv, Sequential, Spec
-from impls.weights import Weights, check_weights
+from impls.weights import Weights
 
 
 class Module:
@@ -107,7 +107,6 @@ def _with_children(module: Module) -> Spec:
             return Sequential(children)
         case Residual():
             return Residual(children["body"], children.get("shortcut"))
-    check_weights(module.spec, {n: s.variable for n, s in adapter.slots(module).items()})
     return module.spec
 
 
