@@ -26,29 +26,37 @@ sources = lru_cache(maxsize=16)(tap_sources)
 # ---------------------------------------------------------------- formats
 
 
+def _single(array: np.ndarray) -> np.ndarray:
+    return np.asarray(array, dtype=np.float32)
+
+
 def exactly(array: np.ndarray) -> np.ndarray:
+    """As it is."""
     return array
 
 
 def tf32(array: np.ndarray) -> np.ndarray:
     """The 13 lowest bits of the mantissa dropped, as tensor cores read float32."""
-    return (np.float32(array).view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
+    return (_single(array).view(np.uint32) & np.uint32(0xFFFFE000)).view(np.float32)
 
 
 def tf32_rounded(array: np.ndarray) -> np.ndarray:
     """To the nearest TF32, ties away from zero, as cuBLAS converts."""
-    return tf32((np.float32(array).view(np.uint32) + np.uint32(0x1000)).view(np.float32))
+    return tf32((_single(array).view(np.uint32) + np.uint32(0x1000)).view(np.float32))
 
 
 def bfloat16(array: np.ndarray) -> np.ndarray:
+    """To the nearest bfloat16, ties to even."""
     return round_to(array, "bfloat16")
 
 
 def bfloat16_cut(array: np.ndarray) -> np.ndarray:
-    return (np.float32(array).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    """The 16 lowest bits of the mantissa dropped."""
+    return (_single(array).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
 def float16(array: np.ndarray) -> np.ndarray:
+    """To the nearest float16; infinity beyond its range."""
     with np.errstate(over="ignore"):
         return array.astype(np.float16)
 
@@ -75,7 +83,7 @@ def summed(terms: np.ndarray, narrow: Narrow, rng: np.random.Generator | None) -
     total = np.zeros(terms.shape[:-1], dtype=np.float32)
     with np.errstate(invalid="ignore"):
         for i in order:
-            total = narrow(np.float32(total + terms[..., i])).astype(np.float32)
+            total = narrow(_single(total + terms[..., i])).astype(np.float32)
     return total
 
 
@@ -97,7 +105,7 @@ def emulated(
         with np.errstate(over="ignore"):
             y = summed(products(layer, kernel_as(weights["kernel"]), x_as(x)), sum_as, rng)
         if layer.bias:
-            y = np.float32(y + bias_as(weights["bias"]))
+            y = _single(y + bias_as(weights["bias"]))
         return output_as(y).astype(np.float32)
 
     return candidate

@@ -1,13 +1,13 @@
 """Assertions whose messages name the framework that is wrong, the spec, and how to run it again."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 from hypothesis import event
 
-from analysis.cases import exact_shape, integer_case, real_case
+from analysis.cases import exact_shape
 from analysis.parity import precision, structure
 from analysis.replay import Replay
 from analysis.rounding import exact_input, trace
@@ -23,23 +23,52 @@ def replay(case: Case, data: str = "ints") -> str:
 
 def assert_structure(case: Case, adapters: Iterable[Adapter]) -> None:
     """Every framework, on every device it sees, gives the reference's bits on integers."""
-    shape = exact_shape(case.spec, case.input_shape)
-    weights, x = integer_case(case.spec, shape, case.seed)
-    target = trace(case.spec, weights, exact_input(x))
-    outputs = {}
+    _assert_right([Replay(*case[:2], "ints", case.seed)], adapters)
+
+
+def assert_precision(case: Case, adapters: Iterable[Adapter]) -> None:
+    """Every framework errs on real numbers as float32 must, and no more."""
+    _assert_right([Replay(*case[:2], "reals", case.seed)], adapters)
+
+
+def assert_parity(case: Case, adapters: Iterable[Adapter]) -> None:
+    """Structure on two draws of integers, and precision: three examples of one built module.
+
+    Each has weights of its own, loaded into the module that the first was built with. A framework
+    traces and compiles for the first, which takes it a hundred times as long as to run.
+    """
+    spec, seed = case.spec, case.seed
+    shape = exact_shape(spec, case.input_shape)  # for the reals too: another compiles anew
+    _assert_right(
+        [Replay(spec, shape, data, n) for data, n in (("ints", seed), ("ints", seed + 1))]
+        + [Replay(spec, shape, "reals", seed)],
+        adapters,
+    )
+
+
+def _assert_right(examples: Sequence[Replay], adapters: Iterable[Adapter]) -> None:
+    """Judge the examples, which have one spec and one shape."""
+    cases, spec = [example.case() for example in examples], examples[0].spec
+    found: list[dict[str, np.ndarray]] = [{} for _ in examples]
     for adapter in adapters:
         for device in adapter.devices():
-            module = adapter.build(case.spec, weights, device=device)
-            outputs[f"{adapter.name} on {device}"] = adapter.apply(module, case.spec, x)
-    verdicts = {name: structure(output, target) for name, output in outputs.items()}
-    wrong = {name: verdict for name, verdict in verdicts.items() if not verdict.ok}
-    assert not wrong, "\n".join(
-        [
-            _who(outputs, wrong),
-            *(f"  {name}: {verdict}" for name, verdict in wrong.items()),
-            replay(case),
-        ]
-    )
+            module = adapter.build(spec, cases[0][0], device=device)
+            for i, (weights, x) in enumerate(cases):
+                if i:
+                    adapter.load(module, weights)
+                found[i][f"{adapter.name} on {device}"] = adapter.apply(module, spec, x)
+    for example, (weights, x), outputs in zip(examples, cases, found, strict=True):
+        judge = structure if example.data == "ints" else precision
+        target = trace(spec, weights, exact_input(x))
+        verdicts = {name: judge(output, target) for name, output in outputs.items()}
+        wrong = {name: verdict for name, verdict in verdicts.items() if not verdict.ok}
+        assert not wrong, "\n".join(
+            [
+                _who(outputs, wrong),
+                *(f"  {name}: {verdict}" for name, verdict in wrong.items()),
+                f"  replay: convparity replay '{example}'",
+            ]
+        )
 
 
 def _who(outputs: dict[str, np.ndarray], wrong: Iterable[str]) -> str:
@@ -50,17 +79,6 @@ def _who(outputs: dict[str, np.ndarray], wrong: Iterable[str]) -> str:
     if rest and all(np.array_equal(first, other) for other in rest):
         return f"the reference is suspect: {', '.join(outputs)} agree with each other against it"
     return f"{', '.join(outputs)} all differ from the reference, and not in the same way"
-
-
-def assert_precision(case: Case, adapters: Iterable[Adapter]) -> None:
-    """Every framework errs on real numbers as float32 must, and no more."""
-    weights, x = real_case(case.spec, case.input_shape, case.seed)
-    target = trace(case.spec, weights, exact_input(x))
-    for adapter in adapters:
-        for device in adapter.devices():
-            module = adapter.build(case.spec, weights, device=device)
-            verdict = precision(adapter.apply(module, case.spec, x), target)
-            assert verdict.ok, f"{adapter.name} on {device}: {verdict}\n{replay(case, 'reals')}"
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 
 from impls import Activation, Conv, Residual, SeparableConv, Sequential
 from impls.adapter import Adapter
-from parity_tests.asserts import assert_structure, coverage, note_cells
+from parity_tests.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.cells import FAMILIES
 from parity_tests.strategies import Case
 
@@ -24,7 +24,7 @@ def test_family(adapters: list[Adapter], name: str) -> None:
         @given(family.cases)
         def outputs_equal(case: Case) -> None:
             note_cells(case, seen)
-            assert_structure(case, adapters)
+            assert_parity(case, adapters)
 
         outputs_equal()
 

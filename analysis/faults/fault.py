@@ -55,6 +55,7 @@ class Faulty:
     before: OnArray | None = None
     after: OnArray | None = None
     run: Run | None = None
+    shape: Shape | None = None  # of the output, where ``run`` gives another one than the right one
     gradients: Callable[[Arrays, int], Arrays] | None = None  # and of the batch's size
     count: Callable[[int, int], tuple[int, int]] | None = None  # of (trainable, total)
     read: Callable[[str, np.ndarray], np.ndarray] | None = None  # what a dump gives
@@ -152,9 +153,7 @@ def fault(
     def register(make: Make) -> Make:
         if id in FAULTS:
             raise ValueError(f"two faults are called {id}")
-        FAULTS[id] = Fault(
-            id, title, hides, reference, on, make, hidden, operation, frameworks
-        )
+        FAULTS[id] = Fault(id, title, hides, reference, on, make, hidden, operation, frameworks)
         return make
 
     return register

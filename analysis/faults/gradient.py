@@ -6,8 +6,18 @@ import numpy as np
 
 from analysis.faults.fault import Arrays, Faulty, Step, fault
 from impls.shapes import Shape, parameter_shapes
-from impls.spec import AvgPool, BatchNorm, Conv, ConvTranspose, Dense, DepthwiseConv, GroupNorm
-from impls.spec import LayerNorm, SeparableConv, Spec
+from impls.spec import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    GroupNorm,
+    LayerNorm,
+    SeparableConv,
+    Spec,
+)
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)
 LINEAR = (*CONVS, Dense)
@@ -66,9 +76,7 @@ def flipped(spec: Any, shape: Shape) -> Faulty | None:
     if max(spec.kernel_size) == 1:
         return None
     axes = tuple(range(spec.rank))
-    return Faulty(
-        spec, "on every axis", gradients=_of("kernel", lambda g, batch: np.flip(g, axes))
-    )
+    return Faulty(spec, "on every axis", gradients=_of("kernel", lambda g, batch: np.flip(g, axes)))
 
 
 @fault(

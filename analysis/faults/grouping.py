@@ -45,8 +45,9 @@ def depthwise_kernel_reshaped(spec: DepthwiseConv, shape: Shape) -> Faulty | Non
     if c == 1 or m == 1:
         return None
     return Faulty(
-        spec, f"kernel[..., {m}, {c}] for [..., {c}, {m}]", kernel(lambda w: _interleaved(
-            w.reshape(*w.shape[:-2], -1), c).reshape(w.shape))
+        spec,
+        f"kernel[..., {m}, {c}] for [..., {c}, {m}]",
+        kernel(lambda w: _interleaved(w.reshape(*w.shape[:-2], -1), c).reshape(w.shape)),
     )
 
 
@@ -164,7 +165,7 @@ def biases_exchanged(spec: SeparableConv, shape: Shape) -> Faulty | None:
     "grouping-10",
     "depthwise bias added behind the pointwise step",
     SeparableConv,
-    hides="no depthwise bias; others than layers of as many outputs as depthwise channels refuse it",
+    hides="no depthwise bias; others than layers of as many outputs as depthwise channels",
 )
 def bias_behind_both(spec: SeparableConv, shape: Shape) -> Faulty | None:
     if not spec.depthwise_bias or spec.depthwise.out_channels != spec.out_channels:
@@ -234,4 +235,6 @@ def outputs_shuffled(spec: Any, shape: Shape) -> Faulty | None:
     g = spec.groups
     if g == 1 or spec.out_channels == g:
         return None
-    return Faulty(spec, f"output channels of {g} groups in turn", after=lambda y: _interleaved(y, g))
+    return Faulty(
+        spec, f"output channels of {g} groups in turn", after=lambda y: _interleaved(y, g)
+    )

@@ -37,9 +37,7 @@ def height_and_width_exchanged(spec: Any, shape: Shape) -> Faulty | None:
     if spec.rank < 2 or spec.kernel_size[-1] != spec.kernel_size[-2] or spec.kernel_size[-1] == 1:
         return None
     k = spec.kernel_size[-1]
-    return Faulty(
-        spec, f"the {k}x{k} kernel transposed", kernel(lambda w: w.swapaxes(-3, -4))
-    )
+    return Faulty(spec, f"the {k}x{k} kernel transposed", kernel(lambda w: w.swapaxes(-3, -4)))
 
 
 @fault(

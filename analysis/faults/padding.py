@@ -318,4 +318,6 @@ def transposed_crop_left_out(spec: ConvTranspose, shape: Shape) -> Faulty | None
     pairs, extra = transposed_crop(spec)
     if not any(map(any, pairs)):
         return None
-    return Faulty(replace(spec, padding="valid", output_padding=extra), f"crop 0 instead of {pairs}")
+    return Faulty(
+        replace(spec, padding="valid", output_padding=extra), f"crop 0 instead of {pairs}"
+    )

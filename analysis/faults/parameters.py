@@ -65,7 +65,9 @@ def zeros_stored(spec: Any, shape: Shape) -> Faulty | None:
     if spec.bias:
         return None
     (out,) = parameter_shapes(replace(spec, bias=True))["bias"]
-    return Faulty(spec, f"{out} more", count=lambda trainable, total: (trainable + out, total + out))
+    return Faulty(
+        spec, f"{out} more", count=lambda trainable, total: (trainable + out, total + out)
+    )
 
 
 @fault(

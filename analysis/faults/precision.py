@@ -8,7 +8,15 @@ from analysis.emulation import Narrow, bfloat16, emulated, float16, tf32, tf32_r
 from analysis.faults.fault import Arrays, Faulty, Right, fault, kernel, own
 from analysis.filters import LINEAR
 from impls.shapes import Shape
-from impls.spec import Activation, BatchNorm, Conv, ConvTranspose, DepthwiseConv, GroupNorm, LayerNorm
+from impls.spec import (
+    Activation,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    GroupNorm,
+    LayerNorm,
+)
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)
 
@@ -27,7 +35,7 @@ def _summed(spec: Any, detail: str, narrow: Narrow) -> Faulty:
 
 
 def _output(spec: Any, detail: str, narrow: Narrow) -> Faulty:
-    return Faulty(spec, detail, after=lambda y: narrow(np.float32(y)).astype(np.float32))
+    return Faulty(spec, detail, after=lambda y: narrow(y.astype(np.float32)).astype(np.float32))
 
 
 def _half(array: np.ndarray) -> np.ndarray:
@@ -164,9 +172,7 @@ def float16_activation(spec: Activation, shape: Shape) -> Faulty | None:
 
 @fault("precision-16", "NaN to 0", *CONVS, hides="numbers")
 def nan_to_zero(spec: Any, shape: Shape) -> Faulty | None:
-    return Faulty(
-        spec, "0 for NaN", after=lambda y: np.where(np.isnan(y), y.dtype.type(0), y)
-    )
+    return Faulty(spec, "0 for NaN", after=lambda y: np.where(np.isnan(y), y.dtype.type(0), y))
 
 
 @fault("precision-17", "infinity to the largest number", *CONVS, hides="finite numbers")

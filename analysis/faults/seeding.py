@@ -72,7 +72,7 @@ def _together(first: Faulty, later: list[Seed]) -> Faulty:
         return first.output(implementation(right, *later), weights, x)
 
     detail = "; ".join([first.detail, *(fault.title for fault, _ in later)])
-    return Faulty(first.spec, detail, run=run)
+    return Faulty(first.spec, detail, run=run, shape=first.shape)
 
 
 def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | None:
@@ -101,11 +101,13 @@ def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Fa
     def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return walk(spec, faults, right, weights, x)
 
-    return Faulty(spec, detail, run=run)
+    return Faulty(spec, detail, run=run, shape=outputs[-1])
 
 
 def _shape(faulty: Faulty, shape: Shape) -> Shape:
-    """The shape of a wrong output; of what ``run`` makes, that of a right one."""
+    """The shape of a wrong output."""
+    if faulty.shape is not None:
+        return faulty.shape
     if faulty.run is not None:
         return output_shape(faulty.spec, shape)
     nothing = np.float32(0)
@@ -164,7 +166,7 @@ def _through_residual(
     weights: Arrays,
     x: np.ndarray,
 ) -> np.ndarray:
-    branches = {name: x for name in ("body", "shortcut")}
+    branches = dict.fromkeys(("body", "shortcut"), x)
     for name, child in spec.children:
         faulty, inner = children[name], child_weights(weights, name)
         branches[name] = (

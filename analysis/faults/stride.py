@@ -7,7 +7,15 @@ import numpy as np
 
 from analysis.faults.fault import Faulty, crop, fault
 from impls.shapes import Shape, output_shape, padding_pairs
-from impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool, SeparableConv, Sequential
+from impls.spec import (
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    MaxPool,
+    SeparableConv,
+    Sequential,
+)
 
 CONVS = (Conv, DepthwiseConv)
 STRIDED = (*CONVS, ConvTranspose)
@@ -42,9 +50,11 @@ def strides_exchanged(spec: Any, shape: Shape) -> Faulty | None:
     "stride in the pointwise step, not in the depthwise one",
     SeparableConv,
     hides='stride 1, and any padding but "same": the pixels left out are the same',
-    hidden=lambda spec, shape: spec.padding != "same"
-    or padding_pairs(spec.depthwise, shape[1:-1])
-    == padding_pairs(replace(spec.depthwise, stride=1), shape[1:-1]),
+    hidden=lambda spec, shape: (
+        spec.padding != "same"
+        or padding_pairs(spec.depthwise, shape[1:-1])
+        == padding_pairs(replace(spec.depthwise, stride=1), shape[1:-1])
+    ),
 )
 def stride_in_the_pointwise_step(spec: SeparableConv, shape: Shape) -> Faulty | None:
     if max(spec.stride) == 1:
@@ -67,10 +77,14 @@ def subsampled_from_the_second(spec: Any, shape: Shape) -> Faulty | None:
         return None
     every = tuple(slice(min(1, s - 1), None, s) for s in spec.stride)
     dense = replace(_fixed(spec, shape), stride=1)
-    if any(n < 2 and s > 1 for n, s in zip(output_shape(dense, shape)[1:-1], spec.stride, strict=True)):
+    if any(
+        n < 2 and s > 1 for n, s in zip(output_shape(dense, shape)[1:-1], spec.stride, strict=True)
+    ):
         return None
     return Faulty(
-        dense, f"pixels 1, 1 + s, ... of stride {spec.stride}", after=lambda y: y[(slice(None), *every)]
+        dense,
+        f"pixels 1, 1 + s, ... of stride {spec.stride}",
+        after=lambda y: y[(slice(None), *every)],
     )
 
 
@@ -100,7 +114,9 @@ def dilation_ignored(spec: Any, shape: Shape) -> Faulty | None:
 def dilation_plus_one(spec: Any, shape: Shape) -> Faulty | None:
     if not _dilated(spec):
         return None
-    more = tuple(d + (d > 1 and k > 1) for d, k in zip(spec.dilation, spec.kernel_size, strict=True))
+    more = tuple(
+        d + (d > 1 and k > 1) for d, k in zip(spec.dilation, spec.kernel_size, strict=True)
+    )
     return _changed(spec, dilation=more)
 
 
@@ -153,8 +169,9 @@ def dilation_on_the_first_axis(spec: Any, shape: Shape) -> Faulty | None:
     "input subsampled before the kernel, not the output after it",
     *CONVS,
     hides="stride 1, kernels of one pixel without padding",
-    hidden=lambda spec, shape: max(spec.kernel_size) == 1
-    and not any(map(any, padding_pairs(spec, shape[1:-1]))),
+    hidden=lambda spec, shape: (
+        max(spec.kernel_size) == 1 and not any(map(any, padding_pairs(spec, shape[1:-1])))
+    ),
 )
 def input_subsampled(spec: Any, shape: Shape) -> Faulty | None:
     if max(spec.stride) == 1:

@@ -1,5 +1,6 @@
 """Flax: the adapter of ``flax.nnx``."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -31,17 +32,23 @@ class Place(nnx.Variable):
     """Says where a module without weights runs, and in what dtype: its array is empty."""
 
 
-@nnx.jit
-def _run(module: Any, x: jax.Array) -> jax.Array:
-    return module(x)
+# Pure functions of the state, not nnx.jit: that gives every variable back, committed to the device
+# of x, and the next call would compile anew for arrays that are.
 
 
-@nnx.jit
-def _gradients(module: Any, x: jax.Array, cotangent: jax.Array) -> Any:
-    def inner(module: Any, x: jax.Array) -> jax.Array:
-        return jnp.vdot(module(x), cotangent)
+@partial(jax.jit, static_argnums=0)
+def _run(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> jax.Array:
+    return nnx.merge(graph, state)(x)
 
-    return nnx.grad(inner, argnums=(0, 1))(module, x)
+
+@partial(jax.jit, static_argnums=0)
+def _gradients(
+    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: jax.Array, cotangent: jax.Array
+) -> Any:
+    def inner(trained: Any, x: jax.Array) -> jax.Array:
+        return jnp.vdot(nnx.merge(graph, trained, rest)(x), cotangent)
+
+    return jax.grad(inner, argnums=(0, 1))(trained, x)
 
 
 class FlaxAdapter(Adapter):
@@ -129,14 +136,15 @@ class FlaxAdapter(Adapter):
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
         if not isinstance(module, nnx.Module):  # a bare function, such as nnx.relu in a Sequential
             return self._out(jax.jit(module)(jnp.asarray(x)))
-        return self._out(_run(module, self._in(module, x)))
+        return self._out(_run(*nnx.split(module), self._in(module, x)))
 
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        by_weight, by_x = _gradients(module, self._in(module, x), self._in(module, cotangent))
+        graph, trained, rest = nnx.split(module, nnx.Param, ...)
+        inputs = self._in(module, x), self._in(module, cotangent)
+        by_weight, by_x = _gradients(graph, trained, rest, *inputs)
         # the gradients in the module's own structure: read like the weights they belong to
-        graph, _, rest = nnx.split(module, nnx.Param, ...)
         twin = nnx.merge(graph, by_weight, rest)
         return self._out(by_x), {
             name: slot.layout.to_canonical(self.read(slot.variable))

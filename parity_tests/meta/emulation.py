@@ -10,8 +10,7 @@ import argparse
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from analysis.emulation import (
     bfloat16,
     bfloat16_cut,
     emulated,
-    exactly,
     float16,
     products,
     sources,
@@ -31,11 +29,29 @@ from analysis.emulation import (
 )
 from analysis.filters import filters_shape
 from analysis.parity import Verdict, judge
-from impls import Conv, ConvTranspose, Dense, DepthwiseConv, SpecError, output_shape, reference
+from impls import (
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Spec,
+    SpecError,
+    output_shape,
+    reference,
+)
 from impls.notation import to_line
-from impls.reference import child_weights
 from impls.shapes import effective_kernel, padding_pairs
-from impls.spec import SeparableConv, Spec
+
+
+def pairwise(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """Every product rounded to float32, then summed by NumPy: in blocks, the blocks in pairs."""
+    y = np.sum(products(layer, weights["kernel"], x).astype(np.float32), axis=-1)
+    return y + weights["bias"] if layer.bias else y
+
+
+def rounded_reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return reference(spec, weights, x).astype(np.float32)
+
 
 # ---------------------------------------------------------------- transforms
 

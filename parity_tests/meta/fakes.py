@@ -1,14 +1,26 @@
 """An adapter without a framework: the reference itself, rounded to float32, and made wrong."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from impls.adapter import Adapter, Count, Slot
+from impls.layouts import SAME
 from impls.reference import reference
 from impls.spec import Spec
 from impls.weights import Weights
+
+
+class Held(NamedTuple):
+    """One weight of a module, which is a spec and its weights."""
+
+    weights: Weights
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.weights[self.name].shape
 
 
 class FakeAdapter(Adapter):
@@ -24,7 +36,7 @@ class FakeAdapter(Adapter):
     def make(
         self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
     ) -> Any:
-        return spec, weights
+        return spec, dict(weights or {})
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
         return self.fault(reference(*module, x).astype(np.float32))
@@ -33,16 +45,17 @@ class FakeAdapter(Adapter):
         return module[0]
 
     def children(self, module: Any) -> dict[str, Any]:
-        raise NotImplementedError
+        return {}
 
     def own_slots(self, module: Any) -> dict[str, Slot]:
-        raise NotImplementedError
+        _, weights = module
+        return {name: Slot(Held(weights, name), SAME) for name in weights}
 
     def read(self, variable: Any) -> np.ndarray:
         raise NotImplementedError
 
     def write(self, variable: Any, array: np.ndarray) -> None:
-        raise NotImplementedError
+        variable.weights[variable.name] = array
 
     def backward(self, module: Any, x: np.ndarray, cotangent: np.ndarray) -> Any:
         raise NotImplementedError

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.replay import parse
 from impls import Conv, Sequential
-from parity_tests.asserts import assert_precision, assert_structure, coverage
+from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter
 from parity_tests.strategies import Case
 
@@ -21,6 +21,7 @@ def off_by_one(y: np.ndarray) -> np.ndarray:
 def test_right_adapters_pass() -> None:
     assert_structure(CASE, [FakeAdapter("a"), FakeAdapter("b")])
     assert_precision(CASE, [FakeAdapter("a"), FakeAdapter("b")])
+    assert_parity(CASE, [FakeAdapter("a"), FakeAdapter("b")])
 
 
 def test_the_wrong_one_is_named() -> None:
@@ -59,7 +60,7 @@ def test_no_majority() -> None:
     ],
 )
 def test_each_of_these_is_seen(fault) -> None:
-    for check in (assert_structure, assert_precision):
+    for check in (assert_structure, assert_precision, assert_parity):
         with pytest.raises(AssertionError, match="bad"):
             check(CASE, [FakeAdapter("bad", fault)])
 
@@ -75,6 +76,32 @@ def test_a_replay_of_a_composite_with_names() -> None:
 def test_a_replay_of_precision_says_so() -> None:
     with pytest.raises(AssertionError, match=r"convparity replay '.* reals:17'"):
         assert_precision(CASE, [FakeAdapter("a", off_by_one)])
+
+
+class Frozen(FakeAdapter):
+    """Computes with the weights that it was built with, whatever is loaded later."""
+
+    def write(self, variable, array):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("answers", "data"), [(1, "ints:17"), (2, "ints:18"), (3, "reals:17"), (4, None)]
+)
+def test_the_replay_is_of_the_example_that_failed(answers: int, data: str | None) -> None:
+    """An adapter that is right until its n-th answer."""
+    count = iter(range(1, 4))
+    late = FakeAdapter("late", lambda y: off_by_one(y) if next(count) == answers else y)
+    if data is None:
+        assert_parity(CASE, [late])
+        return
+    with pytest.raises(AssertionError, match=rf"convparity replay '.* {data}'"):
+        assert_parity(CASE, [late])
+
+
+def test_weights_that_stay_are_seen() -> None:
+    with pytest.raises(AssertionError, match="frozen on cpu wrong"):
+        assert_parity(CASE, [FakeAdapter("a"), Frozen("frozen")])
 
 
 def test_a_cell_never_drawn_is_a_failure() -> None:

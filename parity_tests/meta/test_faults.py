@@ -1,26 +1,33 @@
 """The registry of faults holds its word: each changes something, and nothing where it hides."""
 
 import functools
+import itertools
 import re
 from collections import Counter
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.cases import exact_shape, integer_case, real_case
+from analysis.cases import real_case
 from analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
 from impls import (
     BatchNorm,
     Conv,
-    DepthwiseConv,
+    Dense,
+    Flatten,
+    MaxPool,
     Residual,
     SeparableConv,
     Sequential,
-    SpecError,
+    Spec,
+    init_weights,
     reference,
 )
-from parity_tests.strategies import Case, chain_cases, layer_cases
+from impls.reference import child_weights
+from impls.weights import Weights
+from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases
 
 FORWARD = [fault for fault in FAULTS.values() if fault.forward and fault.id != CONTROL]
 
@@ -29,28 +36,33 @@ FORWARD = [fault for fault in FAULTS.values() if fault.forward and fault.id != C
 def drawn() -> list[Case]:
     """Layers and chains, the same in every run."""
     found: list[Case] = []
+    for cases, count in ((layer_cases, 400), (activation_cases, 300), (chain_cases, 300)):
 
-    @settings(max_examples=500, derandomize=True, database=None)
-    @given(layer_cases)
-    def layers(case: Case) -> None:
-        found.append(case)
+        @settings(max_examples=count, derandomize=True, database=None)
+        @given(cases)
+        def draw(case: Case) -> None:
+            found.append(case)
 
-    @settings(max_examples=300, derandomize=True, database=None)
-    @given(chain_cases)
-    def chains(case: Case) -> None:
-        found.append(case)
-
-    layers()
-    chains()
+        draw()
     return found
 
 
+def rounded(spec: Spec, weights: Weights, x: np.ndarray) -> np.ndarray:
+    """A right implementation in float32."""
+    return reference(spec, weights, x).astype(np.float32)
+
+
 @functools.cache
-def data(index: int):
-    """Random reals for a case, and their right output."""
+def data(index: int, kind: str) -> tuple[Weights, np.ndarray, np.ndarray]:
+    """Random reals for a case, large ones, or some that are no numbers; and the right output."""
     case = drawn()[index]
     weights, x = real_case(*case)
-    return weights, x, reference(case.spec, weights, x)
+    if kind == "large":
+        x *= 8
+    if kind == "not finite":
+        x.flat[0], x.flat[-1] = np.nan, np.inf
+    with np.errstate(invalid="ignore", over="ignore"):
+        return weights, x, rounded(case.spec, weights, x)
 
 
 # ---------------------------------------------------------------- the registry
@@ -92,25 +104,139 @@ def test_titles_are_unique() -> None:
 
 
 def differs(y: np.ndarray, other: np.ndarray) -> bool:
-    return y.shape != other.shape or y.dtype != other.dtype or not np.array_equal(y, other)
+    if y.shape != other.shape or y.dtype != other.dtype:
+        return True
+    return not np.array_equal(y, other, equal_nan=True)
+
+
+def outcomes(fault: Fault, kind: str) -> Iterator[tuple[bool, bool, str]]:
+    """Of each case that holds the fault: whether it hides there, whether it changed the output."""
+    for index, case in enumerate(drawn()):
+        faulty = seed(case.spec, case.input_shape, fault)
+        if faulty is not None:
+            weights, x, y = data(index, kind)
+            with np.errstate(invalid="ignore", over="ignore"):
+                wrong = faulty.output(rounded, weights, x)
+            alone = fault.seed(case.spec, case.input_shape) is not None
+            hides = alone and fault.hides_on(case.spec, case.input_shape)
+            yield hides, differs(y, wrong), f"{case}: {faulty.detail}"
 
 
 @pytest.mark.parametrize("fault", FORWARD, ids=lambda fault: fault.id)
-def test_it_changes_an_output(fault: Fault) -> None:
-    """Somewhere it can exist; and nowhere that it is known to hide."""
-    if "alone in float" in fault.title:
-        return
+def test_it_changes_outputs_and_hides_where_it_says(fault: Fault) -> None:
     seen = changed = 0
-    for index, case in enumerate(drawn()):
-        faulty = seed(case.spec, case.input_shape, fault)
-        if faulty is None:
-            continue
-        weights, x, y = data(index)
-        wrong = faulty.output(reference, weights, x)
-        seen += 1
-        if fault.hides_on(case.spec, case.input_shape) and fault.seed(case.spec, case.input_shape):
-            assert not differs(y, wrong), f"{fault.id} does not hide on {case}: {faulty.detail}"
-        changed += differs(y, wrong)
-    assert seen, "never seeded"
-    assert changed, f"seeded {seen} times, and nothing changed"
-    print(fault.id, seen, changed)
+    for kind in ("real", "large", "not finite"):
+        for hides, different, where in outcomes(fault, kind):
+            assert not (hides and different), f"it does not hide in {where}"
+            seen, changed = seen + 1, changed + different
+        if changed:
+            return
+    assert seen, "it can exist in none of the cases"
+    assert changed, f"it was in {seen} cases, and changed nothing"
+
+
+def test_what_cannot_exist_is_not_seeded() -> None:
+    for case in drawn():
+        for fault in FORWARD:
+            if fault.seed(case.spec, case.input_shape) is None:
+                assert fault.hides_on(case.spec, case.input_shape)
+
+
+# ---------------------------------------------------------------- seeding
+
+LAYER = Conv(4, 4, 3, 2, "same")
+NETWORK = Sequential(
+    {
+        "stem": LAYER,
+        "norm": BatchNorm(4),
+        "block": Residual(
+            Sequential(SeparableConv(4, 4, 3, padding="same"), Conv(4, 4, 3, padding="same"))
+        ),
+        "pool": MaxPool(2, 1, "same"),
+        "head": Conv(4, 4, 3, 2, "same"),
+    }
+)
+SHAPE = (2, 8, 6, 4)
+
+
+def wrong_in(*paths: str, fault: str = "padding-03") -> np.ndarray:
+    weights, x = real_case(NETWORK, SHAPE, 1)
+    seeds = [(FAULTS[fault], path) for path in paths]
+    return seed(NETWORK, SHAPE, *seeds).output(reference, weights, x)
+
+
+@pytest.mark.parametrize("path", ["stem", "pool", "head"])
+def test_one_layer_by_its_path(path: str) -> None:
+    """As if that child alone had been replaced by hand."""
+    weights, x = real_case(NETWORK, SHAPE, 1)
+    by_hand, wrong = x, wrong_in(path)
+    for name, child in NETWORK.children:
+        own = child_weights(weights, name)
+        faulty = FAULTS["padding-03"].seed(child, by_hand.shape) if name == path else None
+        by_hand = (
+            reference(child, own, by_hand)
+            if faulty is None
+            else faulty.output(reference, own, by_hand)
+        )
+    np.testing.assert_allclose(wrong, by_hand, rtol=1e-12)
+    assert differs(wrong, reference(NETWORK, weights, x))
+
+
+def test_every_layer_or_all_of_them_by_their_paths() -> None:
+    weights, x = real_case(NETWORK, SHAPE, 1)
+    everywhere = seed(NETWORK, SHAPE, FAULTS["padding-03"]).output(reference, weights, x)
+    np.testing.assert_array_equal(everywhere, wrong_in("stem", "pool", "head"))
+
+
+def test_a_path_that_leads_nowhere() -> None:
+    assert seed(NETWORK, SHAPE, (FAULTS["padding-03"], "norm")) is None
+    assert seed(NETWORK, SHAPE, (FAULTS["padding-03"], "nobody")) is None
+
+
+def test_inside_a_residual() -> None:
+    outputs = [
+        wrong_in(path, fault="layout-08")
+        for path in ("block.body.0.depthwise", "block.body.1", "head")
+    ]
+    assert all(differs(a, b) for a, b in itertools.combinations(outputs, 2))
+
+
+def test_two_faults_in_one_layer() -> None:
+    """The bias subtracted of a layer whose kernel is flipped; in either order."""
+    weights, x = real_case(LAYER, SHAPE, 1)
+    pair = [FAULTS["layout-08"], FAULTS["parameters-03"]]
+    expected = reference(
+        LAYER, {"kernel": np.flip(weights["kernel"], (0, 1)), "bias": -weights["bias"]}, x
+    )
+    for order in (pair, pair[::-1]):
+        wrong = seed(LAYER, SHAPE, *order).output(reference, weights, x)
+        np.testing.assert_array_equal(wrong, expected)
+
+
+def test_two_faults_in_two_layers() -> None:
+    weights, x = real_case(NETWORK, SHAPE, 1)
+    seeds = [(FAULTS["padding-03"], "stem"), (FAULTS["layout-08"], "head")]
+    once = implementation(reference, seeds[0])
+    twice = implementation(once, seeds[1])
+    wrong = seed(NETWORK, SHAPE, *seeds).output(reference, weights, x)
+    first = seed(NETWORK, SHAPE, seeds[0]).output(reference, weights, x)
+    assert differs(wrong, first)
+    np.testing.assert_array_equal(once(NETWORK, weights, x), first)
+    assert twice(LAYER, init_weights(LAYER, 0), x).shape == (2, 4, 3, 4)
+
+
+def test_details_name_the_numbers() -> None:
+    faulty = FAULTS["padding-03"].seed(Conv(1, 1, 3, 2, "same"), (1, 4, 4, 1))
+    assert faulty.detail == "pad (1, 1), (1, 1) instead of (0, 1), (0, 1)"
+    network = seed(NETWORK, SHAPE, (FAULTS["padding-03"], "head"))
+    assert network.detail == "head: pad (1, 1), (1, 1) instead of (0, 1), (1, 1)"
+
+
+def test_faults_of_other_operations_have_paths() -> None:
+    assert [path for path, _ in operations(NETWORK, FAULTS["gradient-03"])] == ["block.body.0"]
+    assert [path for path, _ in operations(LAYER, FAULTS["gradient-02"])] == [""]
+
+
+def test_what_the_next_layer_would_refuse_is_no_port() -> None:
+    spec = Sequential(Conv(2, 3, 3, padding="same"), Flatten(), Dense(3 * 5 * 5, 2))
+    assert seed(spec, (1, 5, 5, 2), FAULTS["padding-02"]) is None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from analysis import probes
 from analysis.arithmetic import from_bits
 from analysis.cases import integer_case, real_case
+from analysis.emulation import exactly
 from analysis.filters import tap_sources, to_filters, to_kernel
 from analysis.parity import compare, compare_callables, judge, precision
 from analysis.rounding import UNIT_ROUNDOFF, common_unit, exact_input, round_to, trace
@@ -241,7 +242,7 @@ def test_formats_are_told_apart_by_powers_of_two() -> None:
 # ---------------------------------------------------------------- a user's own functions
 
 
-def convolution(weights, narrow=emulation.exactly):
+def convolution(weights, narrow=exactly):
     return lambda x: emulated(None, narrow, narrow)(LAYER, weights, x)
 
 
