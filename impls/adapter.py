@@ -88,6 +88,24 @@ class Adapter(ABC):
         """The gradients of ``sum(module(x) * cotangent)``: by ``x``, and by each trained weight."""
 
     @abstractmethod
+    def train(
+        self,
+        module: Any,
+        x: np.ndarray,
+        cotangent: np.ndarray,
+        *,
+        steps: int = 1,
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        """Steps of the framework's own SGD on ``sum(module(x) * cotangent)``, in training mode.
+
+        The momentum is plain, ``decay`` is that of every weight; the module is ready for inference
+        again afterwards.
+        """
+
+    @abstractmethod
     def count(self, module: Any) -> "Count":
         """How many numbers the module holds, as the framework itself counts them."""
 

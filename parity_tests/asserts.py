@@ -34,8 +34,8 @@ def assert_precision(case: Case, adapters: Iterable[Adapter]) -> None:
 def assert_parity(case: Case, adapters: Iterable[Adapter]) -> None:
     """Structure on two draws of integers, and precision: three examples of one built module.
 
-    Each has weights of its own, loaded into the module that the first was built with. A framework
-    traces and compiles for the first, which takes it a hundred times as long as to run.
+    Each has weights of its own, loaded into the module that was built with the first: to trace and
+    compile a module takes tens of times as long as to run it.
     """
     spec, seed = case.spec, case.seed
     shape = exact_shape(spec, case.input_shape)  # for the reals too: another compiles anew

@@ -129,6 +129,13 @@ def test_an_input_that_does_not_fit_never_reaches_the_framework(
 
 
 @frameworks
+def test_nor_one_that_does_not_fit_a_later_layer(adapter: Adapter) -> None:
+    spec = Sequential(Conv(2, 3, 3), Conv(3, 2, 3))
+    with pytest.raises(SpecError, match=r"in layer '1': .* larger than the padded input \(2, 2\)"):
+        impls.apply(spec, init_weights(spec, 0), np.ones((1, 4, 4, 2)), framework=adapter.name)
+
+
+@frameworks
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -1,6 +1,7 @@
 """On integers, every framework gives the reference's output: bit for bit, unless a layer rounds.
 
 What rounds even there (a mean, a norm, an exponential) may differ by its proved rounding bound.
+Each family is judged on real numbers too, as in ``test_precision``, while its modules are there.
 """
 
 import pytest

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from flax import nnx
 
 from impls import jax_algorithms
@@ -49,6 +50,20 @@ def _gradients(
         return jnp.vdot(nnx.merge(graph, trained, rest)(x), cotangent)
 
     return jax.grad(inner, argnums=(0, 1))(trained, x)
+
+
+@partial(jax.jit, static_argnums=0)
+def _training_gradients(
+    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: jax.Array, cotangent: jax.Array
+) -> Any:
+    """The gradients, and what a training pass made of the other variables."""
+
+    def inner(trained: Any) -> tuple[jax.Array, Any]:
+        module = nnx.merge(graph, trained, rest)
+        value = jnp.vdot(module(x), cotangent)
+        return value, nnx.split(module, nnx.Param, ...)[2]
+
+    return jax.grad(inner, has_aux=True)(trained)
 
 
 class FlaxAdapter(Adapter):
@@ -151,6 +166,29 @@ class FlaxAdapter(Adapter):
             for name, slot in self.slots(twin).items()
             if isinstance(slot.variable, nnx.Param)
         }
+
+    def train(
+        self,
+        module: Any,
+        x: np.ndarray,
+        cotangent: np.ndarray,
+        *,
+        steps: int = 1,
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        inputs = self._in(module, x), self._in(module, cotangent)
+        rule = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate, momentum or None))
+        module.train()
+        graph, trained, rest = nnx.split(module, nnx.Param, ...)
+        memory = rule.init(trained)
+        for _ in range(steps):
+            gradients, rest = _training_gradients(graph, trained, rest, *inputs)
+            changes, memory = rule.update(gradients, memory, trained)
+            trained = optax.apply_updates(trained, changes)
+        nnx.update(module, trained, rest)
+        module.eval()
 
     def count(self, module: Any) -> Count:
         def size(*kinds: Any) -> int:

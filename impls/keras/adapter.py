@@ -107,6 +107,17 @@ class KerasAdapter(Adapter):
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
+        variables = [slot.variable for slot in trained.values()]
+        inputs = self._in(module, x), self._in(module, cotangent)
+        by_x, by_weight = self._ways()(module, variables, *inputs, training=False)
+        return self._out(by_x), {
+            name: slot.layout.to_canonical(self._out(gradient))
+            for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
+        }
+
+    def _ways(self) -> Any:
+        """The gradients of this backend."""
         ways = {"tensorflow": self._backward_by_tensorflow, "jax": self._backward_by_jax}
         backend = keras.backend.backend()
         if backend not in ways:
@@ -114,42 +125,60 @@ class KerasAdapter(Adapter):
                 f"keras: gradients on the {backend} backend are not built yet: "
                 f"set KERAS_BACKEND to {' or '.join(ways)}, or ask that framework itself"
             )
-        trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
-        variables = [slot.variable for slot in trained.values()]
-        inputs = self._in(module, x), self._in(module, cotangent)
-        by_x, by_weight = ways[backend](module, variables, *inputs)
-        return self._out(by_x), {
-            name: slot.layout.to_canonical(self._out(gradient))
-            for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
-        }
+        return ways[backend]
 
     def _backward_by_tensorflow(
-        self, module: Any, variables: list[Any], x: Any, cotangent: Any
+        self, module: Any, variables: list[Any], x: Any, cotangent: Any, training: bool
     ) -> tuple[Any, list[Any]]:
         import tensorflow as tf
 
         native = tf.Variable(x)
         with tf.GradientTape() as tape:
-            y = module(native, training=False)
+            y = module(native, training=training)
         by_x, *by_weight = tape.gradient(
             y, [native, *(variable.value for variable in variables)], output_gradients=cotangent
         )
         return by_x, by_weight
 
     def _backward_by_jax(
-        self, module: Any, variables: list[Any], x: Any, cotangent: Any
+        self, module: Any, variables: list[Any], x: Any, cotangent: Any, training: bool
     ) -> tuple[Any, list[Any]]:
         import jax
+
+        others = module.non_trainable_variables
 
         @jax.jit
         def run(x: Any, values: list[Any]) -> Any:
             state = list(zip(variables, values, strict=True))
-            with keras.StatelessScope(state_mapping=state):
-                return module(x, training=False)
+            with keras.StatelessScope(state_mapping=state) as scope:
+                y = module(x, training=training)
+            moved = [scope.get_current_value(variable) for variable in others]
+            return y, [old.value if new is None else new for old, new in zip(others, moved)]
 
-        _, gradients = jax.vjp(run, x, [variable.value for variable in variables])
+        values = [variable.value for variable in variables]
+        _, gradients, moved = jax.vjp(run, x, values, has_aux=True)
         by_x, by_weight = gradients(cotangent)
+        for variable, value in zip(others, moved if training else (), strict=False):
+            variable.assign(value)
         return by_x, by_weight
+
+    def train(
+        self,
+        module: Any,
+        x: np.ndarray,
+        cotangent: np.ndarray,
+        *,
+        steps: int = 1,
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        variables = module.trainable_variables
+        optimizer = keras.optimizers.SGD(rate, momentum, weight_decay=decay or None)
+        inputs = self._in(module, x), self._in(module, cotangent)
+        for _ in range(steps):
+            _, gradients = self._ways()(module, variables, *inputs, training=True)
+            optimizer.apply(gradients, variables)
 
     def count(self, module: Any) -> Count:
         # not count_params(), which refuses a model that still waits for its first input

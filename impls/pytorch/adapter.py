@@ -110,6 +110,26 @@ class PyTorchAdapter(Adapter):
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
 
+    def train(
+        self,
+        module: nn.Module,
+        x: np.ndarray,
+        cotangent: np.ndarray,
+        *,
+        steps: int = 1,
+        rate: float,
+        momentum: float = 0.0,
+        decay: float = 0.0,
+    ) -> None:
+        native, wanted = self._in(module, x), self._in(module, cotangent)
+        optimizer = torch.optim.SGD(module.parameters(), rate, momentum, weight_decay=decay)
+        module.train()
+        for _ in range(steps):
+            optimizer.zero_grad()
+            module(native).backward(wanted)
+            optimizer.step()
+        module.eval()
+
     def count(self, module: nn.Module) -> Count:
         trainable = sum(p.numel() for p in module.parameters() if p.requires_grad)
         # num_batches_tracked is a counter, not a statistic

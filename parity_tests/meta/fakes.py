@@ -60,6 +60,9 @@ class FakeAdapter(Adapter):
     def backward(self, module: Any, x: np.ndarray, cotangent: np.ndarray) -> Any:
         raise NotImplementedError
 
+    def train(self, module: Any, x: np.ndarray, cotangent: np.ndarray, **options: Any) -> None:
+        raise NotImplementedError
+
     def count(self, module: Any) -> Count:
         raise NotImplementedError
 

@@ -1,0 +1,147 @@
+"""The properties of the suite as functions of one adapter, and which of them to try first."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from analysis.faults import Fault
+from impls import registry
+from impls.adapter import Adapter
+from impls.spec import (
+    ACTIVATIONS,
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    SeparableConv,
+)
+from parity_tests import (
+    test_bad_input,
+    test_conversion,
+    test_counts,
+    test_dtypes,
+    test_gradients,
+    test_networks_agree,
+    test_not_finite,
+    test_outputs,
+    test_precision,
+    test_relations,
+    test_training,
+)
+from parity_tests.cells import FAMILIES
+
+BOTH = ("layer", "network")
+
+
+class Property(NamedTuple):
+    """A test, run as it stands."""
+
+    name: str
+    levels: tuple[str, ...]  # where its examples are
+    operation: str  # what it is there to judge
+    run: Callable[[Adapter], None]
+
+
+def _other(adapter: Adapter) -> Adapter:
+    """A right framework to hold one against."""
+    name = next(name for name in registry.FRAMEWORKS if name != adapter.name)
+    return registry.get(name)
+
+
+def _kernel_too_large(adapter: Adapter) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        test_bad_input.test_an_input_that_does_not_fit_never_reaches_the_framework(
+            adapter, patch, (1, 2, 5, 2), "larger than the padded input"
+        )
+
+
+def _all() -> Iterator[Property]:
+    def named(test: Callable[..., None], levels: tuple[str, ...], operation: str) -> Property:
+        module = test.__module__.rpartition(".")[2].removeprefix("test_")
+        name = f"{module}: {test.__name__.removeprefix('test_').replace('_', ' ')}"
+        return Property(name, levels, operation, lambda adapter: test(adapter=adapter))
+
+    for family in FAMILIES:
+        level = ("network",) if family == "chains" else ("layer",)
+        yield Property(
+            f"outputs: {family}",
+            level,
+            "forward",
+            lambda adapter, family=family: test_outputs.test_family([adapter], family),
+        )
+    yield Property(
+        "precision", BOTH, "forward", lambda adapter: test_precision.test_random_specs([adapter])
+    )
+    yield named(test_not_finite.test_layers, ("layer",), "forward")
+    yield named(test_not_finite.test_networks, ("network",), "forward")
+    yield named(test_gradients.test_linear, ("layer",), "backward")
+    yield named(test_gradients.test_max_pools, ("layer",), "backward")
+    yield named(test_gradients.test_average_pools, ("layer",), "backward")
+    for name, spec in (("network", test_gradients.NETWORK), ("decoder", test_gradients.DECODER)):
+        yield Property(
+            f"gradients: {name}",
+            ("network",),
+            "backward",
+            lambda adapter, spec=spec: test_gradients.test_network(
+                [adapter, _other(adapter)], spec
+            ),
+        )
+    yield named(test_counts.test_layers, BOTH, "count")
+    yield named(test_conversion.test_build_and_dump, BOTH, "dump")
+    yield named(test_conversion.test_nothing_is_shared, BOTH, "dump")
+    yield named(test_conversion.test_load_overwrites_everything, BOTH, "load")
+    yield named(test_training.test_layers, ("layer",), "train")
+    yield named(test_training.test_statistics, ("layer",), "train")
+    yield named(test_training.test_networks, ("network",), "train")
+    yield named(test_training.test_statistics_in_a_network, ("network",), "train")
+    yield Property("bad input: kernel", ("layer",), "apply", _kernel_too_large)
+    yield named(
+        test_bad_input.test_nor_one_that_does_not_fit_a_later_layer, ("network",), "apply"
+    )
+    for name in ("scale", "batch", "output_channels", "groups", "separable", "transpose"):
+        yield named(getattr(test_relations, f"test_{name}"), ("layer",), "forward")
+    for dtype in ("float32", "float16"):
+        yield Property(
+            f"dtypes: {dtype}",
+            ("layer",),
+            "forward",
+            lambda adapter, dtype=dtype: test_dtypes.test_exact_on_integers(
+                adapter=adapter, dtype=dtype
+            ),
+        )
+    yield Property(
+        "networks agree: odd sizes",
+        ("network",),
+        "forward",
+        lambda adapter: test_networks_agree.test_odd_sizes_and_batches([adapter]),
+    )
+
+
+PROPERTIES = {each.name: each for each in _all()}
+
+_CONVS = tuple(f"outputs: convolutions of rank {rank}" for rank in (2, 1, 3))
+_KINDS = {
+    **dict.fromkeys((Conv, DepthwiseConv, SeparableConv), _CONVS),
+    ConvTranspose: ("outputs: transposed",),
+    **dict.fromkeys((MaxPool, AvgPool), ("outputs: pools",)),
+    **dict.fromkeys((BatchNorm, LayerNorm, GroupNorm), ("outputs: norms",)),
+    Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
+}
+
+
+def ordered(fault: Fault, level: str) -> list[Property]:
+    """The properties at ``level``, the likeliest to see ``fault`` first."""
+    matching = [name for kind in fault.on for name in _KINDS.get(kind, ())]
+
+    def rank(each: Property) -> tuple[bool, bool, int]:
+        judged = "forward" if fault.operation == "device" else fault.operation
+        place = matching.index(each.name) if each.name in matching else len(matching)
+        return each.operation != judged, fault.family == "precision" and place == 0, place
+
+    return sorted((p for p in PROPERTIES.values() if level in p.levels), key=rank)
