@@ -7,6 +7,7 @@ network's weights, by the verdicts of ``analysis.judging``, on that input and on
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,7 +128,7 @@ class _Walk:
             follows=bool(inside) and not all(each.ok for each in inside or ()),
             pair=pair,
         )
-        self.layers.append(verdict)
+        self.layers.append(verdict if verdict.ok else replace(verdict, x=x))
         usable = drift is not None and isinstance(y, np.ndarray) and y.shape == right.shape
         following = round_to(right, self.dtype)
         if not usable:

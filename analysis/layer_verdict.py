@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from analysis.twins import Pair
 from analysis.verdict import Precision, Structure
 
@@ -25,6 +27,7 @@ class LayerVerdict:
     weights_ok: bool  # they differ by a unit in the last place at most
     follows: bool  # it holds a layer that errs, and must err for that
     pair: Pair = field(repr=False, compare=False)
+    x: np.ndarray | None = field(default=None, repr=False, compare=False)  # kept of what errs
 
     @property
     def ok(self) -> bool:
