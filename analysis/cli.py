@@ -6,6 +6,7 @@ import click
 
 from analysis.commands.compare import compare
 from analysis.commands.count import count
+from analysis.commands.diagnose import diagnose
 from analysis.commands.replay import replay
 from analysis.commands.support import support
 from impls.errors import ConvparityError
@@ -17,7 +18,7 @@ def cli() -> None:
     """Convolutional networks in three frameworks: what they cost, and whether they agree."""
 
 
-for command in (count, compare, replay, support):
+for command in (count, compare, diagnose, replay, support):
     cli.add_command(command)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.cases import exact_shape, integer_case, real_case
+from analysis.cases import exact_shape, integer_case
 from analysis.judging import precision, structure
 from analysis.layer_verdict import Divergence, LayerVerdict
 from analysis.rounding import exact_input, trace
@@ -278,7 +278,12 @@ def _diagnose_layer(layer: LayerVerdict, seconds: float) -> Diagnosis:
     assert spec is not None  # it was judged
     assert x is not None  # it is kept of what errs
     weights = {name: np.asarray(w) for name, w in layer.pair.expected.weights().items()}
-    seen = []
-    for each in (real_case(spec, x.shape, 0)[1], integer_case(spec, x.shape, 0)[1], x):
-        seen.append(Observation(weights, each, np.asarray(layer.pair.module.forward(each))))
+    drawn = _float32(np.random.default_rng(0).standard_normal(x.shape))
+    try:
+        seen = [
+            Observation(weights, each, np.asarray(layer.pair.module.forward(each.copy())))
+            for each in (x, integer_case(spec, x.shape, 0)[1], drawn)
+        ]
+    except Exception:  # each framework raises its own; the divergence says that it fails
+        return Diagnosis(False, (), 0, 0, True)
     return _explain(spec, seen, seconds)

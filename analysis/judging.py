@@ -51,7 +51,9 @@ def precision(output: np.ndarray, target: Rounded, margin: np.ndarray | float = 
         math.sqrt(np.mean(each**2, where=finite)) if finite.any() else 0.0
         for each in (error, target.scale)
     )
-    rho = rms_error / rms_scale if rms_error else 0.0
+    rho = 0.0
+    if rms_error:
+        rho = rms_error / rms_scale if rms_scale else math.inf
     mantissa = -math.log2(target.u)
     bits = mantissa - math.log2(rho) if rho else mantissa
     return Precision(

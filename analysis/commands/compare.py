@@ -14,8 +14,11 @@ from analysis.commands.shared import (
     write_json,
 )
 from impls import registry
+from impls.convert import apply
 from impls.errors import InputError
 from impls.files import SUFFIXES, load
+from impls.shapes import Shape
+from impls.spec import Spec
 
 
 @click.command()
@@ -106,7 +109,23 @@ def _judge(
     verdicts = parity.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]
     console.print(tables.verdicts_table(title, {title: data}))
-    return data, [str(verdict) for verdict in verdicts if not verdict.ok]
+    failures = [str(verdict) for verdict in verdicts if not verdict.ok]
+    for verdict in verdicts:
+        if not verdict.structure.ok:
+            failures.append(
+                f"{verdict.framework} {_diagnosis(verdict.framework, spec, input_shape)}"
+            )
+    return data, failures
+
+
+def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
+    """The fault behind a wrong structure, asked with integers."""
+    from analysis.diagnosis import diagnose
+
+    def port(*case: Any) -> Any:
+        return apply(*case, framework=framework)
+
+    return str(diagnose(port, spec, input_shape=input_shape))
 
 
 def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:

@@ -35,5 +35,33 @@ def first_divergence(count: int, seed: int, width: float, size: int, frameworks:
         sys.exit(1)
 
 
+@trials.command()
+@click.option("--each", default=10, help="Specs for each fault, drawn at random.")
+@click.option("--seed", default=0)
+@click.option("--data", type=click.Choice(["ints", "reals"]), default="ints")
+@click.option("--framework", help="Put the faults into this one; by default, into the reference.")
+@click.option("--two", is_flag=True, help="Each fault with another one at once.")
+@click.option("--misses", is_flag=True, help="Print every fault that was not named.")
+def diagnosis(
+    each: int, seed: int, data: str, framework: str | None, two: bool, misses: bool
+) -> None:
+    """Every fault in random layers and chains: is it named, in which line?"""
+    from parity_tests.meta.diagnosis_trials import run
+
+    result = run(each, seed, data, framework, two)
+    for line in result.misses if misses else ():
+        click.echo(line)
+    alone = result.alike[1] / max(1, sum(result.alike.values()))
+    click.echo(
+        f"{result.pairs} pairs of {len(result.faults)} faults and random specs: "
+        f"named first in {100 * result.within(1):.1f} %, "
+        f"in the first three lines in {100 * result.within(3):.1f} %; "
+        f"alone in its line in {100 * alone:.1f} %; "
+        f"{result.unseen} more change the output by rounding alone, and are rightly not seen"
+    )
+    if not two and (result.within(1) < 0.8 or result.within(3) < 0.95):
+        sys.exit(1)
+
+
 if __name__ == "__main__":
     trials()
