@@ -32,7 +32,7 @@ from impls.shapes import Shape, output_shape
 from impls.spec import Spec
 from impls.weights import check_weights
 
-__all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers"]
+__all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
 
 Arrays = Mapping[str, np.ndarray]
 Port = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
@@ -271,6 +271,18 @@ def diagnose_layers(found: Divergence, *, seconds: float = SECONDS) -> dict[str,
         if layer.state == "WRONG" and (left > 0 or not diagnoses):
             diagnoses[layer.path] = _diagnose_layer(layer, max(left, 0.0))
     return diagnoses
+
+
+def summary(diagnoses: Mapping[str, Diagnosis]) -> list[str]:
+    """A line for each explanation, with all the layers that it explains."""
+    layers: dict[object, list[str]] = {}
+    for path, diagnosis in diagnoses.items():
+        first = diagnosis.answers[0].suspect.ids if diagnosis.answers else None
+        layers.setdefault(first, []).append(path)
+    return [
+        f"{', '.join(path or 'the whole' for path in paths)}: {diagnoses[paths[0]]}"
+        for paths in layers.values()
+    ]
 
 
 def _diagnose_layer(layer: LayerVerdict, seconds: float) -> Diagnosis:

@@ -55,10 +55,12 @@ def diagnose(
         if shape is not None:
             raise InputError("--input is of two files: a line says its own size")
         found = _line(what, output, frameworks, seconds)
+    from analysis.diagnosis import summary
+
     if path is not None:
         write_json(path, {name: diagnosis.to_dict() for name, diagnosis in found.items()})
-    for name, diagnosis in found.items():
-        click.echo(f"{name}: {_shortened(str(diagnosis))}")
+    for text in summary(found):
+        click.echo(_shortened(text))
     if not all(diagnosis.right for diagnosis in found.values()):
         sys.exit(1)
 
@@ -130,4 +132,4 @@ def _files(right: str, wrong: str, shape: str | None, seconds: float) -> dict[st
     if divergence.ok:
         return {Path(wrong).name: Diagnosis(True, (), 0, 0, True)}
     found = diagnose_layers(divergence, seconds=seconds)
-    return {name or "the whole": diagnosis for name, diagnosis in found.items()}
+    return found

@@ -26,7 +26,7 @@ def judge_layers(
 ) -> tuple[Any, list[str]]:
     """Every framework against the reference or one of them; or one weight file against another."""
     from analysis import layer_tables, pictures, plots
-    from analysis.diagnosis import diagnose_layers
+    from analysis.diagnosis import diagnose_layers, summary
     from analysis.parity import first_divergence
 
     title, spec, weights, input_shape = _subject(what, shape, seed)
@@ -52,8 +52,8 @@ def judge_layers(
         console.print(layer_tables.divergence_table(each))
         for note in layer_tables.notes(each):
             console.print(note, markup=False)
-        for path, diagnosis in diagnose_layers(each).items():
-            console.print(f"{path or 'the whole'}: {diagnosis}", markup=False)
+        for line in summary(diagnose_layers(each)):
+            console.print(line, markup=False)
         if each.ok:
             console.print(str(each), markup=False)
         console.print()

@@ -92,6 +92,9 @@ class NumpyAdapter(Adapter):
     def backward(self, module: Module, x: np.ndarray, cotangent: np.ndarray) -> Any:
         raise NotImplementedError
 
+    def train(self, *arguments: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
     def count(self, module: Module) -> Count:
         raise NotImplementedError
 
