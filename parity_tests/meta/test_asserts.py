@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 
+from analysis.diagnosis import Diagnosis
 from analysis.faults import FAULTS, implementation
 from analysis.replay import parse
 from analysis.suspects import right
@@ -137,12 +138,13 @@ def test_a_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_diagnosis_is_made_when_a_failure_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A shrinking run raises hundreds of failures, and prints the last."""
     asked: list[object] = []
-    monkeypatch.setattr(asserts, "diagnose", lambda *case, seconds: asked.append(case) or "found")
+    found = Diagnosis(False, (), 7, 0, True)
+    monkeypatch.setattr(asserts, "diagnose", lambda *case, seconds: asked.append(case) or found)
     with pytest.raises(AssertionError) as failure:
         assert_structure(CASE, [FakeAdapter("a", off_by_one)])
     assert not asked
     assert str(failure.value) == str(failure.value)
-    assert str(failure.value).endswith("a on cpu: found")
+    assert "a on cpu: matches no known fault, nor two at once (7 faults" in str(failure.value)
     assert len(asked) == 1
 
 
