@@ -7,6 +7,7 @@ import click
 from analysis.commands.bench import bench
 from analysis.commands.compare import compare
 from analysis.commands.count import count
+from analysis.commands.diagnose import diagnose
 from analysis.commands.divergences import divergences
 from analysis.commands.replay import replay
 from analysis.commands.support import support
@@ -19,7 +20,7 @@ def cli() -> None:
     """Convolutional networks in three frameworks: what they cost, and whether they agree."""
 
 
-for command in (bench, count, compare, replay, support, divergences):
+for command in (bench, count, compare, diagnose, divergences, replay, support):
     cli.add_command(command)
 
 

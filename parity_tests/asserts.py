@@ -8,12 +8,17 @@ import numpy as np
 from hypothesis import event
 
 from analysis.cases import exact_shape
+from analysis.diagnosis import diagnose
 from analysis.parity import precision, structure
 from analysis.replay import Replay
 from analysis.rounding import exact_input, trace
 from impls.adapter import Adapter
+from impls.spec import Spec
+from impls.weights import Weights
 from parity_tests.cells import cells
 from parity_tests.strategies import Case
+
+SECONDS = 2.0  # that a failure's diagnosis may take
 
 
 def replay(case: Case, data: str = "ints") -> str:
@@ -62,13 +67,40 @@ def _assert_right(examples: Sequence[Replay], adapters: Iterable[Adapter]) -> No
         target = trace(spec, weights, exact_input(x))
         verdicts = {name: judge(output, target) for name, output in outputs.items()}
         wrong = {name: verdict for name, verdict in verdicts.items() if not verdict.ok}
-        assert not wrong, "\n".join(
-            [
+        if wrong:
+            message = [
                 _who(outputs, wrong),
                 *(f"  {name}: {verdict}" for name, verdict in wrong.items()),
                 f"  replay: convparity replay '{example}'",
             ]
-        )
+            seen = {name: outputs[name] for name in wrong}
+            raise Wrong("\n".join(message), spec, weights, x, seen)
+
+
+class Wrong(AssertionError):
+    """A failure that diagnoses itself when it is printed: a shrinking run raises hundreds."""
+
+    def __init__(
+        self, message: str, spec: Spec, weights: Weights, x: np.ndarray, seen: dict[str, np.ndarray]
+    ) -> None:
+        super().__init__(message)
+        self.case, self.seen = (spec, weights, x), seen
+        self.diagnosis: str | None = None
+
+    def __str__(self) -> str:
+        if self.diagnosis is None:
+            lines = [f"  {name}: {self._diagnose(y)}" for name, y in self.seen.items()]
+            self.diagnosis = "\n".join(dict.fromkeys(lines))
+        return f"{super().__str__()}\n{self.diagnosis}"
+
+    def _diagnose(self, y: np.ndarray) -> str:
+        try:
+            found = diagnose(y, *self.case, seconds=SECONDS)
+        except Exception as error:  # the failure itself must be read, whatever happens here
+            return f"no diagnosis ({type(error).__name__}: {error})"
+        if found.right:
+            return "the values are right"  # and their dtype is not
+        return str(found).replace("\n", "\n    or ")
 
 
 def _who(outputs: dict[str, np.ndarray], wrong: Iterable[str]) -> str:

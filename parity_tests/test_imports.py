@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 # What each framework imports; its distributions are imported under their own names.
 PACKAGES = {name: set(row.minimum) for name, row in FRAMEWORKS.items()}
 ALL_PACKAGES = set().union(*PACKAGES.values())
-HEAVY = {"PIL", "click", "rich", "scipy", "skimage"}
+HEAVY = {"PIL", "click", "matplotlib", "rich", "scipy", "skimage"}
 
 # ---------------------------------------------------------------- laziness, in a fresh process
 

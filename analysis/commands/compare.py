@@ -6,24 +6,42 @@ from typing import Any
 
 import click
 
-from analysis.commands.shared import find_frameworks, find_subject, parse_shape, write_json
+from analysis.commands.shared import (
+    FILE_INPUT,
+    find_frameworks,
+    find_subject,
+    parse_shape,
+    write_json,
+)
 from impls import registry
+from impls.convert import apply
+from impls.errors import InputError
 from impls.files import SUFFIXES, load
+from impls.shapes import Shape
+from impls.spec import Spec
 
 
 @click.command()
 @click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
+@click.argument("other", metavar="[FILE]", required=False)
+@click.option("--layers", is_flag=True, help="Layer by layer: which one errs by itself?")
+@click.option("--against", metavar="NAME", help="With --layers: a framework, not the reference.")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
+@click.option("--plot", type=click.Path(path_type=Path), help="With --layers: draw the drift here.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
 def compare(
     what: str | None,
+    other: str | None,
+    layers: bool,
+    against: str | None,
     frameworks: str | None,
     shape: str | None,
     picture: Path | None,
     seed: int,
+    plot: Path | None,
     path: Path | None,
 ) -> None:
     """Judge a layer, a network or a weight file in every framework.
@@ -31,18 +49,35 @@ def compare(
     Without an argument: the tutorial's layers, EfficientNet-Lite0 with its released weights on
     photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict fails.
 
+    With --layers, every layer is fed what its twin in the reference (or in --against) is fed, and
+    the first whose own error is more than rounding is named. Two weight files of one network are
+    always judged so, the second against the first, and need no framework.
+
     \b
     convparity compare
     convparity compare "conv2d c4>8 k3x2 s2 same hw7x9" --seed 17
     convparity compare mobilenet_v1 --frameworks pytorch,flax
     convparity compare weights.safetensors --picture cat.png
+    convparity compare mobilenet_v1 --layers --frameworks flax --against pytorch --plot drift.png
+    convparity compare right.safetensors wrong.safetensors
     """
     from analysis import tables
 
-    names = find_frameworks(frameworks)
     console = tables.console()
+    if not (layers or other) and (plot or against):
+        raise InputError("--plot and --against belong to --layers")
+    if other is not None and (against or frameworks):
+        raise InputError("two files are compared by the reference: leave the frameworks out")
+    names = () if other is not None else find_frameworks(frameworks)
     if what is None:
+        if layers:
+            raise InputError("--layers needs a layer, a network or a file")
         data, failures = _tour(names, console)
+    elif layers or other is not None:
+        from analysis.commands.layers import judge_layers
+
+        options = (names, against or "reference", shape, picture, seed, plot, console)
+        data, failures = judge_layers(what.strip(), other, *options)
     else:
         data, failures = _judge(what.strip(), names, shape, picture, seed, console)
     if path:
@@ -66,7 +101,7 @@ def _judge(
     weights = None
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
-        title, input_shape = Path(what).name, parse_shape(shape or "1x224x224x3")
+        title, input_shape = Path(what).name, parse_shape(shape or FILE_INPUT)
     else:
         title, spec, input_shape = find_subject(what, {}, parse_shape(shape) if shape else None)
     x = None if picture is None else pictures.prepare(picture, input_shape[1])
@@ -74,7 +109,23 @@ def _judge(
     verdicts = parity.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]
     console.print(tables.verdicts_table(title, {title: data}))
-    return data, [str(verdict) for verdict in verdicts if not verdict.ok]
+    failures = [str(verdict) for verdict in verdicts if not verdict.ok]
+    for verdict in verdicts:
+        if not verdict.structure.ok:
+            failures.append(
+                f"{verdict.framework} {_diagnosis(verdict.framework, spec, input_shape)}"
+            )
+    return data, failures
+
+
+def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
+    """The fault behind a wrong structure, asked with integers."""
+    from analysis.diagnosis import diagnose
+
+    def port(*case: Any) -> Any:
+        return apply(*case, framework=framework)
+
+    return str(diagnose(port, spec, input_shape=input_shape))
 
 
 def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:

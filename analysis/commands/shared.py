@@ -13,6 +13,8 @@ from impls.notation import LAYER_WORDS, from_line
 from impls.shapes import Shape
 from impls.spec import Spec
 
+FILE_INPUT = "1x224x224x3"  # of a weight file, which does not say it
+
 
 def parse_shape(text: str) -> Shape:
     """The shape that ``1x224x224x3`` says; ``InputError`` if it says none."""

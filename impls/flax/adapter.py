@@ -170,6 +170,8 @@ class FlaxAdapter(Adapter):
         variable.set_value(jax.device_put(array, may_alias=True))
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
+        if not isinstance(module, nnx.Module):  # a bare function, such as nnx.relu in a Sequential
+            return self._out(jax.jit(module)(jnp.asarray(x)))
         return self._out(_run(*nnx.split(module), self._in(module, x)))
 
     def backward(

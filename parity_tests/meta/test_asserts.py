@@ -5,13 +5,23 @@ import re
 import numpy as np
 import pytest
 
+from analysis.diagnosis import Diagnosis
+from analysis.faults import FAULTS, implementation
 from analysis.replay import parse
+from analysis.suspects import right
 from impls import Conv, Sequential
+from parity_tests import asserts
 from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter
 from parity_tests.strategies import Case
 
 CASE = Case(Conv(4, 8, (3, 2), (2, 1), "same", (1, 2), groups=2), (2, 7, 9, 4), 17)
+
+
+@pytest.fixture(autouse=True)
+def no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of faults that no diagnosis knows, pairs need not be tried here."""
+    monkeypatch.setattr(asserts, "SECONDS", 0.0)
 
 
 def off_by_one(y: np.ndarray) -> np.ndarray:
@@ -78,6 +88,17 @@ def test_a_replay_of_precision_says_so() -> None:
         assert_precision(CASE, [FakeAdapter("a", off_by_one)])
 
 
+class Seeded(FakeAdapter):
+    """Runs an implementation that is wrong."""
+
+    def __init__(self, name, wrong):
+        super().__init__(name)
+        self.wrong = wrong
+
+    def forward(self, module, x):
+        return self.wrong(*module, x)
+
+
 class Frozen(FakeAdapter):
     """Computes with the weights that it was built with, whatever is loaded later."""
 
@@ -102,6 +123,43 @@ def test_the_replay_is_of_the_example_that_failed(answers: int, data: str | None
 def test_weights_that_stay_are_seen() -> None:
     with pytest.raises(AssertionError, match="frozen on cpu wrong"):
         assert_parity(CASE, [FakeAdapter("a"), Frozen("frozen")])
+
+
+def test_a_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = Seeded("a", implementation(right, FAULTS["layout-08"]))
+    with pytest.raises(AssertionError) as failure:
+        assert_structure(CASE, [wrong, FakeAdapter("b")])
+    monkeypatch.setattr(asserts, "SECONDS", 60.0)
+    first, *rest = str(failure.value).splitlines()
+    assert first == "a on cpu wrong: b on cpu and the reference agree"
+    assert rest[-1].startswith("  a on cpu: matches: kernel flipped")
+
+
+def test_a_diagnosis_is_made_when_a_failure_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A shrinking run raises hundreds of failures, and prints the last."""
+    asked: list[object] = []
+    found = Diagnosis(False, (), 7, 0, True)
+    monkeypatch.setattr(asserts, "diagnose", lambda *case, seconds: asked.append(case) or found)
+    with pytest.raises(AssertionError) as failure:
+        assert_structure(CASE, [FakeAdapter("a", off_by_one)])
+    assert not asked
+    assert str(failure.value) == str(failure.value)
+    assert "a on cpu: matches no known fault, nor two at once (7 faults" in str(failure.value)
+    assert len(asked) == 1
+
+
+def test_an_error_of_the_diagnosis_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*case: object, seconds: float) -> None:
+        raise ZeroDivisionError("in the diagnosis")
+
+    monkeypatch.setattr(asserts, "diagnose", fails)
+    with pytest.raises(AssertionError) as failure:
+        assert_structure(CASE, [FakeAdapter("a", off_by_one)])
+    message = str(failure.value)
+    assert "a on cpu all differ from the reference" in message
+    assert "worst y[" in message
+    assert "convparity replay '" in message
+    assert message.endswith("a on cpu: no diagnosis (ZeroDivisionError: in the diagnosis)")
 
 
 def test_a_cell_never_drawn_is_a_failure() -> None:

@@ -1,0 +1,135 @@
+"""``convparity diagnose``: the known fault behind a wrong output, framework or weight file."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from analysis.commands.shared import FILE_INPUT, find_frameworks, parse_shape, write_json
+from impls.errors import InputError, SpecError
+from impls.files import SUFFIXES, load
+
+MOST = 10  # answers, at most
+
+
+@click.command()
+@click.argument("what", metavar="LINE_OR_FILE")
+@click.argument("wrong", metavar="[FILE]", required=False)
+@click.option("--output", type=click.Path(path_type=Path), help="What your port gives: y.npy.")
+@click.option("--frameworks", metavar="NAMES", help="Diagnose these: pytorch,flax,keras.")
+@click.option("--input", "shape", metavar="SHAPE", help="Of two files: the input, 1x224x224x3.")
+@click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="For two at once.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+def diagnose(
+    what: str,
+    wrong: str | None,
+    output: Path | None,
+    frameworks: str | None,
+    shape: str | None,
+    seconds: float,
+    path: Path | None,
+) -> None:
+    """Name the porting fault that explains a wrong output, or two at once.
+
+    LINE says a layer, its input and its data, as a failing test prints it (see replay): run your
+    port on that input (numpy: analysis.replay.parse(LINE).case() gives the weights and x) and
+    save what it gives, channels-last. Without --output, the frameworks are run and diagnosed.
+
+    Two weight files of one network are compared layer by layer; each layer of the second that errs
+    by itself is diagnosed. Exit status 1 if something is wrong.
+
+    \b
+    convparity diagnose "conv2d c4>8 k3 s2 same hw8x9 ints:17" --output y.npy
+    convparity diagnose "conv2d c4>8 k3 s2 same hw8x9 ints:17" --frameworks keras
+    convparity diagnose right.safetensors ported.safetensors --input 1x64x64x3
+    """
+    if wrong is not None or Path(what).suffix in SUFFIXES:
+        if wrong is None:
+            raise InputError(f"{what} is right by itself: give the file to diagnose after it")
+        if output is not None or frameworks is not None:
+            raise InputError("two files are compared by themselves: drop --output, --frameworks")
+        found = _files(what, wrong, shape, seconds)
+    else:
+        if shape is not None:
+            raise InputError("--input is of two files: a line says its own size")
+        found = _line(what, output, frameworks, seconds)
+    from analysis.diagnosis import summary
+
+    if path is not None:
+        write_json(path, {name: diagnosis.to_dict() for name, diagnosis in found.items()})
+    for text in summary(found):
+        click.echo(_shortened(text))
+    if not all(diagnosis.right for diagnosis in found.values()):
+        sys.exit(1)
+
+
+def _shortened(text: str) -> str:
+    lines = text.splitlines()
+    more = [f"... and {len(lines) - MOST} more"] if len(lines) > MOST else []
+    return "\n  or ".join([*lines[:MOST], *more])
+
+
+def _line(line: str, output: Path | None, frameworks: str | None, seconds: float) -> dict[str, Any]:
+    from analysis.diagnosis import diagnose
+    from analysis.replay import parse
+    from impls import registry
+
+    case = parse(line)
+    weights, x = case.case()
+    if output is None:
+        found = {}
+        for name in find_frameworks(frameworks):
+            adapter = registry.get(name)
+            y = adapter.apply(adapter.build(case.spec, weights), case.spec, x)
+            found[name] = diagnose(y, case.spec, weights, x, seconds=seconds)
+        return found
+    if frameworks is not None:
+        raise InputError("give --output or --frameworks, not both")
+    import numpy as np
+
+    y, right = _read(output), case.target().value
+    if np.isnan(y).any() and not np.isnan(right).any():
+        raise InputError(
+            f"{output} holds {np.count_nonzero(np.isnan(y))} NaN of {y.size}, where the right "
+            "output has none: find where they arise first"
+        )
+    diagnosis = diagnose(y, case.spec, weights, x, seconds=seconds)
+    if y.shape != right.shape and not diagnosis.answers:
+        raise InputError(
+            f"{output} has shape {y.shape}, the right output {right.shape}, and no known fault "
+            "makes that of it: save it channels-last, with the batch"
+        )
+    return {str(output): diagnosis}
+
+
+def _read(path: Path) -> Any:
+    """An array that ``numpy.save`` wrote; nothing in the file is ever executed."""
+    import numpy as np
+
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is no whole .npy file ({error}): numpy.save(path, y)") from None
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise InputError(f"{path} is no array of real numbers: numpy.save(path, y)")
+    return array
+
+
+def _files(right: str, wrong: str, shape: str | None, seconds: float) -> dict[str, Any]:
+    from analysis.diagnosis import Diagnosis, diagnose_layers
+    from analysis.parity import first_divergence
+
+    input_shape = parse_shape(shape or FILE_INPUT)
+    try:
+        divergence = first_divergence(load(wrong), load(right), input_shape=input_shape)
+    except SpecError as error:
+        hint = "" if shape else f" (give the network's own --input, not {FILE_INPUT})"
+        raise InputError(f"{error}{hint}") from None
+    divergence = replace(divergence, module=Path(wrong).name, expected=Path(right).name)
+    click.echo(str(divergence))
+    if divergence.ok:
+        return {Path(wrong).name: Diagnosis(True, (), 0, 0, True)}
+    found = diagnose_layers(divergence, seconds=seconds)
+    return found

@@ -1,0 +1,46 @@
+"""The table of two networks, layer by layer."""
+
+from rich.table import Table
+
+from analysis import tables
+from analysis.layer_verdict import Divergence, LayerVerdict
+
+STYLES = {"ok": "green", "inherited": "yellow", "WRONG": "red", "twin WRONG": "red"}
+
+
+def divergence_table(found: Divergence) -> Table:
+    """Each layer's own error and what it inherited; the first divergence stands out."""
+    columns = ("layer", "kind", "own error", "bits", "inherited", "apart")
+    shown = tables.table(
+        f"{found.module} against {found.expected}", *columns, "verdict", text=("kind", "verdict")
+    )
+    shown.columns[0].no_wrap = False
+    for layer in found.layers:
+        bits = layer.effective_bits
+        shown.add_row(
+            layer.name,
+            layer.kind,
+            _error(layer.own_error),
+            ("exact" if layer.own.ok else "") if bits is None else f"{bits:.1f}",
+            _error(layer.inherited),
+            _error(layer.drift),
+            f"[{STYLES[layer.state]}]{layer.state}[/]",
+            style="bold" if layer is found.first else None,
+        )
+    return shown
+
+
+def notes(found: Divergence) -> list[str]:
+    """One line for each layer that is not what its twin is, right or wrong."""
+    differing: list[LayerVerdict] = [
+        layer
+        for layer in found.layers
+        if layer.spec_difference or layer.weight_difference or not layer.ok
+    ]
+    return [
+        f"{layer.name} ({layer.kind}): {layer.state} here: {layer.findings}" for layer in differing
+    ]
+
+
+def _error(error: float | None) -> str:
+    return "-" if error is None else "0" if error == 0 else f"{error:.1e}"

@@ -1,0 +1,122 @@
+"""A framework of NumPy alone: native modules that can be read, aligned, and made wrong.
+
+``installed`` puts it into the registry for a while, so that what works on modules of any framework
+is tested where none is installed.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+
+from impls import registry
+from impls.adapter import Adapter, Count, Slot
+from impls.errors import UnsupportedError
+from impls.layouts import SAME
+from impls.reference import child_weights, run
+from impls.spec import Residual, SeparableConv, Sequential, Spec
+from impls.weights import Weights
+
+
+class Module:
+    """A layer, or a composite that runs its children; ``code`` is a forward pass of its own."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        weights: Mapping[str, np.ndarray],
+        children: Mapping[str, "Module"],
+        code: Callable[[np.ndarray], np.ndarray] | None = None,
+    ) -> None:
+        self.spec, self.weights, self.children, self.code = spec, dict(weights), children, code
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        if self.code is not None:
+            return self.code(x)
+        if not self.children:
+            return run(self.spec, self.weights, x.astype(np.float64)).astype(np.float32)
+        if isinstance(self.spec, Residual):
+            return sum((child(x) for child in self.children.values()), _skipped(self.spec, x))
+        for child in self.children.values():
+            x = child(x)
+        return x
+
+
+def _skipped(spec: Residual, x: np.ndarray) -> Any:
+    return x if spec.shortcut is None else np.float32(0)
+
+
+def make(spec: Spec, weights: Mapping[str, np.ndarray]) -> Module:
+    """A native module."""
+    if not isinstance(spec, Sequential | Residual | SeparableConv):
+        return Module(spec, weights, {})
+    children = {n: make(child, child_weights(weights, n)) for n, child in spec.children}
+    return Module(spec, {}, children)
+
+
+class NumpyAdapter(Adapter):
+    """Float32 between the layers, as a framework has it."""
+
+    name = "numpy"
+
+    def devices(self) -> tuple[str, ...]:
+        return ("cpu",)
+
+    def make(
+        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
+    ) -> Module:
+        return make(spec, weights or {})
+
+    def describe(self, module: Module) -> Spec:
+        if module.code is not None:
+            raise UnsupportedError("a module whose forward pass is its own")
+        return _with_children(module)
+
+    def children(self, module: Module) -> dict[str, Any]:
+        return dict(module.children)
+
+    def own_slots(self, module: Module) -> dict[str, Slot]:
+        return {name: Slot(array, SAME) for name, array in module.weights.items()}
+
+    def read(self, variable: np.ndarray) -> np.ndarray:
+        return np.array(variable)
+
+    def write(self, variable: np.ndarray, array: np.ndarray) -> None:
+        variable[...] = array
+
+    def forward(self, module: Module, x: np.ndarray) -> np.ndarray:
+        return module(x)
+
+    def backward(self, module: Module, x: np.ndarray, cotangent: np.ndarray) -> Any:
+        raise NotImplementedError
+
+    def train(self, *arguments: Any, **options: Any) -> Any:
+        raise NotImplementedError
+
+    def count(self, module: Module) -> Count:
+        raise NotImplementedError
+
+    def synchronize(self, device: str) -> None:
+        pass
+
+
+def _with_children(module: Module) -> Spec:
+    adapter = NumpyAdapter()
+    children = {name: adapter.describe(child) for name, child in module.children.items()}
+    match module.spec:
+        case Sequential():
+            return Sequential(children)
+        case Residual():
+            return Residual(children["body"], children.get("shortcut"))
+    return module.spec
+
+
+@contextmanager
+def installed() -> Iterator[None]:
+    """``registry`` knows it, by the package of its modules."""
+    root = Module.__module__.partition(".")[0]
+    row = registry.Framework("numpy", f"{__name__}:NumpyAdapter", root, {})
+    with patch.dict(registry.FRAMEWORKS, {"numpy": row}):
+        yield
