@@ -85,12 +85,13 @@ def test_faults_that_are_the_same_here_share_a_line() -> None:
 
 
 def test_coincidence_on_the_data_is_not_the_same_fault() -> None:
-    """An all-zero bias hides nothing: 2 * bias and - bias are told apart by other data."""
-    weights = {**init_weights(LAYER, 0), "bias": np.full(8, 2, np.float32)}
+    """Flipped or transposed, this kernel is the same; another one is not."""
+    tap = np.array([[1, 2, 3], [4, 5, 2], [6, 4, 1]], np.float32)
+    kernel = tap[..., None, None] * np.arange(1, 33, dtype=np.float32).reshape(4, 8)
+    weights = {"kernel": kernel, "bias": np.arange(8, dtype=np.float32)}
     x = np.random.default_rng(0).integers(-5, 6, SHAPE).astype(np.float32)
-    y = port("parameters-01")(LAYER, weights, x)
-    found = diagnose(y, LAYER, weights, x)
-    assert {"parameters-01"} == first(found)
+    found = diagnose(port("layout-08")(LAYER, weights, x), LAYER, weights, x)
+    assert [answer.ids for answer in found.answers] == [{("layout-08",)}, {("layout-02",)}]
 
 
 def test_one_layer_of_several_is_said() -> None:
