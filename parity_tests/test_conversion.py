@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from impls import (
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Flatten,
     Sequential,
+    Spec,
+    WeightError,
     convert,
     describe,
     dump,
@@ -22,6 +25,7 @@ from impls import (
     registry,
 )
 from impls.adapter import Adapter
+from impls.layouts import BLOCK
 from impls.weights import Weights
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, chain_cases, layer_cases
@@ -72,6 +76,36 @@ def test_networks_all_the_way_round(name: str) -> None:
         module = convert(module, to=target)
     assert describe(module) == spec
     assert_same_bits(dump(module), weights)
+
+
+@pytest.mark.parametrize(("source", "target"), itertools.product(registry.FRAMEWORKS, repeat=2))
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Conv(96, 160, (3, 2)),
+        Conv(512, 300, 1),
+        Conv(64, 128, 3, groups=2, rank=3),
+        DepthwiseConv(5000, 3, depth_multiplier=2),
+        ConvTranspose(96, 160, (3, 2)),
+        Dense(512, 300),
+    ],
+)
+def test_large_arrays(source: str, target: str, spec: Spec) -> None:
+    """Those that are copied block by block, or that TensorFlow permutes."""
+    weights = init_weights(spec, seed=1)
+    assert weights["kernel"].nbytes > 1.5 * BLOCK
+    module = registry.get(source).build(spec, weights)
+    assert_same_bits(dump(convert(module, to=target)), weights)
+
+
+def test_what_training_made_nan_is_not_converted() -> None:
+    module = registry.get("pytorch").build(MIXED, init_weights(MIXED, 1))
+    module.norm.running_var.fill_(np.nan)
+    for target in registry.FRAMEWORKS:
+        with pytest.raises(WeightError, match=r"norm\.variance holds 8 NaN"):
+            convert(module, to=target)
+    with pytest.raises(WeightError, match=r"norm\.variance holds 8 NaN"):
+        dump(module)
 
 
 @settings(max_examples=20)
