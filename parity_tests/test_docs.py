@@ -4,12 +4,14 @@ import re
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis import support
+from analysis import replay, support
 from analysis.cli import cli
-from impls import registry
+from analysis.faults import FAULTS, seed
+from impls import reference, registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,6 +47,21 @@ def test_commands() -> None:
         result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
         assert (program, result.exit_code) == ("convparity", 0)
         shown = result.output.splitlines()
+
+
+def test_the_diagnosis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command finds the fault that the README says, in an output that has it."""
+    command = re.search(r"`convparity (diagnose .*?y\.npy)`", README).group(1)
+    line = shlex.split(command)[1]
+    case = replay.parse(line)
+    weights, x = case.case()
+    wrong = seed(case.spec, x.shape, FAULTS["padding-03"])
+    monkeypatch.chdir(tmp_path)
+    np.save("y.npy", reference(wrong.spec, weights, x).astype(np.float32))
+    result = CliRunner().invoke(cli, shlex.split(command))
+    (shown,) = [block.strip() for block in blocks("text") if "padding-03" in block]
+    assert result.exit_code == 1
+    assert result.output.startswith(shown)
 
 
 @pytest.mark.frameworks
