@@ -73,7 +73,8 @@ def _training_gradients(
     """The gradients, and what a training pass made of the other variables."""
 
     def inner(trained: Any) -> tuple[jax.Array, Any]:
-        module = nnx.merge(graph, trained, rest)
+        # variables of this trace, which alone may change in it
+        module = nnx.merge(graph, trained, jax.tree.map(jnp.asarray, rest))
         value = jnp.vdot(module(x), cotangent)
         return value, nnx.split(module, nnx.Param, ...)[2]
 
