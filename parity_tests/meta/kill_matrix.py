@@ -12,8 +12,8 @@ import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -45,25 +45,28 @@ def worker(kind: str, framework: str, faults: list[str]) -> list[dict[str, Any]]
     ]
 
 
-def tasks(
-    frameworks: list[str], faults: list[str], quick: bool
-) -> Iterator[tuple[str, str, list[str]]]:
-    """The long ones first, so that no worker ends alone."""
-    chosen = {
-        name: [f for f in faults if not FAULTS[f].frameworks or name in FAULTS[f].frameworks]
-        for name in frameworks
-    }
-    for name in sorted(frameworks, key=lambda name: name == FULL):
-        if CONTROL in chosen[name]:
-            yield "kills", name, [CONTROL]
-    for name in sorted(frameworks, key=lambda name: name == FULL):
-        others = [fault for fault in chosen[name] if fault != CONTROL]
-        for start in range(0, len(others), CHUNK):
-            yield "kills", name, others[start : start + CHUNK]
-    if FULL in frameworks and not quick:
-        yield "sensitivity", FULL, []
-        for start in range(0, len(chosen[FULL]), CHUNK):
-            yield "groups", FULL, chosen[FULL][start : start + CHUNK]
+def lanes(
+    frameworks: list[str], faults: list[str], quick: bool, workers: int
+) -> list[list[tuple[str, str, list[str]]]]:
+    """Each worker's tasks: as few frameworks a worker as can be, for it keeps their right outputs.
+
+    The tasks of the fastest framework are dealt out, and level what the others leave uneven.
+    """
+    found: list[list[tuple[str, str, list[str]]]] = [[] for _ in range(workers)]
+    slow = [name for name in frameworks if name != FULL]
+    for name in [*slow, *(name for name in frameworks if name == FULL)]:
+        chosen = [f for f in faults if not FAULTS[f].frameworks or name in FAULTS[f].frameworks]
+        # the control first: it draws every example that the others may need
+        chunks = [[CONTROL]] if CONTROL in chosen else []
+        others = [fault for fault in chosen if fault != CONTROL]
+        chunks += [others[start : start + CHUNK] for start in range(0, len(others), CHUNK)]
+        mine = [("kills", name, chunk) for chunk in chunks]
+        if name == FULL and not quick:
+            mine += [("sensitivity", name, []), *(("groups", name, chunk) for chunk in chunks)]
+        for place, task in enumerate(mine):
+            lane = place if name == FULL else slow.index(name)
+            found[lane % workers].append(task)
+    return found
 
 
 def main() -> int:
@@ -86,16 +89,16 @@ def main() -> int:
     console, start = Console(stderr=True), time.perf_counter()
     found: dict[str, list[dict[str, Any]]] = {"kills": [], "groups": [], "sensitivity": []}
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(asked.workers, mp_context=context) as pool:
-        futures: dict[Future[Any], str] = {
-            pool.submit(worker, *task): task[0]
-            for task in tasks(asked.framework or list(FRAMEWORKS), faults, asked.quick)
-        }
+    plan = lanes(asked.framework or list(FRAMEWORKS), faults, asked.quick, asked.workers)
+    with ExitStack() as stack:
+        futures: dict[Future[Any], str] = {}
+        for lane in plan:  # a process each
+            pool = stack.enter_context(ProcessPoolExecutor(1, mp_context=context))
+            futures |= {pool.submit(worker, *task): task[0] for task in lane}
         for done, future in enumerate(as_completed(futures), 1):
             found[futures[future]] += future.result()
-            console.print(
-                f"{done} of {len(futures)}, {time.perf_counter() - start:.0f} s", end="\r"
-            )
+            took = time.perf_counter() - start
+            console.print(f"{done} of {len(futures)} tasks, {took:.0f} s", end="\r")
     report = fault_pages.report(found, faults)
     width = None if console.is_terminal else 160
     for table in fault_pages.tables(report):

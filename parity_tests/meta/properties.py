@@ -195,4 +195,6 @@ def ordered(fault: Fault, level: str) -> list[Property]:
         place = matching.index(each.name) if each.name in matching else len(matching)
         return each.name not in FIRST.get(fault.id, ()), each.operation != judged, place
 
-    return sorted((p for p in PROPERTIES.values() if level in p.levels), key=rank)
+    # a fault of outputs leaves the other operations right
+    able = (p for p in PROPERTIES.values() if not fault.forward or p.operation == "forward")
+    return sorted((p for p in able if level in p.levels), key=rank)
