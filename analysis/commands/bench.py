@@ -37,7 +37,7 @@ def bench(
     from analysis import tables
     from analysis.bench import grids
 
-    data = _read(source) if source else _measure(chapters, find_frameworks(frameworks))
+    data = _read(source) if source else _measure(chapters, frameworks)
     console = tables.console()
     for grid in grids.grids(data):
         shown = tables.table(grid.title, *grid.columns, text=grid.text)
@@ -55,13 +55,14 @@ def bench(
         write_page(data, page)
 
 
-def _measure(chapters: tuple[str, ...], names: tuple[str, ...]) -> Any:
+def _measure(chapters: tuple[str, ...], frameworks: str | None) -> Any:
     from analysis import tables
     from analysis.bench.run import CHAPTERS, run
 
     for chapter in chapters:
         if chapter not in CHAPTERS:
             raise InputError(one_of("chapter", chapter, CHAPTERS))
+    names = find_frameworks(frameworks)
     with tables.progress() as step:
         return run(chapters or CHAPTERS, names, step)
 

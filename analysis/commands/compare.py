@@ -68,10 +68,10 @@ def compare(
         raise InputError("--plot and --against belong to --layers")
     if other is not None and (against or frameworks):
         raise InputError("two files are compared by the reference: leave the frameworks out")
+    if what is None and layers:
+        raise InputError("--layers needs a layer, a network or a file")
     names = () if other is not None else find_frameworks(frameworks)
     if what is None:
-        if layers:
-            raise InputError("--layers needs a layer, a network or a file")
         data, failures = _tour(names, console)
     elif layers or other is not None:
         from analysis.commands.layers import judge_layers

@@ -64,9 +64,7 @@ class NumpyAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu",)
 
-    def make(
-        self, spec: Spec, weights: Weights | None, device: str, dtype: str, algorithm: str
-    ) -> Module:
+    def make(self, spec: Spec, weights: Weights | None, *how: Any) -> Module:
         return make(spec, weights or {})
 
     def describe(self, module: Module) -> Spec:
@@ -80,16 +78,19 @@ class NumpyAdapter(Adapter):
     def own_slots(self, module: Module) -> dict[str, Slot]:
         return {name: Slot(array, SAME) for name, array in module.weights.items()}
 
-    def read(self, variable: np.ndarray) -> np.ndarray:
-        return np.array(variable)
+    def view(self, variable: np.ndarray) -> np.ndarray:
+        return variable
 
-    def write(self, variable: np.ndarray, array: np.ndarray) -> None:
+    def write(self, variable: np.ndarray, array: np.ndarray, share: bool = False) -> None:
         variable[...] = array
 
     def forward(self, module: Module, x: np.ndarray) -> np.ndarray:
         return module(x)
 
     def backward(self, module: Module, x: np.ndarray, cotangent: np.ndarray) -> Any:
+        raise NotImplementedError
+
+    def runners(self, *arguments: Any, **options: Any) -> Any:
         raise NotImplementedError
 
     def train(self, *arguments: Any, **options: Any) -> Any:
