@@ -82,11 +82,11 @@ def test_networks_all_the_way_round(name: str) -> None:
 @pytest.mark.parametrize(
     "spec",
     [
-        Conv(96, 160, (3, 2)),
+        Conv(128, 160, (3, 2)),
         Conv(512, 300, 1),
         Conv(64, 128, 3, groups=2, rank=3),
-        DepthwiseConv(5000, 3, depth_multiplier=2),
-        ConvTranspose(96, 160, (3, 2)),
+        DepthwiseConv(6000, 3, depth_multiplier=2),
+        ConvTranspose(128, 160, (3, 2)),
         Dense(512, 300),
     ],
 )
