@@ -180,7 +180,12 @@ def converting(data: Data) -> Grid:
             )
         )
     columns = ("", "weights", "plain copy, ms", "convert, ms", "speed", "exponent", "peak")
-    title = "Conversion, against a plain NumPy copy and transposition of the same bytes"
+    largest = data["pairs"][0]["sizes"][-1]
+    each = largest["bytes"] / largest["layers"] / 1e6
+    title = (
+        f"Conversion, against a plain NumPy copy and transposition, of {each:.1f} MB a layer: "
+        "networks of smaller layers convert more slowly"
+    )
     return Grid(title, columns, body)
 
 
