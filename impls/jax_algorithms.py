@@ -274,7 +274,7 @@ Algorithm = Callable[[jax.Array, jax.Array, Ints, Pairs, Ints], jax.Array]
 #                               3x3x3           183         18
 #                               9, 31, 49       20 to 36    4 to 17
 #   separable   both            3x3             6 to 11     6 to 10     (docs/speed.md)
-#                               5x5, stride 2   5 to 9      25 to 32
+#                               5x5, stride 2   5 to 9      26 to 34
 #   regular, grouped: XLA's own
 MOST_TAPS = 49
 AT_ONCE = 3 << 20  # bytes of images, in and out, that go through a row of layers at once

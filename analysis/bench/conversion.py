@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 import impls
+from analysis.bench.growth import exponent
+from analysis.bench.timing import peak_bytes
 from impls import registry
 from impls.spec import BatchNorm, Conv, Dense, DepthwiseConv, GlobalAvgPool, Sequential, walk
 
@@ -88,10 +90,7 @@ def conversion(
                 "source": source,
                 "target": target,
                 "sizes": rows,
-                "exponent": {
-                    key: _exponent([row["bytes"] for row in rows], [row[key] for row in rows])
-                    for key in ("plain", "convert")
-                },
+                "exponent": {key: _exponent(rows, key) for key in ("plain", "convert")},
                 "seconds_per_layer": overhead / layers,
                 "peak_over_weights": None if peak is None else peak / rows[-1]["bytes"],
             }
@@ -158,12 +157,11 @@ def _spread(values: Sequence[float]) -> Data:
     return {"median": float(np.median(values)), "low": min(values), "high": max(values)}
 
 
-def _exponent(sizes: Sequence[int], spreads: Sequence[Data]) -> float | None:
-    """The slope of log time against log size, by least squares; None from a single size."""
-    if len(sizes) < 2:
+def _exponent(rows: Sequence[Data], key: str) -> float | None:
+    """How the time grows with the bytes; None from a single size."""
+    if len(rows) < 2:
         return None
-    logs = np.log([spread["median"] for spread in spreads])
-    return float(np.polyfit(np.log(sizes), logs, 1)[0])
+    return exponent([row["bytes"] for row in rows], [row[key]["median"] for row in rows])
 
 
 # ---------------------------------------------------------------- memory
@@ -180,18 +178,4 @@ def peak(source: str, target: str, units: int, width: int) -> None:
     """Print how many bytes this process grew by at the peak of a conversion; null if not told."""
     impls.convert(impls.build(network(1, 2), framework=source), to=target)  # imports everything
     module = impls.build(network(units, width), framework=source)
-    gc.collect()
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")  # Linux: the peak starts anew
-        before = _status("VmRSS")
-        impls.convert(module, to=target)
-        print(json.dumps(_status("VmHWM") - before))
-    except OSError:
-        print(json.dumps(None))
-
-
-def _status(key: str) -> int:
-    with open("/proc/self/status") as file:
-        line = next(line for line in file if line.startswith(key + ":"))
-    return int(line.split()[1]) * 1024
+    print(json.dumps(peak_bytes(lambda: impls.convert(module, to=target))))

@@ -59,17 +59,16 @@ def run(prop: Any, adapter: SeededAdapter) -> tuple[int, str] | None:
     try:
         with collector.with_value(seen.append):
             prop.run(adapter)
-    except (Exception, pytest.fail.Exception) as error:
+    except (AssertionError, pytest.fail.Exception) as error:  # no other error is a verdict
         # not str(error), which would diagnose what is known here
         message = str(error.args[0] if error.args else "").strip() or type(error).__name__
         if message.startswith("never drawn"):  # a count of cells, which no adapter can change
             return None
         if not adapter.seeded:  # the property is red without a fault
             raise
-        kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
         phases = [each.get("generate-phase", {}) for each in seen]
         examples = sum(len(phase.get("test-cases", ())) for phase in phases)
-        return max(examples, 1), kind + message.splitlines()[0]
+        return max(examples, 1), message.splitlines()[0]
     return None
 
 
@@ -84,7 +83,7 @@ def first_kill(fault: str, framework: str, level: str) -> Outcome:
             try:
                 found = run(prop, adapter)
             except Exception as error:  # told, and no kill
-                message = f"{prop.name} is red without it: {error}"
+                message = f"{prop.name}: {type(error).__name__}: {error}"
                 continue
             if found is not None:
                 seconds = time.perf_counter() - start
@@ -105,7 +104,10 @@ def every_group(fault: str, framework: str) -> Row:
             if prop.operation == judged and groups.get(prop.group) is None:
                 if prop.group == "outputs, layers" and not _concerns(prop.name, FAULTS[fault]):
                     continue
-                found = run(prop, adapter)
+                try:
+                    found = run(prop, adapter)
+                except Exception:  # no verdict on it
+                    found = None
                 if adapter.seeded:  # else none of its examples can hold the fault
                     groups[prop.group] = None if found is None else found[0]
     return Row(fault, framework, groups, time.perf_counter() - start)
