@@ -17,6 +17,8 @@ DEATHS = {
 
 @pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
 def test_the_difference_is_still_there(entry: Divergence) -> None:
+    if entry.unmet:
+        pytest.skip(entry.unmet)  # pytest's report ends with it
     here = [
         each
         for each in entry.demonstrations
@@ -39,5 +41,7 @@ def test_the_difference_is_still_there_under(setting: str) -> None:
 
 @pytest.mark.parametrize("name", DEATHS)
 def test_the_process_still_dies(name: str) -> None:
+    if reason := DEATHS[name][0].unmet:
+        pytest.skip(reason)
     said = complaint(*DEATHS[name], alone(*DEATHS[name]))
     assert not said, said

@@ -1,6 +1,6 @@
 """Activations and their gradients."""
 
-from parity_tests.divergences.entry import Chapter
+from parity_tests.divergences.entry import Chapter, Since
 
 CHAPTER = Chapter("Activations")
 
@@ -228,16 +228,17 @@ def _():
 
 e = CHAPTER.entry(
     "clip-gradient",
-    "clip at its bound has the gradient 0.5 in JAX, 1 in PyTorch and TensorFlow",
+    "clip at its bound has the gradient 0.5 in JAX, 1 in TensorFlow, 1 or 0 in PyTorch",
     kind="meaning",
-    pytorch="The bound belongs to the inside: 1.",
+    pytorch="Up to 2.13 the bound belongs to the inside: 1. In 2.14 to the outside: 0, as in "
+    "relu6; and a bound that is a tensor shares the tie: 0.5.",
     flax="jnp.clip shares the tie: 0.5. relu6 at 0 and 6: 0.",
     keras="The bound belongs to the inside: 1.",
     port="uses relu6, which is 0 at both bounds in all.",
 )
 
 
-@e.shows("pytorch", 1)
+@e.shows("pytorch", Since("torch", "2.14", 0, 1))
 def _():
     import torch
 

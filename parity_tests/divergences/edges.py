@@ -1,6 +1,6 @@
 """Empty, tiny and ill-fitting inputs."""
 
-from parity_tests.divergences.entry import Chapter, Dies, Raises
+from parity_tests.divergences.entry import VERSIONS, Chapter, Dies, Raises
 
 CHAPTER = Chapter("Edges")
 
@@ -221,3 +221,64 @@ def _():
     import keras
 
     keras.layers.Conv2D(3, 1)(keras.ops.zeros((1, 5, 5, 0)))
+
+
+e = CHAPTER.entry(
+    "triton-after-tensorflow",
+    "TensorFlow kills a process that imports triton after it, as PyTorch does late",
+    kind="bug",
+    pytorch="The CUDA build brings triton, and imports it for the first optimizer, torch.compile "
+    "or torch._dynamo: after `import tensorflow`, the process dies of it.",
+    flax="JAX and triton do not meet.",
+    keras="From 2.20 on, TensorFlow shows its own LLVM to every library that is loaded after it, "
+    "and triton's code finds that instead of the LLVM that it carries. The other order is fine.",
+    port="imports triton before TensorFlow; where TensorFlow is there first, blocks triton and "
+    "warns of what is lost (impls/import_order.py: watch).",
+    references=(
+        "tensorflow/tensorflow#124205",
+        "tensorflow/tensorflow#93969",
+        "PythonOT/POT#839",
+    ),
+    upstream="tensorflow/tensorflow",
+    needs="triton",
+    date="2026-11-27",
+    versions={**VERSIONS, "torch": "2.14.1", "triton": "3.8.0"},
+)
+
+
+@e.shows("tensorflow", Dies("SIGSEGV"), right="triton")
+def _():
+    import tensorflow as tf
+    import triton
+
+    tf.zeros(1)
+    return triton.__name__
+
+
+@e.shows("tensorflow", "triton", "TensorFlow, triton first")
+def _():
+    import triton
+
+    name = triton.__name__
+    import tensorflow as tf
+
+    tf.zeros(1)
+    return name
+
+
+@e.shows("pytorch", "triton")
+def _():
+    import torch
+    import triton
+
+    torch.zeros(1)
+    return triton.__name__
+
+
+@e.shows("flax", "triton")
+def _():
+    import jax.numpy as jnp
+    import triton
+
+    jnp.zeros(1)
+    return triton.__name__

@@ -12,7 +12,10 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any
+
+from packaging.version import Version
 
 FRAMEWORKS = {"pytorch": "PyTorch", "flax": "Flax", "keras": "Keras"}
 LIBRARIES = {**FRAMEWORKS, "jax": "JAX", "tensorflow": "TensorFlow"}  # those beneath them, too
@@ -33,6 +36,12 @@ VERSIONS = {
     "tensorflow": "2.21.0",
 }
 DATE = "2026-11-24"
+
+# What no framework depends on, so that it may be missing, and where it comes from.
+NEEDS = {
+    "triton": "PyTorch's CUDA build, which pip installs on Linux, brings it: "
+    "`tox run -e cuda-build` has it.",
+}
 
 # Where a demonstration runs if not in the process of the tests: the environment variables.
 SETTINGS: dict[str, dict[str, str]] = {
@@ -65,13 +74,34 @@ class Dies:
 
 
 @dataclass(frozen=True)
+class Since:
+    """Another answer from a version of a distribution on: ``new``, and ``old`` before it."""
+
+    distribution: str
+    version: str
+    new: Any
+    old: Any
+
+    def with_version(self, version: str) -> Any:
+        return self.new if Version(version) >= Version(self.version) else self.old
+
+    def here(self) -> Any:
+        """The answer that is expected of the installed version."""
+        return self.with_version(metadata.version(self.distribution))
+
+    def __str__(self) -> str:
+        since = f"{self.distribution} {self.version}"
+        return f"{text_of(self.new)} since {since}, {text_of(self.old)} before"
+
+
+@dataclass(frozen=True)
 class Demonstration:
     """One library's answer."""
 
     library: str
     label: str
     run: Callable[[], Any]
-    expected: Any  # plain data, Raises or Dies
+    expected: Any  # plain data, Raises or Dies; or, by version, Since
     right: Any  # what it ought to be, where that is a bug; else None
     setting: str
 
@@ -113,6 +143,7 @@ class Divergence:
     port: str
     references: tuple[str, ...] = ()  # "owner/repository#number"
     upstream: str = ""  # of a bug: the repository to report it to
+    needs: str = ""  # a distribution of NEEDS, which may be missing
     date: str = DATE
     versions: Mapping[str, str] = field(default_factory=lambda: VERSIONS)
     demonstrations: list[Demonstration] = field(default_factory=list)
@@ -140,12 +171,26 @@ class Divergence:
         (found,) = [each for each in self.demonstrations if each.right is not None]
         return found
 
+    @property
+    def unmet(self) -> str:
+        """Why the entry cannot be shown here; "" if it can."""
+        if not self.needs:
+            return ""
+        try:
+            metadata.version(self.needs)
+        except metadata.PackageNotFoundError:
+            return f"{self.id} is not shown: {self.needs} is not installed. {NEEDS[self.needs]}"
+        return ""
+
     def answers(self) -> dict[str, list[Demonstration]]:
         """Each distinct answer with those who give it; an error is one, whatever it says."""
         groups: dict[str, list[Demonstration]] = {}
         for each in self.demonstrations:
-            refused = isinstance(each.expected, Raises)
-            groups.setdefault("an error" if refused else text_of(each.expected), []).append(each)
+            answer = each.expected
+            if isinstance(answer, Since):  # what is said of the entry's own versions
+                answer = answer.with_version(self.versions[answer.distribution])
+            refused = isinstance(answer, Raises)
+            groups.setdefault("an error" if refused else text_of(answer), []).append(each)
         return groups
 
     @property
@@ -204,4 +249,4 @@ def plain(value: Any) -> Any:
 
 def text_of(answer: Any) -> str:
     """An answer as the pages show it."""
-    return str(answer) if isinstance(answer, Raises | Dies) else repr(plain(answer))
+    return str(answer) if isinstance(answer, Raises | Dies | Since) else repr(plain(answer))

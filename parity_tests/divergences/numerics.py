@@ -280,3 +280,84 @@ def _():
     import tensorflow as tf
 
     return tf.config.experimental.tensor_float_32_execution_enabled()
+
+
+e = CHAPTER.entry(
+    "rsqrt-by-place",
+    "TensorFlow's rsqrt of one number is another at another place of the tensor",
+    kind="bug",
+    pytorch="1 / sqrt, each rounded: the same at every place and on every processor.",
+    flax="XLA approximates, too: within a few units, and no place differed where it was tried.",
+    keras="On TensorFlow and a CPU, eight numbers at a time go through the processor's approximate "
+    "reciprocal root and one Newton step, and the rest through 1 / sqrt: both are good to 4 units "
+    "of float32, but not the same. On an Intel Xeon (family 6, model 207), eight times "
+    "rsqrt(1), rsqrt(4), rsqrt(0.25), rsqrt(16) are 0.99999988, 0.49999994, 1.99999976, "
+    "0.24999998; on an AMD EPYC (family 23, model 1) those are exact and others differ. "
+    "BatchNormalization shows it: equal channels come out unequal.",
+    port="says so: what takes a root is judged within its error, never bit for bit.",
+    references=("tensorflow/tensorflow#123551",),
+    upstream="tensorflow/tensorflow",
+    date="2026-11-27",
+)
+
+
+@e.shows("pytorch", {"same at every place": True, "within 4 units": True})
+def _():
+    import torch
+
+    numbers = range(1, 101)
+    rows = [torch.rsqrt(torch.full((9,), float(n))).tolist() for n in numbers]
+    errors = [abs(r * n**0.5 - 1) for row, n in zip(rows, numbers, strict=True) for r in row]
+    same = all(len(set(row)) == 1 for row in rows)
+    return {"same at every place": same, "within 4 units": max(errors) < 4 * 2**-23}
+
+
+@e.shows(
+    "tensorflow",
+    {"same at every place": False, "within 4 units": True},
+    right={"same at every place": True, "within 4 units": True},
+)
+def _():
+    import tensorflow as tf
+
+    numbers = range(1, 101)
+    rows = [tf.math.rsqrt(tf.fill([9], float(n))).numpy().tolist() for n in numbers]
+    errors = [abs(r * n**0.5 - 1) for row, n in zip(rows, numbers, strict=True) for r in row]
+    same = all(len(set(row)) == 1 for row in rows)
+    return {"same at every place": same, "within 4 units": max(errors) < 4 * 2**-23}
+
+
+@e.shows(
+    "tensorflow",
+    {"same at every place": True, "within 4 units": True},
+    "TensorFlow, 1 / sqrt",
+)
+def _():
+    import tensorflow as tf
+
+    numbers = range(1, 101)
+    rows = [(1 / tf.sqrt(tf.fill([9], float(n)))).numpy().tolist() for n in numbers]
+    errors = [abs(r * n**0.5 - 1) for row, n in zip(rows, numbers, strict=True) for r in row]
+    same = all(len(set(row)) == 1 for row in rows)
+    return {"same at every place": same, "within 4 units": max(errors) < 4 * 2**-23}
+
+
+@e.shows(
+    "keras",
+    {"same at every place": False, "within 4 units": True},
+    "Keras, nine equal channels",
+)
+def _():
+    import keras
+
+    layer = keras.layers.BatchNormalization(epsilon=0)
+    layer.build((None, 9))
+    x = keras.ops.ones((1, 9))
+    numbers = range(1, 101)
+    rows = []
+    for n in numbers:
+        layer.moving_variance.assign(keras.ops.full((9,), float(n)))
+        rows.append(layer(x).numpy()[0].tolist())
+    errors = [abs(r * n**0.5 - 1) for row, n in zip(rows, numbers, strict=True) for r in row]
+    same = all(len(set(row)) == 1 for row in rows)
+    return {"same at every place": same, "within 4 units": max(errors) < 4 * 2**-23}

@@ -10,6 +10,7 @@ from parity_tests.divergences import CATALOGUE, CHAPTERS
 from parity_tests.divergences.entry import (
     FRAMEWORKS,
     KINDS,
+    NEEDS,
     SETTINGS,
     Demonstration,
     Dies,
@@ -69,6 +70,7 @@ def _entry(entry: Divergence) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in FRAMEWORKS},
         "port": entry.port,
         "upstream": entry.upstream,
+        "needs": entry.needs,
         "references": [link(each) for each in entry.references],
         "date": entry.date,
         "versions": dict(entry.versions),
@@ -126,7 +128,7 @@ def page() -> str:
 def _section(entry: Divergence) -> list[str]:
     lines = [f"### {entry.id}", "", f"**{prose(entry.title)}.**", ""]
     lines += [f"- {title}: {prose(getattr(entry, name))}" for name, title in FRAMEWORKS.items()]
-    lines += [f"- A right port: {prose(entry.port)}", "", *_results(entry)]
+    lines += [f"- A right port: {prose(entry.port)}", *_needs(entry), "", *_results(entry)]
     if entry.bug:
         lines += ["", f"A bug: [{entry.id}.py](upstream/{entry.id}.py) shows it by itself."]
     if entry.references:
@@ -135,6 +137,13 @@ def _section(entry: Divergence) -> list[str]:
     for each in entry.demonstrations:
         lines += [f"{each.label}:", "", *_block(each), ""]
     return [*lines, "</details>"]
+
+
+def _needs(entry: Divergence) -> list[str]:
+    if not entry.needs:
+        return []
+    where = f"{NEEDS[entry.needs]} Elsewhere the tests say that they leave this entry out."
+    return [f"- Needs {entry.needs}: {prose(where)}"]
 
 
 def _results(entry: Divergence) -> list[str]:
@@ -169,9 +178,10 @@ def upstream() -> str:
         "",
         *textwrap.wrap(
             "Wrong values, uninitialised memory, or a dead process. Each has a script that needs "
-            "the framework alone: it prints what is expected and what comes, and `wrong` as long "
-            "as the bug is there. The tests run them all. The threads are reports, or the changes "
-            "that brought or mended a bug; those without have yet to be reported.",
+            "the framework alone, or what it names besides: it prints what is expected and what "
+            "comes, and `wrong` as long as the bug is there. The tests run them all. The threads "
+            "are reports, or the changes that brought or mended a bug; those without have yet to "
+            "be reported.",
             100,
         ),
         "",
@@ -191,7 +201,7 @@ def upstream() -> str:
         lines += ["", f"## {each.id}", "", f"**{prose(each.title)}.** {prose(each.keras)}"]
         lines += ["", f"- Expected: `{text_of(each.wrong.right)}`"]
         lines += [f"- Comes: `{text_of(each.wrong.expected)}`"]
-        lines += [f"- Belongs to: {each.upstream}"]
+        lines += [f"- Belongs to: {each.upstream}", *_needs(each)]
         lines += [f"- What convparity does: {prose(each.port)}"]
         lines += [f"- Seen on {each.date} with {_used(each)}"]
         if each.references:
@@ -202,9 +212,10 @@ def upstream() -> str:
 
 def _used(entry: Divergence) -> str:
     """The versions that matter to the wrong demonstration."""
+    needs = [entry.needs] if entry.needs else []
     backend = SETTINGS[entry.wrong.setting]["KERAS_BACKEND"]
     names = ("keras", backend) if entry.wrong.library == "keras" else (entry.wrong.library,)
-    return versions(entry, *names)
+    return versions(entry, *names, *needs)
 
 
 def script(entry: Divergence) -> str:

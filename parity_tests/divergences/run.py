@@ -23,6 +23,7 @@ from parity_tests.divergences.entry import (
     Dies,
     Divergence,
     Raises,
+    Since,
     plain,
     text_of,
 )
@@ -53,6 +54,8 @@ def outcome(demonstration: Demonstration) -> dict[str, Any]:
 def fits(expected: Any, came: dict[str, Any]) -> bool:
     """Whether the outcome is the expected answer."""
     match expected:
+        case Since():
+            return fits(expected.here(), came)
         case Raises(error, text):
             return came.get("error") == error and text in came["text"]
         case Dies(name):

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -13,11 +14,13 @@ from parity_tests.divergences.entry import (
     FRAMEWORKS,
     KINDS,
     LIBRARIES,
+    NEEDS,
     SETTINGS,
     Chapter,
     Dies,
     Divergence,
     Raises,
+    Since,
     plain,
 )
 from parity_tests.divergences.pages import COMMAND, ROOT, SCRIPTS, files
@@ -47,7 +50,15 @@ def test_an_entry_is_complete(entry: Divergence):
     for each in entry.demonstrations:
         assert each.library in LIBRARIES
         assert each.setting in SETTINGS
-        assert isinstance(each.expected, Raises | Dies) or plain(each.expected) == each.expected
+        answers = [each.expected]
+        if isinstance(each.expected, Since):
+            answers = [each.expected.new, each.expected.old]
+            assert answers[0] != answers[1]
+            assert each.expected.distribution in entry.versions
+        for answer in answers:
+            assert isinstance(answer, Raises | Dies) or plain(answer) == answer
+    assert entry.needs in {"", *NEEDS}
+    assert not entry.needs or entry.needs in entry.versions
 
 
 @each_entry
@@ -112,7 +123,7 @@ def test_a_script_needs_one_framework(entry: Divergence):
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module.split(".")[0])
-    assert imported - set(sys.stdlib_module_names) - {"numpy"} == {entry.wrong.library}
+    assert imported - set(sys.stdlib_module_names) - {"numpy", entry.needs} == {entry.wrong.library}
 
 
 # ---------------------------------------------------------------- what a failure says
@@ -151,6 +162,27 @@ def test_a_complaint_says_when_the_frameworks_agree():
     entry = sample()
     del entry.demonstrations[2]
     assert "the frameworks agree now" in complaint(entry, entry.demonstrations[1], {"value": 1})
+
+
+def test_an_answer_can_depend_on_the_installed_version(monkeypatch):
+    entry = sample()
+    entry.shows("pytorch", Since("torch", "2.14", 5, 4))(lambda: 5)
+    each = entry.demonstrations[-1]
+    for version, answer in {"2.13.0": 4, "2.13.1+cpu": 4, "2.14.0": 5, "2.14.1+cu130": 5}.items():
+        monkeypatch.setattr("importlib.metadata.version", {"torch": version}.get)
+        assert complaint(entry, each, {"value": answer}) == ""
+        said = complaint(entry, each, {"value": 9 - answer})
+        assert "PyTorch gave: 5 since torch 2.14, 4 before\n  now it gives: " in said
+    assert entry.answers()["4"] == [each]  # of the versions that the entry was seen with
+
+
+def test_an_entry_says_what_it_needs():
+    assert sample().unmet == ""
+    entry = replace(sample(), id="a-rare-one", needs="a-rare-package")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(NEEDS, "a-rare-package", "It comes with the other build.")
+        said = "a-rare-one is not shown: a-rare-package is not installed. It comes with the other"
+        assert entry.unmet.startswith(said)
 
 
 def test_an_answer_is_compared_exactly():
