@@ -8,8 +8,8 @@ import click
 
 from analysis.commands.shared import (
     FILE_INPUT,
-    find_frameworks,
     find_subject,
+    load_frameworks,
     parse_shape,
     write_json,
 )
@@ -61,6 +61,8 @@ def compare(
     convparity compare mobilenet_v1 --layers --frameworks flax --against pytorch --plot drift.png
     convparity compare right.safetensors wrong.safetensors
     """
+    from rich.text import Text
+
     from analysis import tables
 
     console = tables.console()
@@ -70,7 +72,7 @@ def compare(
         raise InputError("two files are compared by the reference: leave the frameworks out")
     if what is None and layers:
         raise InputError("--layers needs a layer, a network or a file")
-    names = () if other is not None else find_frameworks(frameworks)
+    names = () if other is not None else load_frameworks(frameworks)
     if what is None:
         data, failures = _tour(names, console)
     elif layers or other is not None:
@@ -83,7 +85,7 @@ def compare(
     if path:
         write_json(path, data)
     for failure in failures:
-        console.print(f"WRONG: {failure}", style="red", markup=False)
+        tables.show(console, Text(f"WRONG: {failure}", style="red"))
     if failures:
         sys.exit(1)
 
@@ -108,7 +110,7 @@ def _judge(
     options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
     verdicts = parity.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]
-    console.print(tables.verdicts_table(title, {title: data}))
+    tables.show(console, tables.verdicts_table(title, data))
     failures = [str(verdict) for verdict in verdicts if not verdict.ok]
     for verdict in verdicts:
         if not verdict.structure.ok:
@@ -136,6 +138,5 @@ def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
         with tables.progress() as step:
             data[title] = chapter(names, step)
         for part in tour_tables.CHAPTERS[title](data[title]):
-            console.print(part)
-            console.print()
+            tables.show(console, part, "")
     return data, [failure for title in tour.CHAPTERS for failure in data[title]["failures"]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analysis.commands.shared import FILE_INPUT, find_frameworks, parse_shape, write_json
+from analysis.commands.shared import FILE_INPUT, load_frameworks, parse_shape, write_json
 from impls.errors import InputError, SpecError
 from impls.files import SUFFIXES, load
 
@@ -80,7 +80,7 @@ def _line(line: str, output: Path | None, frameworks: str | None, seconds: float
     weights, x = case.case()
     if output is None:
         found = {}
-        for name in find_frameworks(frameworks):
+        for name in load_frameworks(frameworks):
             adapter = registry.get(name)
             y = adapter.apply(adapter.build(case.spec, weights), case.spec, x)
             found[name] = diagnose(y, case.spec, weights, x, seconds=seconds)

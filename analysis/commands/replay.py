@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from analysis.commands.shared import find_frameworks, write_text
+from analysis.commands.shared import load_frameworks, write_text
 from impls.errors import InputError
 
 
@@ -44,7 +44,7 @@ def replay(line: str, frameworks: str | None, script: str | None, output: Path |
     if output is not None:
         raise InputError("--output is where --script writes: say --script pytorch, for one")
     wrong = False
-    for name, verdict in replays.judge(case, find_frameworks(frameworks)).items():
+    for name, verdict in replays.judge(case, load_frameworks(frameworks)).items():
         click.echo(f"{name}: {'ok' if verdict.ok else 'WRONG'}: {verdict}")
         wrong |= not verdict.ok
     if wrong:
