@@ -115,9 +115,7 @@ class Arithmetic:
         return " ".join(told) or "as given"
 
 
-def erring(
-    exact: np.ndarray, size: np.ndarray, lean: str, rng: np.random.Generator
-) -> np.ndarray:
+def erring(exact: np.ndarray, size: np.ndarray, lean: str, rng: np.random.Generator) -> np.ndarray:
     """A float32 within ``size`` of an exact value: on the side, and as far, as ``lean`` says.
 
     ``size`` is at least one unit in the last place, so that there is one; or 0 of what is exact.
