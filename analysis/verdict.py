@@ -56,7 +56,7 @@ class Structure:
 
     @property
     def status(self) -> str:
-        """ "ok", "wrong", or "not tested": rounding alone could have made another integer."""
+        """One of STATUSES; "not tested" where rounding alone could make another integer."""
         if self.wrong or self.problem is not None:
             return "wrong"
         return "not tested" if self.untested else "ok"
@@ -95,7 +95,7 @@ class Precision:
 
     @property
     def status(self) -> str:
-        """ "ok" or "wrong"."""
+        """One of STATUSES; never "not tested"."""
         return "ok" if self.ok else "wrong"
 
     @property
@@ -127,7 +127,7 @@ class Verdict:
 
     @property
     def status(self) -> str:
-        """ "ok" where both verdicts hold, and every probe; else "wrong" or "not tested"."""
+        """The worst of STATUSES that both verdicts and every probe have."""
         probes = ("ok" if probe.ok else "wrong" for probe in self.probes)
         found = (self.structure.status, self.precision.status, *probes)
         return max(found, key=STATUSES.index)

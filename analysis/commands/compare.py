@@ -47,7 +47,7 @@ def compare(
     """Judge a layer, a network or a weight file in every framework.
 
     Without an argument: the tutorial's layers, EfficientNet-Lite0 with its released weights on
-    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict fails.
+    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict is not ok: wrong, or not tested.
 
     With --layers, every layer is fed what its twin in the reference (or in --against) is fed, and
     the first whose own error is more than rounding is named. Two weight files of one network are
@@ -85,7 +85,7 @@ def compare(
     if path:
         write_json(path, data)
     for failure in failures:
-        tables.show(console, Text(f"WRONG: {failure}", style="red"))
+        tables.show(console, Text(failure, style="red"))
     if failures:
         sys.exit(1)
 
@@ -113,7 +113,7 @@ def _judge(
     tables.show(console, tables.verdicts_table(title, data))
     failures = [str(verdict) for verdict in verdicts if not verdict.ok]
     for verdict in verdicts:
-        if not verdict.structure.ok:
+        if verdict.structure.status == "wrong":
             failures.append(
                 f"{verdict.framework} {_diagnosis(verdict.framework, spec, input_shape)}"
             )

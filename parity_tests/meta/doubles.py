@@ -20,7 +20,6 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from analysis.cases import exact_shape, integer_case, real_case
-from analysis.judging import transform_margin
 from analysis.parity import precision, structure
 from analysis.rounding import exact_input, trace
 from impls.notation import to_line
@@ -221,16 +220,14 @@ def outcomes(case: Case, data: Data, doubles: dict[str, Arithmetic]) -> Iterator
     spec = case.spec
     weights, x = draw_data(case, data, data.seed)
     _, other = draw_data(case, data, data.seed + 2)
-    target = trace(spec, weights, exact_input(x))
-    told = int(np.count_nonzero(run(spec, weights, other.astype(np.float64)) != target.value))
+    direct, transformed = (
+        trace(spec, weights, exact_input(x, direct=how)) for how in (True, False)
+    )
+    told = int(np.count_nonzero(run(spec, weights, other.astype(np.float64)) != direct.value))
     judge = structure if data.exact else precision
     for name, double in doubles.items():
-        y = double(spec, weights, x)
-        if double.algorithm == "direct":
-            verdict: Any = judge(y, target)
-        else:
-            verdict = judge(y, target, transform_margin(spec, weights, x, "float32"))  # type: ignore[arg-type]
-        yield Outcome(name, double, data, verdict, told)
+        target = direct if double.algorithm == "direct" else transformed
+        yield Outcome(name, double, data, judge(double(spec, weights, x), target), told)
 
 
 # ---------------------------------------------------------------- the count
