@@ -47,7 +47,8 @@ def compare(
     """Judge a layer, a network or a weight file in every framework.
 
     Without an argument: the tutorial's layers, EfficientNet-Lite0 with its released weights on
-    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict is not ok: wrong, or not tested.
+    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict is not ok: wrong,
+    or not tested.
 
     With --layers, every layer is fed what its twin in the reference (or in --against) is fed, and
     the first whose own error is more than rounding is named. Two weight files of one network are
