@@ -221,7 +221,7 @@ def test_an_expected_module_that_errs_is_suspected() -> None:
     assert found.first is None
     assert found.suspect.path == "act"
     assert not found.ok
-    assert "the expected numpy itself errs at act (Activation)" in str(found)
+    assert "the expected numpy is itself wrong at act (Activation)" in str(found)
 
 
 def test_one_layer_alone() -> None:

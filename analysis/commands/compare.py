@@ -24,7 +24,7 @@ from impls.spec import Spec
 @click.command()
 @click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
 @click.argument("other", metavar="[FILE]", required=False)
-@click.option("--layers", is_flag=True, help="Layer by layer: which one errs by itself?")
+@click.option("--layers", is_flag=True, help="Layer by layer: which is the first that is wrong?")
 @click.option("--against", metavar="NAME", help="With --layers: a framework, not the reference.")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
