@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from analysis.cases import exact_shape, integer_case, real_case
-from analysis.parity import precision, structure
+from analysis.parity import Precision, Structure, precision, structure
 from analysis.rounding import exact_input, trace
 from impls.notation import to_line
 from impls.reference import run
@@ -128,16 +128,11 @@ def chosen_by(double: Arithmetic) -> set[str]:
 
 
 def concerns(double: Arithmetic, spec: Spec) -> bool:
-    """Whether each of the double's choices makes a difference to the spec.
-
-    Winograd and Fourier are of one layer alone: of several, nobody knows their margin.
-    """
-    match double.algorithm:
-        case "winograd":
-            return transforms.has_winograd(spec)
-        case "fft":
-            return transforms.has_fft(spec)
-    return chosen_by(double) <= choices_of(spec)
+    """Whether each of the double's choices makes a difference to the spec."""
+    has = {"winograd": transforms.has_winograd, "fft": transforms.has_fft}.get(double.algorithm)
+    if has is not None and not any(has(layer) for _, layer in walk(spec)):
+        return False
+    return chosen_by(double) - {"algorithm"} <= choices_of(spec)
 
 
 def narrowed(double: Arithmetic, spec: Spec) -> Arithmetic:
@@ -229,13 +224,13 @@ class Outcome(NamedTuple):
     double: str
     arithmetic: Arithmetic
     data: Data
-    verdict: Any
+    verdict: Structure | Precision
     entries: int  # that depend on the input
 
     @property
     def status(self) -> str:
         """One of "ok", "wrong" and "not tested"."""
-        return str(getattr(self.verdict, "status", "ok" if self.verdict.ok else "wrong"))
+        return self.verdict.status
 
 
 def outcomes(case: Case, data: Data, doubles: dict[str, Arithmetic]) -> Iterator[Outcome]:
