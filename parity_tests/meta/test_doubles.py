@@ -229,8 +229,9 @@ def test_a_seed_says_what_is_random() -> None:
     assert (y != dataclasses.replace(how, seed=2)(spec, weights, x)).any()
 
 
-def test_a_residual_adds_its_branches() -> None:
-    spec = Residual(Conv(3, 3, 3, padding="same"), Conv(3, 3, 1))
+@pytest.mark.parametrize("shortcut", [None, Conv(3, 3, 1)])
+def test_a_residual_adds_its_branches(shortcut: Spec | None) -> None:
+    spec = Residual(Conv(3, 3, 3, padding="same"), shortcut)
     weights, x = integer_case(spec, (1, 5, 6, 3), 0)
     np.testing.assert_array_equal(Arithmetic()(spec, weights, x), reference(spec, weights, x))
 
