@@ -419,7 +419,7 @@ class _ConvTranspose(_OwnKernel):
         *kernel_size, each_out, channels = self.kernel.shape
         by_group = (*kernel_size, each_out, self.groups, channels // self.groups)
         kernel_SOGI = ops.reshape(self.kernel, by_group)
-        for axis in range(self.rank):  # Keras 3.12 flips one axis at a time
+        for axis in range(self.rank):  # before Keras 3.14, one axis at a time
             kernel_SOGI = ops.flip(kernel_SOGI, axis)
         kernel_SIGO = ops.swapaxes(kernel_SOGI, -1, -3)
         kernel_SIO = ops.reshape(kernel_SIGO, (*kernel_size, -1, self.filters))

@@ -69,7 +69,8 @@ def shown(came: dict[str, Any]) -> str:
 
 def complaint(entry: Divergence, demonstration: Demonstration, came: dict[str, Any]) -> str:
     """What to do about an answer that is no longer the expected one; "" if it still is."""
-    if fits(demonstration.expected, came):
+    expected = demonstration.expected_here
+    if fits(expected, came):
         return ""
     others = [each.expected for each in entry.demonstrations if each is not demonstration]
     if "value" in came and came["value"] == plain(demonstration.right):
@@ -81,7 +82,7 @@ def complaint(entry: Divergence, demonstration: Demonstration, came: dict[str, A
     seen = ", ".join(f"{name} {version}" for name, version in entry.versions.items())
     return (
         f"{verdict} entry {entry.id} ({entry.title})\n"
-        f"  {demonstration.label} gave: {text_of(demonstration.expected)}\n"
+        f"  {demonstration.label} gave: {text_of(expected)}\n"
         f"  now it gives: {shown(came)}\n"
         f"  seen on {entry.date} with {seen}"
     )
