@@ -143,7 +143,7 @@ class Rounded:
                 value=value,
                 bound=zeros + margin,
                 noise=zeros,
-                own=zeros + margin,
+                own=zeros + margin / TRANSFORM,
                 unit=unit,
                 basis="measured" if transformed else "exact",
             )
@@ -153,7 +153,7 @@ class Rounded:
             value=value,
             bound=inherited + self.gamma(roundings) * magnitude + lost + margin,
             noise=zeros if self.exact else noise(self.disturbed) - value,
-            own=self.u * np.sqrt(variance()) + lost,
+            own=self.u * np.sqrt(variance()) + lost + margin / TRANSFORM,
             unit=unit,
             basis=self.rests_on("measured" if transformed else "proved"),
         )
@@ -381,11 +381,12 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
             noise=run(spec, weights, x.value + x.noise) - value,
             own=np.where(value == x.value, x.own + x.small, 0),
         )
-    steepest = max(1.0, spec.alpha or 0) if spec.alpha is not None else SLOPES[spec.function]
+    steepest = max(1.0, abs(spec.alpha or 0)) if spec.alpha is not None else SLOPES[spec.function]
     inherited = x.bound
     if spec.function == "softmax":  # every value of a position reaches every other
         inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
-    size = abs(x.value) + x.bound + abs(value) + 1  # 1: exp(x) - 1 and 1 + tanh(x) cancel
+    # exp(x) - 1 and 1 + tanh(x) cancel, at the size of 1 or of alpha
+    size = abs(x.value) + x.bound + abs(value) + max(1.0, abs(spec.alpha or 0))
     return dataclasses.replace(
         x,
         value=value,
