@@ -1,9 +1,10 @@
 """convparity: one declarative spec, one set of weights, three frameworks.
 
 Importing this imports no framework; each is imported when a module of it is first asked for.
+TensorFlow's import, by whomever, is preceded by triton's, where both are installed.
 """
 
-from impls import networks
+from impls import import_order, networks
 from impls.convert import apply, build, convert, describe, dump
 from impls.errors import (
     ConvparityError,
@@ -36,6 +37,8 @@ from impls.spec import (
     Spec,
 )
 from impls.weights import init_weights
+
+import_order.watch()
 
 __all__ = [
     "Activation",

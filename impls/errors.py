@@ -28,6 +28,10 @@ class FrameworkUnavailable(ConvparityError, ImportError):
     """A framework is not installed, or is older than convparity needs."""
 
 
+class ImportOrderWarning(UserWarning):
+    """Packages were imported in an order that takes something away; the message says what."""
+
+
 def one_of(what: str, name: object, known: Iterable[str]) -> str:
     """The message for an unknown name: repeats it, suggests the nearest, lists the known ones."""
     names = sorted(known)

@@ -100,12 +100,13 @@ ALLOWED = {
     "impls.networks": "impls.errors impls.spec impls.shapes impls.networks",
     "impls.layouts": "numpy",
     "impls.adapter": "impls.errors impls.spec impls.shapes impls.weights impls.layouts numpy",
+    "impls.import_order": "impls.errors",
     "impls.registry": "impls.errors impls.adapter",
     "impls.convert": "impls.spec impls.weights impls.registry numpy",
     "impls.files": "impls.errors impls.spec impls.shapes impls.weights impls.notation "
     "impls.networks impls.registry impls.pytorch.adapter numpy safetensors",
-    "impls": "impls.errors impls.spec impls.shapes impls.weights impls.reference impls.networks "
-    "impls.convert impls.files",
+    "impls": "impls.errors impls.import_order impls.spec impls.shapes impls.weights "
+    "impls.reference impls.networks impls.convert impls.files",
 }
 FOLDERS = {}  # framework -> the folder of its adapter, as a package
 for name, row in FRAMEWORKS.items():
