@@ -69,6 +69,11 @@ def test_every_direct_dependency_is_pinned_within_its_bounds():
         assert requirement.specifier.contains(pins[name]), f"{requirement} excludes {pins[name]}"
 
 
+def test_the_cuda_build_differs_in_torch_alone():
+    pins, cuda = _pins(), _pins("constraints-cuda-build.txt")
+    assert {name for name in pins | cuda if pins.get(name) != cuda.get(name)} == {"torch"}
+
+
 def test_no_pin_outlives_its_dependency():
     direct = {canonicalize_name(each.name) for each in _requirements()}
     # jaxlib holds jax's arithmetic, and a jax release accepts more than one of them.
