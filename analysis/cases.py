@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.rounding import UNIT_ROUNDOFF
+from analysis.rounding import UNIT_ROUNDOFF, exact_input, trace
 from impls.errors import SpecError
+from impls.reference import run
 from impls.shapes import Shape, output_shape, parameter_shapes
 from impls.spec import (
     Activation,
@@ -30,6 +31,7 @@ Case = tuple[Weights, np.ndarray]
 
 LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
 LIMIT = 7  # the largest magnitude of an input or a weight
+LIMITS = (LIMIT, LIMIT, LIMIT, LIMIT, 3, 2, 1)  # smaller ones, as rounding hides larger numbers
 
 
 def real_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
@@ -73,26 +75,55 @@ def _pooled_shapes(spec: Spec, shape: Shape) -> Iterator[Shape]:
 
 
 def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:
-    """Small integers for every input and weight, such that every partial sum is exact in ``dtype``.
+    """Small integers for every input and weight, such that sums of them are exact in ``dtype``.
 
     Then the order of summation cannot matter, and every framework must give the same bits. Layers
     in a row multiply: in a deep network the filters are thinned, each to as many taps as the
     layers still to come leave room for. BatchNorm gets a variance that makes ``variance + eps`` a
-    power of four, so that it too is exact. ``analysis.rounding.trace`` says whether it all is.
+    power of four: its root may be rounded, but not so far that another integer is as near.
+    ``analysis.rounding.trace`` says whether that holds; where it does not, smaller numbers are
+    drawn.
     """
-    rng = np.random.default_rng(seed)
-    x = rng.integers(-LIMIT, LIMIT, input_shape, endpoint=True)
+    shape, rung, retries = tuple(input_shape), 0, 0
+    deep = sum(isinstance(layer, LINEAR) for _, layer in walk(spec)) >= DEEP
+    while True:
+        # half of the integers that the dtype counts without a gap
+        budget = 0.5 / UNIT_ROUNDOFF[dtype] / 32**rung
+        seeds = [seed, retries] if retries else [seed]
+        case = _integers(spec, shape, seeds, budget, LIMITS[rung])
+        target = trace(spec, case[0], exact_input(case[1], dtype))
+        if target.untested.any() and rung + 1 < len(LIMITS):
+            rung += 1
+        elif deep and retries < 9 and _blind(spec, case, target.value):
+            retries += 1
+        else:
+            return case
+
+
+def _blind(spec: Spec, case: Case, y: np.ndarray) -> bool:
+    """The signal has died on the way: few outputs would change with the input."""
+    other = run(spec, case[0], -case[1].astype(np.float64))
+    return bool(np.count_nonzero(other != y) < y.size / 10)
+
+
+def _integers(spec: Spec, shape: Shape, seeds: list[int], budget: float, limit: int) -> Case:
+    rng = np.random.default_rng(seeds)
+    x = rng.integers(-limit, limit, shape, endpoint=True)
     left = sum(isinstance(layer, LINEAR) for _, layer in walk(spec))
-    budget = 0.5 / UNIT_ROUNDOFF[dtype]  # half of the integers that the dtype counts without a gap
-    weights = _Draw(rng, budget, left, LIMIT).draw(spec, tuple(input_shape))
+    weights = _Draw(rng, budget, left, limit).draw(spec, shape)
     return weights, x.astype(np.float32)
+
+
+DEEP = 8  # linear layers: from here on, the signal must be kept alive
 
 
 class _Draw:
     """Draws weights layer by layer, knowing how large the values have become (``size``)."""
 
-    def __init__(self, rng: np.random.Generator, budget: float, left: int, size: float) -> None:
-        self.rng, self.budget, self.left, self.size = rng, budget, left, size
+    def __init__(self, rng: np.random.Generator, budget: float, left: int, limit: int) -> None:
+        self.rng, self.budget, self.left, self.limit = rng, budget, left, limit
+        self.size: float = limit
+        self.deep = left >= DEEP
 
     def draw(self, spec: Spec, shape: Shape) -> Weights:
         if isinstance(spec, Residual):
@@ -140,11 +171,11 @@ class _Draw:
             weights = {"kernel": self._kernel(shapes["kernel"], filter_axes)}
         if spec.bias:
             weights["bias"] = self._integers(shapes["bias"])
-            self.size += LIMIT
+            self.size += self.limit
         return weights
 
     def _integers(self, shape: Shape) -> np.ndarray:
-        return self.rng.integers(-LIMIT, LIMIT, shape, endpoint=True).astype(np.float32)
+        return self.rng.integers(-self.limit, self.limit, shape, endpoint=True).astype(np.float32)
 
     def _kernel(self, shape: Shape, filter_axes: int) -> np.ndarray:
         """The last ``filter_axes`` tell the filters apart; over the others each one sums."""
@@ -153,8 +184,10 @@ class _Draw:
         growth = max(1, int((self.budget / self.size) ** (1 / self.left)))
         self.left -= 1
         if growth >= taps:  # every tap may be used, with magnitudes up to growth / taps
-            limit = min(LIMIT, growth // taps)
+            limit = min(self.limit, growth // taps)
             kernel = self.rng.integers(-limit, limit, (taps, *filters), endpoint=True)
+        elif self.deep:
+            kernel = self._dealt(taps, filters, growth)
         else:  # a few taps of +-1 in each filter, at random places
             sign = self.rng.choice([-1, 1, 1], (taps, *filters))
             rank = self.rng.random((taps, *filters)).argsort(axis=0).argsort(axis=0)
@@ -162,13 +195,30 @@ class _Draw:
         self.size *= max(1, int(abs(kernel).sum(axis=0).max()))
         return kernel.reshape(shape).astype(np.float32)
 
+    def _dealt(self, taps: int, filters: Shape, growth: int) -> np.ndarray:
+        """A few taps in each filter, dealt from a shuffled deck so that each input is read.
+
+        Most are +1: of sums with random signs, ReLU would leave little to the layers that follow.
+        """
+        made = math.prod(filters)
+        decks = [self.rng.permutation(taps) for _ in range(-(-made * growth // taps))]
+        hands = np.concatenate(decks)[: made * growth].reshape(made, growth)
+        kernel = np.zeros((taps, made))
+        kernel[hands, np.arange(made)[:, None]] = self.rng.choice([-1, *[1] * 9], hands.shape)
+        return kernel.reshape(taps, *filters)
+
     def _batch_norm(self, spec: BatchNorm) -> Weights:
         n = spec.num_features
         root = self.rng.choice([0.5, 1.0, 2.0] if spec.eps < 0.25 else [1.0, 2.0], n)
         mean, offset = self.rng.integers(-3, 3, n, endpoint=True), self.rng.integers(-2, 6, n)
+        sign = self.rng.choice([-1, 1, 1], n)
+        if self.deep:  # a scale of 1 and an offset near the mean keep the signal where ReLU6 is
+            offset, sign = mean + self.rng.integers(-1, 1, n, endpoint=True), np.ones(n)
+        elif self.limit < LIMIT:  # 16 bits: a scale of 1 too, and offsets that they tell apart
+            root, mean, offset = np.ones(n), np.sign(mean), np.sign(offset)
         self.size += 3 + 5
         return {
-            "scale": (root * self.rng.choice([-1, 1, 1], n)).astype(np.float32),
+            "scale": (root * sign).astype(np.float32),
             "offset": offset.astype(np.float32),
             "mean": mean.astype(np.float32),
             # float64, so that adding eps back gives the power of four exactly there too

@@ -184,12 +184,13 @@ def _explain(spec: Spec, seen: list[Observation], seconds: float) -> Diagnosis:
         given = [prediction(suspect.faulty, each.weights, each.x) for each in seen]
         if any(y is None for y in given) or all(map(same, given, unchanged)):  # type: ignore[arg-type]
             continue
-        if _all_explained(suspect, given, seen):
+        if _all_explained(suspect, given, seen, unchanged):
             found.append(suspect)
         telling.setdefault(_key(given), suspect)
     pairs, complete = 0, True
     if not found:
-        pairs, complete = _search_pairs(spec, shape, list(telling.values()), seen, found, end)
+        suspects = list(telling.values())
+        pairs, complete = _search_pairs(spec, shape, suspects, seen, unchanged, found, end)
     return Diagnosis(False, _answers(spec, shape, found), tried, pairs, complete)
 
 
@@ -198,6 +199,7 @@ def _search_pairs(
     shape: Shape,
     suspects: list[Suspect],
     seen: list[Observation],
+    unchanged: list[np.ndarray],
     found: list[Suspect],
     end: float,
 ) -> tuple[int, bool]:
@@ -215,20 +217,23 @@ def _search_pairs(
         if both is None:
             continue
         first = prediction(both.faulty, seen[0].weights, seen[0].x)
-        if first is None or not explains(both.faulty, first, seen[0]):
+        if first is None or not explains(both.faulty, first, seen[0], unchanged[0]):
             continue
         rest = [prediction(both.faulty, each.weights, each.x) for each in seen[1:]]
-        if _all_explained(both, [first, *rest], seen):
+        if _all_explained(both, [first, *rest], seen, unchanged):
             found.append(both)
     return tried, True
 
 
 def _all_explained(
-    suspect: Suspect, given: list[np.ndarray | None], seen: list[Observation]
+    suspect: Suspect,
+    given: list[np.ndarray | None],
+    seen: list[Observation],
+    unchanged: list[np.ndarray],
 ) -> bool:
     return all(
-        y is not None and explains(suspect.faulty, y, each)
-        for y, each in zip(given, seen, strict=True)
+        y is not None and explains(suspect.faulty, y, each, correct)
+        for y, each, correct in zip(given, seen, unchanged, strict=True)
     )
 
 

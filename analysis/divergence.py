@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from analysis.cases import LIMIT
-from analysis.filters import LINEAR
-from analysis.judging import precision, structure, transform_margin
+from analysis.judging import precision, structure
 from analysis.layer_verdict import Divergence, LayerVerdict
 from analysis.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
 from analysis.twins import Node, Pair, align, read
@@ -107,7 +106,7 @@ class _Walk:
         expected, module, spec = pair.expected, pair.module, _known(pair.expected)
         weights = {name: round_to(w, self.dtype) for name, w in expected.weights().items()}
         difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
-        target = trace(spec, weights, exact_input(x, self.dtype))
+        target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
         right, own = expected.forward(x), _attempt(module, x)
         y = own if drifted is x or drifted is None else _attempt(module, drifted)
         integers = round_to(self.rng.integers(-LIMIT, LIMIT, x.shape, endpoint=True), self.dtype)
@@ -146,17 +145,12 @@ class _Walk:
     ) -> Structure | Precision:
         """Bit equality where nothing is rounded, else the bound and the size of the error."""
         if target is None:
-            target = trace(spec, weights, exact_input(x, self.dtype))
+            target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
         if isinstance(output, str):
             return Structure(0, target.value.size, 0.0, output)
         if target.exact:
             return structure(output, target)
-        margin: np.ndarray | float = 0.0
-        if not self.direct:
-            margin = math.inf  # of several layers it is not known
-            if isinstance(spec, LINEAR):
-                margin = transform_margin(spec, weights, x, self.dtype)
-        return precision(output, target, margin)
+        return precision(output, target)
 
     def _weights(self, pair: Pair, weights: Weights) -> tuple[str | None, bool]:
         """How the weights differ, and whether by no more than a unit in the last place."""

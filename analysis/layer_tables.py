@@ -1,5 +1,6 @@
 """The table of two networks, layer by layer."""
 
+from rich.markup import escape
 from rich.table import Table
 
 from analysis import tables
@@ -9,21 +10,17 @@ STYLES = {"ok": "green", "inherited": "yellow", "WRONG": "red", "twin WRONG": "r
 
 
 def divergence_table(found: Divergence) -> Table:
-    """Each layer's own error and what it inherited; the first divergence stands out."""
-    columns = ("layer", "kind", "own error", "bits", "inherited", "apart")
-    shown = tables.table(
-        f"{found.module} against {found.expected}", *columns, "verdict", text=("kind", "verdict")
-    )
-    shown.columns[0].no_wrap = False
+    """Each layer's own error and the one it inherited; the first divergence stands out."""
+    columns = ("layer", "own error", "bits", "inherited error", "verdict")
+    title = f"{found.module} against {found.expected}"
+    shown = tables.table(title, *columns, text=("layer", "verdict"))
     for layer in found.layers:
         bits = layer.effective_bits
         shown.add_row(
-            layer.name,
-            layer.kind,
+            f"{escape(layer.name)} [dim]{layer.kind}[/]",
             _error(layer.own_error),
             ("exact" if layer.own.ok else "") if bits is None else f"{bits:.1f}",
             _error(layer.inherited),
-            _error(layer.drift),
             f"[{STYLES[layer.state]}]{layer.state}[/]",
             style="bold" if layer is found.first else None,
         )

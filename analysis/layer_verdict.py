@@ -131,12 +131,12 @@ class Divergence:
             parts.append(f"{pair}: first divergence at {where}: {self.first.findings}")
         if self.suspect is not None:
             where = f"{self.suspect.path or 'the whole'} ({self.suspect.kind})"
-            parts.append(f"{pair}: the expected {self.expected} itself errs at {where}")
+            parts.append(f"{pair}: the expected {self.expected} is itself wrong at {where}")
         if parts:
             return "; ".join(parts)
         last = self.layers[-1].drift
-        drift = "" if last is None else f", {last:.1e} apart at the end"
-        return f"{pair}: no divergence: {len(self.layers)} layers err by rounding alone{drift}"
+        outputs = "" if last is None else f", the outputs by at most {last:.1e}"
+        return f"{pair}: no divergence: {len(self.layers)} layers differ by rounding alone{outputs}"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""

@@ -17,7 +17,7 @@ from analysis import probes
 from analysis.cases import exact_shape, integer_case, real_case
 from analysis.divergence import first_divergence
 from analysis.filters import LINEAR, Linear
-from analysis.judging import precision, structure, transform_margin
+from analysis.judging import precision, structure
 from analysis.rounding import Rounded, exact_input, round_to, trace
 from analysis.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from impls import registry
@@ -149,7 +149,13 @@ def _black_box(y: np.ndarray, dtype: str) -> Rounded:
     integral = target.unit == 1 and float(np.max(abs(finite), initial=0)) * target.u < 1
     slack = 0.0 if integral else SCALE_LIMIT * rounding
     shape = target.value.shape
-    return replace(target, bound=np.full(shape, slack), own=np.full(shape, rounding))
+    return replace(
+        target,
+        bound=np.full(shape, slack),
+        own=np.full(shape, rounding),
+        unit=1.0 if integral else None,
+        basis="exact" if integral else "measured",
+    )
 
 
 class _Exam:
@@ -175,12 +181,12 @@ class _Exam:
             round_to(drawn_x if x is None else np.asarray(x), dtype),
         )
         self.targets = [
-            trace(spec, w, exact_input(each, dtype)) for w, each in (self.exact, self.real)
+            trace(spec, w, exact_input(each, dtype, direct)) for w, each in (self.exact, self.real)
         ]
         self.probes = [
             (case, layer, path)
             for path, layer, layer_shape in _probed(spec, shape)
-            if dtype in probes.SIGNIFICAND
+            if dtype in probes.PROBED
             for case in probes.cases(layer, layer_shape, seed, dtype)
         ]
 
@@ -191,8 +197,8 @@ class _Exam:
             name,
             device,
             self.dtype,
-            structure(on_integers, self.targets[0], self._margin(self.exact)),
-            precision(on_reals, self.targets[1], self._margin(self.real)),
+            structure(on_integers, self.targets[0]),
+            precision(on_reals, self.targets[1]),
             tuple(
                 probes.outcome(
                     case, layer, path, candidate(layer, case.weights, case.x), self.direct
@@ -200,14 +206,6 @@ class _Exam:
                 for case, layer, path in self.probes
             ),
         )
-
-    def _margin(self, case: tuple[Arrays, np.ndarray]) -> np.ndarray | float:
-        """What a transform may add to each output's error; of several layers it is not known."""
-        if self.direct:
-            return 0.0
-        if not isinstance(self.spec, LINEAR):
-            return math.inf
-        return transform_margin(self.spec, *case, self.dtype)
 
 
 def _built(adapter: Adapter, device: str, dtype: str) -> Candidate:

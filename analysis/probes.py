@@ -22,13 +22,14 @@ from typing import NamedTuple
 import numpy as np
 
 from analysis.filters import Linear, filters_shape, tap_sources, to_kernel
-from analysis.rounding import UNIT_ROUNDOFF
+from analysis.rounding import UNIT_ROUNDOFF, round_to
 from impls.reference import run
 from impls.shapes import Shape, parameter_shapes
 from impls.weights import Weights
 
 # Significand bits, with the hidden one; float16 has those of tf32 and a smaller range.
 SIGNIFICAND = {"float64": 53, "float32": 24, "tf32": 11, "bfloat16": 8}
+PROBED = ("float32", "float64")  # the dtypes that hold what the probes are made of
 LARGE = 2.0**20
 SHORT_X, SHORT_W = 1 + 5 / 128, 1 + 11 / 128  # 55 / 2**14 remains below the eighth bit
 NEXT_W = SHORT_W - 1 / 128
@@ -103,7 +104,11 @@ def cases(layer: Linear, input_shape: Shape, seed: int, dtype: str) -> Iterator[
         if layer.bias:
             weights["bias"] = np.zeros(out)
         return ProbeCase(
-            name, {k: w.astype(dtype) for k, w in weights.items()}, x.astype(dtype), unit, limit
+            name,
+            {k: round_to(w, dtype) for k, w in weights.items()},
+            round_to(x, dtype),
+            unit,
+            limit,
         )
 
     def single(tap: np.ndarray) -> np.ndarray:
@@ -115,7 +120,7 @@ def cases(layer: Linear, input_shape: Shape, seed: int, dtype: str) -> Iterator[
     if layer.bias:
         none = np.zeros(input_shape)
         probe = case("bias", single(full_mantissa(rng, (out,), dtype)), none, u, 0)
-        bias = full_mantissa(rng, parameter_shapes(layer)["bias"], dtype).astype(dtype)
+        bias = round_to(full_mantissa(rng, parameter_shapes(layer)["bias"], dtype), dtype)
         yield probe._replace(weights=probe.weights | {"bias": bias})
     if not live.size:
         return

@@ -4,7 +4,12 @@ Beside each value go three measures of its error. ``bound`` is what no order of 
 (Higham, Accuracy and Stability of Numerical Algorithms, ch. 3-4); over many layers it grows
 beyond all use. ``scale`` is the size of the error if roundings were independent: known for the last
 layer, and for those before it a sample, carried through the network in float64. ``unit`` is the
-power of two that divides every value, as long as nothing has been rounded at all.
+power of two that divides every exact value: what is computed must lie nearer to the right multiple
+of it than to any other.
+
+Sums and products of small integers are not rounded at all, in any order, and stay ``exact``. No
+other function is taken to be exact anywhere, not even at handy points: a reciprocal root of 4 is
+0.5 on one processor and 0.49999994 on another.
 """
 
 import dataclasses
@@ -15,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.filters import to_filters
 from impls.reference import child_weights, pool_counts, run
 from impls.shapes import Shape
 from impls.spec import (
@@ -47,6 +53,17 @@ SMALLEST_NORMAL = {
     "bfloat16": 2.0**-126,
 }
 
+# Measured margins, in units of u. A square root, its reciprocal and a quotient are correctly
+# rounded by IEEE 754, but libraries replace them by approximations: TensorFlow's reciprocal root
+# was seen to be off by 2.
+ROOT = 12
+# What Winograd and FFT may add to a direct sum's error, as a multiple of u M
+TRANSFORM = 64
+
+# What a bound rests on. "proved" is said of sums, products, means and norms; "measured" where a
+# library's elementary function, or a transform, has a margin that was measured.
+BASES = ("exact", "proved", "measured")
+
 
 @dataclasses.dataclass(frozen=True)
 class Rounded:
@@ -56,8 +73,10 @@ class Rounded:
     bound: np.ndarray  # |computed - value| is at most this, for any order of summation
     noise: np.ndarray  # a sample of the error that independent roundings of earlier layers give
     own: np.ndarray  # the standard deviation of the last layer's roundings
-    unit: float | None  # every value is a multiple of it and none was rounded; None: some were
+    unit: float | None  # every exact value is a multiple of it; None: of no power of two
+    basis: str  # one of BASES; "exact" where nothing was rounded so far
     dtype: str
+    direct: bool  # sums are taken as they stand, without a transform such as Winograd's
     rng: np.random.Generator
 
     @property
@@ -73,7 +92,26 @@ class Rounded:
     @property
     def exact(self) -> bool:
         """Nothing was rounded so far."""
-        return self.unit is not None
+        return self.basis == "exact"
+
+    @property
+    def untested(self) -> np.ndarray:
+        """Where the bound is not below half a unit, so that rounding could hide a fault.
+
+        Where no unit is known, an integer, or the size of the values, stands for it.
+        """
+        unit = max(1.0, rms(self.value)) if self.unit is None else self.unit
+        return ~(self.bound < unit / 2)
+
+    @property
+    def small(self) -> np.ndarray:
+        """What is lost where subnormal numbers are read as zeros."""
+        size = abs(self.value)
+        return np.where(size < self.tiny, size, 0)
+
+    def rests_on(self, basis: str) -> str:
+        """The weaker of the bases of this value and of its next layer."""
+        return max(self.basis, basis, key=BASES.index)
 
     def then(
         self,
@@ -83,39 +121,57 @@ class Rounded:
         inherited: np.ndarray,
         noise: Callable[[np.ndarray], np.ndarray],
         variance: Callable[[], np.ndarray],
-        roundings: int,
+        roundings: int | np.ndarray,
         unit: float | None,
+        margin: np.ndarray | float = 0.0,
+        flushed: np.ndarray | float = 0.0,
+        rounds: bool = False,
     ) -> "Rounded":
         """The output of a layer that sums terms of ``magnitude`` in all, rounding each so often.
 
         ``noise`` is the layer as a function of its input; ``variance`` is the sum of the squares
         of its terms. Neither is asked where sums of multiples of ``unit`` are never rounded.
+        ``margin`` is what a transform may add to the error, and ``flushed`` what is lost where
+        subnormal numbers count as zeros. A layer with a root or a quotient ``rounds`` always.
         """
         zeros = np.zeros(value.shape)
-        if unit is not None and np.max(magnitude, initial=0) * self.u <= unit:
+        transformed = bool(np.any(margin))
+        fits = unit is not None and bool(np.max(magnitude, initial=0) * self.u <= unit)
+        if self.exact and fits and not rounds:
             return dataclasses.replace(
-                self, value=value, bound=zeros, noise=zeros, own=zeros, unit=unit
+                self,
+                value=value,
+                bound=zeros + margin,
+                noise=zeros,
+                own=zeros + margin / TRANSFORM,
+                unit=unit,
+                basis="measured" if transformed else "exact",
             )
+        lost = roundings * self.tiny + flushed
         return dataclasses.replace(
             self,
             value=value,
-            bound=inherited
-            + self.gamma(roundings) * magnitude
-            + roundings * SMALLEST_NORMAL[self.dtype],
+            bound=inherited + self.gamma(roundings) * magnitude + lost + margin,
             noise=zeros if self.exact else noise(self.disturbed) - value,
-            own=self.u * np.sqrt(variance()),
-            unit=None,
+            own=self.u * np.sqrt(variance()) + lost + margin / TRANSFORM,
+            unit=unit,
+            basis=self.rests_on("measured" if transformed else "proved"),
         )
 
-    def gamma(self, roundings: int) -> float:
+    def gamma(self, roundings: int | np.ndarray) -> np.ndarray:
         """The relative error of so many roundings in a row, at most (Higham, lemma 3.1)."""
-        slip = roundings * self.u
-        return slip / (1 - slip) if slip < 1 else math.inf
+        slip = np.asarray(roundings) * self.u
+        return np.where(slip < 1, slip / np.where(slip < 1, 1 - slip, 1), np.inf)
 
     @property
     def u(self) -> float:
         """The unit roundoff: half the distance from 1 to the next number."""
         return UNIT_ROUNDOFF[self.dtype]
+
+    @property
+    def tiny(self) -> float:
+        """The smallest normal number: what a result below it may lose."""
+        return SMALLEST_NORMAL[self.dtype]
 
 
 def round_to(array: np.ndarray, dtype: str) -> np.ndarray:
@@ -127,22 +183,30 @@ def round_to(array: np.ndarray, dtype: str) -> np.ndarray:
     return ((bits + 0x7FFF + even) & np.uint32(0xFFFF0000)).view(np.float32)
 
 
-def exact_input(x: np.ndarray, dtype: str = "float32") -> Rounded:
+def rms(array: np.ndarray) -> float:
+    """The root mean square of the finite entries; 0 of none."""
+    finite = np.isfinite(array)
+    return math.sqrt(np.mean(array**2, where=finite)) if finite.any() else 0.0
+
+
+def exact_input(x: np.ndarray, dtype: str = "float32", direct: bool = True) -> Rounded:
     """An input that is what it is: no error yet."""
     value = np.asarray(x, dtype=np.float64)
     none = np.zeros(value.shape)
-    unit = common_unit(value) or 0.0  # 0: not rounded either, but no sum of them is exact
     rng = np.random.default_rng(0)  # the same sample every time
-    return Rounded(value, none, none, none, unit, dtype, rng)
+    return Rounded(value, none, none, none, common_unit(value), "exact", dtype, direct, rng)
 
 
 def common_unit(*arrays: np.ndarray) -> float | None:
     """The largest power of two, at most 1, that divides every entry; None below 2**-30."""
-    for exponent in range(31):
-        scaled = [np.asarray(array, dtype=np.float64) * 2.0**exponent for array in arrays]
-        if all((each == np.rint(each)).all() for each in scaled):
-            return 2.0**-exponent
-    return None
+
+    def divides(exponent: int) -> bool:
+        scaled = (np.asarray(array, dtype=np.float64) * 2.0**exponent for array in arrays)
+        return all(bool((each == np.rint(each)).all()) for each in scaled)
+
+    if not divides(30):  # real numbers, at once
+        return None
+    return 2.0 ** -next(exponent for exponent in range(31) if divides(exponent))
 
 
 def _times(a: float | None, b: float | None) -> float | None:
@@ -174,9 +238,40 @@ def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
         inherited=_zeros_or(x.bound, value, lambda: through(abs(kernel), x.bound)),
         noise=lambda disturbed: through(kernel, disturbed) + bias,
         variance=lambda: through(kernel**2, x.value**2) + bias**2,
-        roundings=_taps(spec) + 2,
+        # a tap of 0 adds nothing, whatever the order
+        roundings=np.count_nonzero(to_filters(spec, kernel), axis=(0, 1)) + 2,
         unit=_times(x.unit, common_unit(kernel, bias)),
+        margin=0.0 if x.direct else transform_margin(spec, weights, abs(x.value) + x.bound, x.u),
+        flushed=_flushed(x, kernel, through),
     )
+
+
+def _flushed(
+    x: Rounded, kernel: np.ndarray, through: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray | float:
+    """What a linear layer loses where subnormal inputs and taps count as zeros."""
+    taps = np.where(abs(kernel) < x.tiny, abs(kernel), 0)
+    lost: np.ndarray | float = 0.0
+    if (small := x.small).any():
+        lost = lost + through(abs(kernel), small)
+    if taps.any():
+        lost = lost + through(taps, abs(x.value) + x.bound)
+    return lost
+
+
+def transform_margin(spec: Any, weights: Arrays, size: np.ndarray, u: float) -> np.ndarray:
+    """64 u M for each output channel, where M sums max|x| sum|w| over its input channels, and |b|.
+
+    ``size`` is |x|. Winograd and FFT mix all the pixels of a channel, so that the largest one
+    counts everywhere.
+    """
+    filters = abs(to_filters(spec, weights["kernel"].astype(np.float64))).sum(axis=0)
+    channels = filters.shape[0]
+    grouped = size.reshape(-1, size.shape[-1]).max(axis=0).reshape(-1, channels)
+    most = np.einsum("gc,cgo->go", grouped, filters.reshape(channels, len(grouped), -1)).ravel()
+    if spec.bias:
+        most = most + abs(weights["bias"].astype(np.float64))
+    return np.asarray(TRANSFORM * u * most)
 
 
 def _zeros_or(
@@ -185,43 +280,28 @@ def _zeros_or(
     return otherwise() if bound.any() else np.zeros(like.shape)
 
 
-def _taps(spec: Conv | ConvTranspose | DepthwiseConv | Dense) -> int:
-    match spec:
-        case Conv() | ConvTranspose():
-            return math.prod(spec.kernel_size) * spec.in_channels // spec.groups
-        case DepthwiseConv():
-            return math.prod(spec.kernel_size)
-        case Dense():
-            return spec.in_features
-
-
 @trace.register
 def _(spec: BatchNorm, weights: Arrays, x: Rounded) -> Rounded:
     value = run(spec, weights, x.value)
     names = ("scale", "offset", "mean", "variance")
     scale, offset, mean, variance = (weights[name].astype(np.float64) for name in names)
-    factor = scale / np.sqrt(variance + spec.eps)
-    roots_exact = all(
-        np.all(np.frexp(root)[0] == 0.5)  # a power of two, in the dtype's own arithmetic too
-        for root in (np.sqrt(variance + spec.eps), np.sqrt(_sum_in(x.dtype, variance, spec.eps)))
-    )
+    spread = variance + spec.eps
+    factor = scale / np.sqrt(spread)
+    small = x.tiny * (1 + abs(factor) + (abs(x.value) + abs(mean)) / np.sqrt(spread))
+    # a framework may subtract the mean first, or fold it into the offset: this bounds both
+    magnitude = abs(factor) * (abs(x.value) + x.bound + abs(mean)) + abs(offset)
     return x.then(
         value,
-        # a framework may subtract the mean first, or fold it into the offset: this bounds both
-        abs(factor) * (abs(x.value) + x.bound + abs(mean)) + abs(offset),
+        magnitude,
         inherited=abs(factor) * x.bound,
         noise=lambda disturbed: run(spec, weights, disturbed),
         variance=lambda: factor**2 * (x.value**2 + mean**2) + offset**2,
-        roundings=12,  # sum, root (rsqrt may err by 2 ulp), quotient, product, affine map
-        unit=_times(x.unit, common_unit(factor, factor * mean, offset, mean))
-        if roots_exact
-        else None,
+        roundings=ROOT + 6,  # variance, sum, root, its product, affine map
+        unit=_times(x.unit, common_unit(factor, factor * mean, offset, mean)),
+        # the last term: 16 bits do not hold every eps
+        flushed=abs(factor) * x.small + small + magnitude * x.tiny / spread,
+        rounds=True,
     )
-
-
-def _sum_in(dtype: str, variance: np.ndarray, eps: float) -> np.ndarray:
-    kind = np.dtype("float32" if dtype == "bfloat16" else dtype).type
-    return (variance.astype(kind) + kind(eps)).astype(np.float64)
 
 
 @trace.register(LayerNorm)
@@ -235,10 +315,10 @@ def _(spec: LayerNorm | GroupNorm, weights: Arrays, x: Rounded) -> Rounded:
     spread = mean(centred**2) + spec.eps
     # the mean, then the deviations, their squares, and what remains of them under the root
     of_mean = mean(x.bound) + x.gamma(n + 2) * mean(abs(x.value) + x.bound)
-    of_centred = x.bound + of_mean + x.u * (centred + x.bound + of_mean)
+    of_centred = x.bound + of_mean + x.u * (centred + x.bound + of_mean) + 2 * x.tiny
     of_squares = mean(2 * centred * of_centred + of_centred**2)
     of_spread = of_squares + x.gamma(n + 4) * mean((centred + of_centred) ** 2)
-    of_root = of_spread / spread + 8 * x.u  # relative; rsqrt may err by 2 ulp
+    of_root = (of_spread + x.tiny) / spread + (ROOT + 4) * x.u  # relative
     normal = centred / np.sqrt(spread)
     # a framework may fold the mean into the offset, and so round x and the mean at full size
     folded = 8 * x.u * (abs(x.value) + x.bound + abs(centre)) / np.sqrt(spread)
@@ -249,10 +329,12 @@ def _(spec: LayerNorm | GroupNorm, weights: Arrays, x: Rounded) -> Rounded:
     return dataclasses.replace(
         x,
         value=value,
-        bound=scale * error + 4 * x.u * (scale * normal + offset) + 8 * SMALLEST_NORMAL[x.dtype],
+        bound=scale * error + 4 * x.u * (scale * normal + offset) + 8 * x.tiny * (1 + normal),
         noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
-        own=x.u * np.sqrt(scale**2 * terms / spread + offset**2),
+        own=x.u * np.sqrt(scale**2 * terms / spread + offset**2)
+        + x.tiny * (1 + scale / np.sqrt(spread)),
         unit=None,
+        basis=x.rests_on("proved"),
     )
 
 
@@ -284,7 +366,7 @@ SLOPES = {  # the steepest slope of each function; its errors grow by no more
     "softmax": 2.0,
     "tanh": 1.0,
 }
-LIBRARY = 16  # roundings inside a library's elementary function and around it: a measured margin
+LIBRARY = 16  # u, for a library's elementary function: a measured margin; 3 at most were seen
 
 
 @trace.register
@@ -295,33 +377,32 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
         return dataclasses.replace(
             x,
             value=value,
-            bound=np.where(passes, x.bound, 0),
+            bound=np.where(passes, x.bound + x.small, 0),
             noise=run(spec, weights, x.value + x.noise) - value,
-            own=np.where(value == x.value, x.own, 0),
+            own=np.where(value == x.value, x.own + x.small, 0),
         )
-    steepest = max(1.0, spec.alpha or 0) if spec.alpha is not None else SLOPES[spec.function]
+    steepest = max(1.0, abs(spec.alpha or 0)) if spec.alpha is not None else SLOPES[spec.function]
     inherited = x.bound
     if spec.function == "softmax":  # every value of a position reaches every other
         inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
-    size = abs(x.value) + x.bound + abs(value) + 1  # 1: exp(x) - 1 and 1 + tanh(x) cancel
+    # exp(x) - 1 and 1 + tanh(x) cancel, at the size of 1 or of alpha
+    size = abs(x.value) + x.bound + abs(value) + max(1.0, abs(spec.alpha or 0))
     return dataclasses.replace(
         x,
         value=value,
         bound=steepest * inherited + LIBRARY * x.u * size,
         noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
-        own=x.u * np.hypot(x.value, value),
+        own=x.u * size + x.tiny,
         unit=None,
+        basis="measured",
     )
 
 
-@trace.register
-def _(spec: Dropout, weights: Arrays, x: Rounded) -> Rounded:
-    return x
-
-
-@trace.register
-def _(spec: Flatten, weights: Arrays, x: Rounded) -> Rounded:
-    value, bound, noise, own = (run(spec, {}, a) for a in (x.value, x.bound, x.noise, x.own))
+@trace.register(Dropout)
+@trace.register(Flatten)
+def _(spec: Dropout | Flatten, weights: Arrays, x: Rounded) -> Rounded:
+    parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
+    value, bound, noise, own = (run(spec, {}, part) for part in parts)
     return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)
 
 
@@ -331,9 +412,9 @@ def _(spec: MaxPool, weights: Arrays, x: Rounded) -> Rounded:
     return dataclasses.replace(
         x,
         value=value,
-        bound=run(spec, weights, x.bound),
+        bound=run(spec, weights, x.bound + x.small),
         noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
-        own=np.zeros(value.shape),
+        own=run(spec, weights, x.small),
     )
 
 
@@ -360,8 +441,10 @@ def _mean(spec: AvgPool | GlobalAvgPool, x: Rounded, counts: np.ndarray) -> Roun
         inherited=run(spec, {}, x.bound),
         noise=lambda disturbed: run(spec, {}, disturbed),
         variance=lambda: run(spec, {}, x.value**2) / counts,
-        roundings=3 if exact_sums else most + 2,  # the reciprocal, and the product with it
-        unit=_times(x.unit, 1 / most) if exact_sums and powers else None,
+        roundings=ROOT + 2 + (0 if exact_sums else most),  # the reciprocal, the product with it
+        unit=_times(x.unit, 1 / most) if powers else None,
+        flushed=run(spec, {}, x.small),
+        rounds=True,
     )
 
 
@@ -387,14 +470,16 @@ def _(spec: Residual, weights: Arrays, x: Rounded) -> Rounded:
         bound=bound,
         noise=body.noise + across.noise,
         own=np.hypot(body.own, across.own),
-        unit=min(body.unit, across.unit) if body.exact and across.exact else None,  # type: ignore[type-var]
+        basis=body.rests_on(across.basis),
     )
+    units = (body.unit, across.unit)
     return both.then(
         value,
-        abs(value) + bound if not both.exact else abs(body.value) + abs(across.value),
+        abs(body.value) + abs(across.value) if both.exact else abs(value) + bound,
         inherited=bound,
         noise=lambda disturbed: disturbed,
         variance=lambda: value**2,
         roundings=1,
-        unit=both.unit,
+        unit=None if None in units else min(units),  # type: ignore[type-var]
+        flushed=2 * x.tiny,
     )

@@ -1,7 +1,9 @@
 """What each framework supports, found out by running it: the table of the README.
 
-A cell is "exact" where the framework gives the reference's bits on integers, "within rounding"
-where a layer cannot but round and the proved bound holds, "refused" with a reason below the table.
+A cell is "exact" where the framework gives the reference's bits on integers. What takes a root, a
+mean or an elementary function may round even there: it is "within proved bound" (sums, products,
+means and norms) or "within measured margin" (the functions of a library). Which of them, the spec
+says and not the machine. "refused" has its reason below the table.
 """
 
 import re
@@ -42,6 +44,7 @@ ROWS = {
     "sigmoid, hard_sigmoid, hard_swish": "sigmoid {size} c4 | hard_sigmoid | hard_swish",
     "softplus, softmax": "softplus {size} c4 | softmax",
 }
+CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}
 POWERS = {1: "w4", 2: "hw4x2", 3: "dhw4x2x2"}
 SIZED = re.compile("(k|s|d|p|op)([0-9:]+(?:x[0-9:]+)+)")
@@ -74,8 +77,8 @@ def cell(row: str, rank: int, framework: str) -> str:
     except UnsupportedError:
         return "refused"
     if not verdict.ok:
-        return "WRONG"
-    return "exact" if verdict.structure.slack == 0 else "within rounding"
+        return verdict.status.replace("wrong", "WRONG")
+    return CELLS[verdict.structure.basis]
 
 
 def table(frameworks: Iterable[str] = tuple(registry.FRAMEWORKS)) -> Iterator[str]:

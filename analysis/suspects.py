@@ -119,15 +119,30 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
 
 
-def explains(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> bool:
-    """The wrong output is the one that was seen, up to rounding where something is rounded."""
+def explains(faulty: Faulty, predicted: np.ndarray, seen: Observation, correct: np.ndarray) -> bool:
+    """The wrong output is the one that was seen, up to rounding where something is rounded.
+
+    Then it must be nearer to what was seen than the correct output is: a fault as small as rounding
+    would explain anything.
+    """
     if same(predicted, seen.y):
         return True
+    if not _distance(predicted, seen.y) < _distance(correct, seen.y):
+        return False
     if predicted.shape != seen.y.shape or predicted.dtype != seen.y.dtype:
         return False
     with np.errstate(all="ignore"):
         target = _target(faulty, predicted, seen)
         return bool(target.bound.any()) and precision(seen.y, target).ok
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    """The root of the summed squares of what is finite; infinite between different shapes."""
+    if a.shape != b.shape:
+        return np.inf
+    with np.errstate(all="ignore"):
+        gap = a.astype(np.float64) - b
+        return float(np.sqrt(np.sum(gap**2, where=np.isfinite(gap))))
 
 
 def _target(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> Rounded:

@@ -3,17 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from rich.console import RenderableType
 from rich.table import Table
 
 from analysis import tables, tour
 from analysis.cost import total_cost
-from analysis.tables import shape_text, table
+from analysis.tables import Part, shape_text, table
 
 Data = Mapping[str, Any]
 
 
-def tutorial(data: Data) -> Iterator[RenderableType]:
+def tutorial(data: Data) -> Iterator[Part]:
     """The tutorial's figures, and where they are right."""
     costs = {title: total_cost(spec, tour.TUTORIAL_INPUT) for title, spec in tour.LAYERS.items()}
     yield tables.learnables_table(costs)
@@ -38,26 +37,28 @@ def tutorial(data: Data) -> Iterator[RenderableType]:
     )
 
 
-def photograph(data: Data) -> Iterator[RenderableType]:
+def photograph(data: Data) -> Iterator[Part]:
     """Both verdicts of both layers."""
-    title = f"Parity of both layers; precision on a photograph ({data['photograph']})"
-    yield tables.verdicts_table(title, data["verdicts"])
+    for layer, verdicts in data["verdicts"].items():
+        title = f"Parity of the {layer} layer; precision on a photograph ({data['photograph']})"
+        yield tables.verdicts_table(title, verdicts)
 
 
-def classify(data: Data) -> Iterator[RenderableType]:
+def classify(data: Data) -> Iterator[Part]:
     """What EfficientNet-Lite0 sees in each framework, and with the wrong padding."""
     yield photographs_table(data["photographs"])
     yield agreement_table(data["frameworks"])
     yield symmetric_table(data["photographs"], data["symmetric_padding"])
 
 
-def mobilenet(data: Data) -> Iterator[RenderableType]:
+def mobilenet(data: Data) -> Iterator[Part]:
     """MobileNetV1's counts and verdicts."""
     yield paper_table(data["rows"])
-    yield tables.verdicts_table("Parity of MobileNetV1", {"1.0 MobileNet-224": data["verdicts"]})
+    yield _reported(data["rows"])
+    yield tables.verdicts_table("Parity of 1.0 MobileNet-224", data["verdicts"])
 
 
-CHAPTERS: dict[str, Callable[[Data], Iterator[RenderableType]]] = {
+CHAPTERS: dict[str, Callable[[Data], Iterator[Part]]] = {
     "tutorial": tutorial,
     "photograph": photograph,
     "efficientnet_lite0": classify,
@@ -101,7 +102,11 @@ def photographs_table(photographs: Data) -> Table:
 def agreement_table(frameworks: Data) -> Table:
     """How far each framework's logits are from float64, and how long one photograph takes."""
     columns = ("framework", "learnables", "largest logit error", "of independent roundings")
-    shown = table("Against float64", *columns, "bits", "time")
+    title = (
+        "Against float64; the time is that of one photograph, "
+        f"the median of {tour.REPEATS} runs after a warm-up"
+    )
+    shown = table(title, *columns, "bits", "time")
     for name, row in frameworks.items():
         shown.add_row(
             name,
@@ -117,7 +122,7 @@ def agreement_table(frameworks: Data) -> Table:
 def symmetric_table(photographs: Data, wrong: Data) -> Table:
     """The first class with TensorFlow's padding, and with k // 2 on both sides."""
     title = '"same" as k // 2 on both sides: no shape and no count changes, and nothing warns'
-    columns = ("photograph", "right padding", "symmetric padding", "frameworks")
+    columns = ("photograph", "right padding", "symmetric padding", "in")
     shown = table(title, *columns, text=columns)
     for photo, rows in photographs.items():
         right = next(iter(rows.values()))[0]
@@ -131,7 +136,7 @@ def symmetric_table(photographs: Data, wrong: Data) -> Table:
                 photo,
                 _classed(right),
                 f"[red]{_classed(first)}[/]" if moved else _classed(first),
-                ", ".join(names),
+                "all" if len(names) == len(rows) > 1 else ", ".join(names),
             )
     return shown
 
@@ -142,18 +147,27 @@ def _classed(row: Data) -> str:
 
 def paper_table(rows: Iterable[Data]) -> Table:
     """MobileNetV1's counts beside those that its paper prints."""
-    title = "MobileNetV1 against its paper"
-    columns = ("", "paper", "MACs", "paper", "learnables", "in each framework", "agrees")
-    shown = table(title, *columns, text=("in each framework", "agrees"))
+    title = "MobileNetV1 against its paper, which counts in millions"
+    columns = ("", "in the paper", "MACs", "in the paper", "learnables", "agrees")
+    shown = table(title, *columns, text=("agrees",))
     for row in rows:
-        same = all(count == row["parameters"] for count in row["reported"].values())
         shown.add_row(
             row["title"],
-            f"{row['paper_million_macs']:g} M",
+            f"{row['paper_million_macs']:g}",
             f"{row['macs']:,}",
-            f"{row['paper_million_parameters']:g} M",
+            f"{row['paper_million_parameters']:g}",
             f"{row['parameters']:,}",
-            "the same" if same else str(row["reported"]),
             row["agrees"],
         )
     return shown
+
+
+def _reported(rows: Iterable[Data]) -> str:
+    """Whether the frameworks count the same learnables."""
+    others = [
+        f"{row['title']}: {name} counts {count:,}"
+        for row in rows
+        for name, count in row["reported"].items()
+        if count != row["parameters"]
+    ]
+    return "; ".join(others) or "Each framework counts the same learnables."

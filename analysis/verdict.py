@@ -11,6 +11,18 @@ from analysis.probes import Probe
 SCALE_LIMIT = 512
 
 
+STATUSES = ("ok", "not tested", "wrong")  # the worst of several decides
+
+
+def _digits(got: float, expected: float) -> tuple[str, str]:
+    """Both numbers with as many digits as it takes to tell them from each other."""
+    for digits in range(6, 18):
+        texts = f"{got:.{digits}g}", f"{expected:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
 @dataclass(frozen=True)
 class Place:
     """One entry of an output: where it is, what it had to be, what it was."""
@@ -18,33 +30,55 @@ class Place:
     index: tuple[int, ...]
     expected: float
     got: float
+    bound: float = 0.0  # what rounding may make of it
 
     def __str__(self) -> str:
-        return f"y{list(self.index)} = {self.got:g}, not {self.expected:g}"
+        got, expected = _digits(self.got, self.expected)
+        return f"y{list(self.index)} = {got}, not {expected}"
+
+    @property
+    def detail(self) -> str:
+        """``str``, with the error and the bound at this place."""
+        return f"{self}: off by {abs(self.got - self.expected):.1e}, bound {self.bound:.1e}"
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Whether an output on integers is the reference's, bit for bit."""
+    """Whether an output on integers is the reference's."""
 
-    wrong: int  # entries that differ
+    wrong: int  # entries that differ by more than rounding
     size: int
-    slack: float  # 0 where nothing is rounded; else what dividing by a mean's count may cost
+    slack: float  # 0 where nothing is rounded; else the largest bound of what rounding may do
     problem: str | None = None  # a wrong shape or dtype, before any entry was compared
     worst: Place | None = None
-    nearest: bool = False  # equal after rounding to integers, as a transform's result may be
+    basis: str = "exact"  # what the bound rests on: "exact" (bit equality), "proved", "measured"
+    untested: int = 0  # entries whose bound is no longer below half a unit of the data
+
+    @property
+    def status(self) -> str:
+        """One of STATUSES; "not tested" where rounding alone could make another integer."""
+        if self.wrong or self.problem is not None:
+            return "wrong"
+        return "not tested" if self.untested else "ok"
 
     @property
     def ok(self) -> bool:
-        """Nothing differs."""
-        return self.wrong == 0 and self.problem is None
+        """Every entry was tested, and none differs."""
+        return self.status == "ok"
 
     def __str__(self) -> str:
-        if not self.ok:
-            return self.problem or f"{self.wrong} of {self.size} wrong, worst {self.worst}"
-        if self.nearest:
-            return "exact after rounding to integers"
-        return "exact" if self.slack == 0 else f"exact up to rounding ({self.slack:.1e})"
+        if self.problem is not None:
+            return self.problem
+        if self.wrong:
+            assert self.worst is not None  # what was counted was seen
+            worst = self.worst if self.basis == "exact" else self.worst.detail
+            return f"{self.wrong} of {self.size} wrong, worst {worst}"
+        if self.untested:
+            return f"{self.untested} of {self.size} not tested: rounding alone may hide a fault"
+        if self.basis == "exact":
+            return "exact"
+        name = {"proved": "proved bound", "measured": "measured margin"}[self.basis]
+        return f"within the {name} ({self.slack:.1e})"
 
 
 @dataclass(frozen=True)
@@ -52,12 +86,17 @@ class Precision:
     """How far an output on real numbers is from float64, against what rounding can explain."""
 
     error: float  # the largest absolute difference from the float64 reference
-    bound: float  # the proved rounding bound at the worst place
+    bound: float | None  # the rounding bound there; None where it is larger than the outputs
     share: float  # the largest error / bound over all entries: over 1, rounding cannot explain it
     rho: float  # rms error over the rms of independent roundings
     effective_bits: float
     problem: str | None = None
-    worst: Place | None = None
+    worst: Place | None = None  # where error / bound is largest
+
+    @property
+    def status(self) -> str:
+        """One of STATUSES; never "not tested"."""
+        return "ok" if self.ok else "wrong"
 
     @property
     def ok(self) -> bool:
@@ -67,8 +106,12 @@ class Precision:
     def __str__(self) -> str:
         if self.problem:
             return self.problem
-        text = f"error {self.error:.1e}, bound {self.bound:.1e}, {self.effective_bits:.1f} bits"
-        return text if self.ok else f"{text}, worst {self.worst}"
+        if self.share > 1:  # then the other figures, of the whole output, say nothing
+            assert self.worst is not None
+            return f"worst {self.worst.detail}"
+        bound = "" if self.bound is None else f", bound {self.bound:.1e}"
+        text = f"error {self.error:.1e}{bound}, {self.effective_bits:.1f} bits"
+        return text if self.ok else f"{text}: too few, worst {self.worst}"
 
 
 @dataclass(frozen=True)
@@ -83,9 +126,16 @@ class Verdict:
     probes: tuple[Probe, ...] = ()  # none of a network: its precision meter decides alone
 
     @property
+    def status(self) -> str:
+        """The worst of STATUSES that both verdicts and every probe have."""
+        probes = ("ok" if probe.ok else "wrong" for probe in self.probes)
+        found = (self.structure.status, self.precision.status, *probes)
+        return max(found, key=STATUSES.index)
+
+    @property
     def ok(self) -> bool:
-        """Both verdicts hold, and every probe."""
-        return self.structure.ok and self.precision.ok and all(probe.ok for probe in self.probes)
+        """Everything was tested, and nothing is wrong."""
+        return self.status == "ok"
 
     @property
     def arithmetic(self) -> str:
@@ -103,19 +153,26 @@ class Verdict:
         return arithmetic.from_bits(self.precision.effective_bits, self.dtype)
 
     def __str__(self) -> str:
-        state = "ok" if self.ok else "WRONG"
+        state = self.status.replace("wrong", "WRONG")
         where = f"{self.framework} on {self.device}, {self.dtype}"
         text = f"{where}: {state}; structure {self.structure}; precision {self.precision}"
         if failed := [str(probe) for probe in self.probes if not probe.ok]:
             text += f"; probes: {', '.join(failed)}"
-        return text if self.ok else f"{text}; consistent with {self.arithmetic} arithmetic"
+        if self.status == "wrong" and self.arithmetic not in (self.dtype, "unknown"):
+            text += f"; consistent with {self.arithmetic} arithmetic"
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it."""
         return {
             **asdict(self),
-            "structure": {**asdict(self.structure), "text": str(self.structure)},
+            "structure": {
+                **asdict(self.structure),
+                "status": self.structure.status,
+                "text": str(self.structure),
+            },
             "arithmetic": self.arithmetic,
+            "status": self.status,
             "ok": self.ok,
             "text": str(self),
         }

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from hypothesis import event
+from hypothesis import event, settings
 
 from analysis.cases import exact_shape
 from analysis.diagnosis import diagnose
@@ -115,9 +115,14 @@ def _who(outputs: dict[str, np.ndarray], wrong: Iterable[str]) -> str:
 
 @contextmanager
 def coverage(wanted: Iterable[str]) -> Iterator[Counter[str]]:
-    """Count the hard cells that a property draws; one that it never drew is a failure."""
+    """Count the hard cells that a property draws; one that it never drew is a failure.
+
+    The profile "reduced" draws too little to meet them all, and is not asked.
+    """
     seen: Counter[str] = Counter()
     yield seen
+    if settings.get_current_profile_name() == "reduced":
+        return
     never = sorted(set(wanted) - set(seen))
     assert not never, f"never drawn: {', '.join(never)}"
 

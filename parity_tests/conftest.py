@@ -15,6 +15,12 @@ SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)  # three frameworks ru
 settings.register_profile(
     "gate", derandomize=True, max_examples=150, deadline=None, suppress_health_check=SLOW
 )
+# reduced: a few of the gate's examples, for runs under many settings; too few to meet every cell
+settings.register_profile(
+    "reduced",
+    parent=settings.get_profile("gate"),
+    max_examples=int(os.environ.get("HYPOTHESIS_MAX_EXAMPLES", "15")),
+)
 # explore: other examples every time; what failed once is kept and tried first
 settings.register_profile(
     "explore",

@@ -268,7 +268,7 @@ def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
 def activations(function: str) -> st.SearchStrategy[Spec]:
     """An activation; one that takes an alpha with its own or another."""
     if function in DEFAULT_ALPHA:
-        return st.sampled_from([None, 0.25, 0.3, 2.0]).map(lambda a: Activation(function, a))
+        return st.sampled_from([None, 0.25, 0.3, 2.0, 30.0]).map(lambda a: Activation(function, a))
     return st.just(Activation(function))
 
 

@@ -8,9 +8,19 @@ import pytest
 from hypothesis import given, settings
 
 from analysis.cases import integer_case
-from analysis.parity import structure
+from analysis.parity import compare, structure
+from analysis.probes import PROBED
 from analysis.rounding import exact_input, round_to, trace
-from impls import BatchNorm, Conv, Sequential, UnsupportedError, dump, init_weights
+from impls import (
+    Activation,
+    BatchNorm,
+    Conv,
+    Dense,
+    Sequential,
+    UnsupportedError,
+    dump,
+    init_weights,
+)
 from impls.adapter import DTYPES, Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, linear_cases, max_pool_cases
@@ -41,6 +51,24 @@ def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
         module = adapter.build(case.spec, weights, dtype=dtype)
         verdict = structure(adapter.apply(module, case.spec, x), target)
     assert verdict.ok, f"{adapter.name} in {dtype}: {verdict}\n{replay(case)}"
+
+
+COMPARED = {
+    "conv": (Conv(3, 4, 3, 2, "same"), (2, 7, 6, 3)),
+    "dense": (Dense(5, 3), (4, 5)),
+    "batch norm": (BatchNorm(16, eps=1e-3), (1, 5, 9, 16)),
+    "silu": (Activation("silu"), (1, 5, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_compared(adapter: Adapter, dtype: str, name: str) -> None:
+    spec, shape = COMPARED[name]
+    with enabled(adapter, dtype):
+        (verdict,) = compare(spec, frameworks=[adapter.name], input_shape=shape, dtype=dtype)
+    assert verdict.ok, verdict
+    assert bool(verdict.probes) == (dtype in PROBED and name in ("conv", "dense"))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

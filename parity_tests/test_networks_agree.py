@@ -22,7 +22,7 @@ def test_random_weights(adapter: Adapter, name: str) -> None:
     spec = networks.get(name).spec
     (verdict,) = compare(spec, None, [adapter.name], input_shape=(1, 64, 64, 3), seed=6)
     assert verdict.ok, verdict
-    assert verdict.structure.slack == 0
+    assert verdict.structure.basis == "proved"  # of roots and means; nothing in it was measured
 
 
 @pytest.mark.parametrize("name", networks.names())

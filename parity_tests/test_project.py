@@ -8,6 +8,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from impls import registry
 
@@ -32,11 +33,11 @@ def _requirements() -> Iterator[Requirement]:
     yield from map(Requirement, PROJECT["build-system"]["requires"])
 
 
-def _pins() -> dict[str, str]:
-    lines = (ROOT / "constraints.txt").read_text().splitlines()
+def _pins(file: str = "constraints.txt") -> dict[str, str]:
+    lines = (ROOT / file).read_text().splitlines()
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     pins = {canonicalize_name(name): version for name, version in pairs}
-    assert len(pins) == len(pairs), "constraints.txt pins a package twice"
+    assert len(pins) == len(pairs), f"{file} pins a package twice"
     return pins
 
 
@@ -68,6 +69,11 @@ def test_every_direct_dependency_is_pinned_within_its_bounds():
         assert requirement.specifier.contains(pins[name]), f"{requirement} excludes {pins[name]}"
 
 
+def test_the_cuda_build_differs_in_torch_alone():
+    pins, cuda = _pins(), _pins("constraints-cuda-build.txt")
+    assert {name for name in pins | cuda if pins.get(name) != cuda.get(name)} == {"torch"}
+
+
 def test_no_pin_outlives_its_dependency():
     direct = {canonicalize_name(each.name) for each in _requirements()}
     # jaxlib holds jax's arithmetic, and a jax release accepts more than one of them.
@@ -78,6 +84,19 @@ def test_published_requirements_are_lower_bounds():
     for requirement in _published():
         if requirement.name != PROJECT["project"]["name"]:
             assert [each.operator for each in requirement.specifier] == [">="], str(requirement)
+
+
+def test_the_oldest_pins_are_the_lower_bounds():
+    bounds = {}
+    tests = map(Requirement, PROJECT["dependency-groups"]["tests"])
+    build = map(Requirement, PROJECT["build-system"]["requires"])
+    for requirement in (*_published(), *tests, *build):
+        if requirement.name != PROJECT["project"]["name"]:
+            (bound,) = requirement.specifier
+            bounds[canonicalize_name(requirement.name)] = Version(bound.version)
+    pins = {name: Version(pin) for name, pin in _pins("constraints-oldest.txt").items()}
+    assert pins.pop("jaxlib") == pins["jax"]  # it holds jax's arithmetic
+    assert pins == bounds
 
 
 def test_extras_are_the_frameworks_of_the_registry():

@@ -8,6 +8,8 @@ from analysis.bench.growth import exponents
 from analysis.bench.limits import least_seconds
 from analysis.bench.timing import Spread
 
+TIMED = ("framework", "algorithm", "memory_format")  # of whom there is an exponent
+
 
 class Grid(NamedTuple):
     """A table: the first column and those named in ``text`` are words, the others are numbers."""
@@ -59,7 +61,8 @@ def times(rows: list[Data]) -> Grid:
         shown = ("-" if row is None else milliseconds(row["time"]["median"]) for row in cells)
         body.append((_label(group[0]), *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
-    return Grid("Milliseconds, medians, in the fastest memory format", ("", *heads), body)
+    title = "Milliseconds, medians after a warm-up, in the fastest memory format"
+    return Grid(title, ("", *heads), body)
 
 
 def shares(rows: list[Data], limits: dict[str, float]) -> Grid:
@@ -122,44 +125,41 @@ def goals(rows: list[Data]) -> Iterator[Grid]:
 
 
 def memory(rows: list[Data]) -> Grid:
-    """Megabytes above what the process held before the call, and seconds of the first call."""
+    """Megabytes above what the process held before the call."""
     who = _who(rows)
     body = []
     for group in groups(rows):
-        cells = []
-        for row in (_best(group, *each) for each in who):
-            if row is None or row["peak_bytes"] is None:
-                cells.append("-")
-            else:
-                cells.append(f"{row['peak_bytes'] / 1e6:.0f} / {row['first_call']:.2g}")
-        body.append((_label(group[0]), *cells))
+        cells = (_best(group, *each) for each in who)
+        peaks = (None if row is None else row["peak_bytes"] for row in cells)
+        shown = ("-" if peak is None else f"{peak / 1e6:.0f}" for peak in peaks)
+        body.append((_label(group[0]), *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
-    return Grid("Peak memory in MB / seconds of the first call, which compiles", ("", *heads), body)
+    title = "Peak memory in MB, beyond what the process held before the call"
+    return Grid(title, ("", *heads), body)
 
 
 def growing(rows: list[Data]) -> Grid:
-    """Exponents of the time, beside that of the MACs."""
+    """Exponents of the time, beside those of the MACs."""
     found = exponents(rows)
-    who = list(dict.fromkeys((r["framework"], r["algorithm"], r["memory_format"]) for r in found))
+    sizes = list(dict.fromkeys(row["grows"] for row in found))
     body = []
-    for key in dict.fromkeys((r["grows"], r["kind"], r["exponent_of_macs"]) for r in found):
-        grows, kind, macs = key
-        cells = [
-            f"{row['exponent']:.2f}"
-            for each in who
-            for row in select(
-                found,
-                grows=grows,
-                kind=kind,
-                framework=each[0],
-                algorithm=each[1],
-                memory_format=each[2],
-            )
-        ]
-        body.append((f"{kind}, {grows}", f"{macs:.2f}", *cells))
-    heads = tuple(f"{f}\n{a}{', NCHW' if m == 'contiguous' else ''}" for f, a, m in who)
-    title = "Exponents: how time grows with one size (1 is linear, 2 quadratic)"
-    return Grid(title, ("", "MACs", *heads), body)
+    for kind in dict.fromkeys(row["kind"] for row in found):
+        of_kind = select(found, kind=kind)
+        macs = {row["grows"]: row["exponent_of_macs"] for row in of_kind}
+        body.append((f"{kind}, MACs", *(_exponent(macs.get(size)) for size in sizes)))
+        for who in dict.fromkeys(tuple(row[name] for name in TIMED) for row in of_kind):
+            own = select(of_kind, **dict(zip(TIMED, who, strict=True)))
+            time = {row["grows"]: row["exponent"] for row in own}
+            framework, algorithm, memory_format = who
+            layout = ", NCHW" if memory_format == "contiguous" else ""
+            label = f"{kind}, {framework} {algorithm}{layout}"
+            body.append((label, *(_exponent(time.get(size)) for size in sizes)))
+    title = "Exponents: how MACs and time grow with one size (1 is linear, 2 quadratic)"
+    return Grid(title, ("", *sizes), body)
+
+
+def _exponent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def converting(data: Data) -> Grid:
@@ -183,8 +183,8 @@ def converting(data: Data) -> Grid:
     largest = data["pairs"][0]["sizes"][-1]
     each = largest["bytes"] / largest["layers"] / 1e6
     title = (
-        f"Conversion, against a plain NumPy copy and transposition, of {each:.1f} MB a layer: "
-        "networks of smaller layers convert more slowly"
+        "Conversion against a plain NumPy copy and transposition, medians after a warm-up, of "
+        f"{each:.1f} MB a layer: networks of smaller layers convert more slowly"
     )
     return Grid(title, columns, body)
 
@@ -195,12 +195,13 @@ def starting(data: Data) -> Grid:
         (name, f"{row['time']['median']:.2f} s", f"{row['beyond numpy']['median']:.2f} s")
         for name, row in data.items()
     ]
-    return Grid("Start-up", ("", "in all", "beyond NumPy's import"), body)
+    return Grid("Start-up, medians", ("", "in all", "beyond NumPy's import"), body)
 
 
 def milliseconds(seconds: float) -> str:
-    """Three significant digits."""
-    return f"{1e3 * seconds:.3g}"
+    """Three significant digits, and never a power of ten."""
+    rounded = float(f"{1e3 * seconds:.3g}")
+    return f"{rounded:,.0f}" if rounded >= 1000 else f"{rounded:g}"
 
 
 def _times(found: Spread | None) -> str:

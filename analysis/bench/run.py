@@ -11,6 +11,7 @@ from analysis.bench.layers import layers, mobilenet
 from analysis.bench.limits import limits
 from analysis.bench.startup import startup
 from analysis.bench.workers import workers
+from analysis.quiet import import_frameworks
 from impls import registry
 
 Data = dict[str, Any]
@@ -47,6 +48,7 @@ def run(chapters: Iterable[str], frameworks: tuple[str, ...], step: Step) -> Dat
             after = limits(found)
             data["limits"] = {name: max(before[name], after[name]) for name in before}
     if "conversion" in chosen:
+        import_frameworks(frameworks)
         data["conversion"] = conversion(frameworks, step)
     if "startup" in chosen:
         data["startup"] = startup(step)

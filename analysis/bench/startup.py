@@ -22,6 +22,8 @@ CALLS = {
 def startup(step: Step) -> dict[str, Any]:
     """Seconds of each, and how many times as long as importing NumPy alone."""
     step("starting processes")
+    for code in CALLS.values():
+        _seconds(code)  # a warm-up: the files are read from the disk
     found = take_turns({name: functools.partial(_seconds, code) for name, code in CALLS.items()})
     return {
         name: {

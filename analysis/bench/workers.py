@@ -139,12 +139,14 @@ def serve(connection: Connection, framework: str, algorithm: str) -> None:
 def _runners(
     framework: str, algorithm: str, spec_json: str, input_shape: Shape, direction: str, seed: int
 ) -> dict[str, Callable[[], Any]]:
+    from analysis.quiet import import_frameworks
     from impls import registry
     from impls.shapes import output_shape
     from impls.weights import init_weights
 
     spec, rng = from_json(spec_json), np.random.default_rng(seed)
     shape = output_shape(spec, input_shape)  # raises where a framework might not
+    import_frameworks([framework])
     adapter = registry.get(framework)
     module = adapter.build(spec, init_weights(spec, seed), algorithm=algorithm)
     x = rng.standard_normal(input_shape).astype(np.float32)

@@ -43,10 +43,11 @@ def bench(
         shown = tables.table(grid.title, *grid.columns, text=grid.text)
         for row in grid.rows:
             shown.add_row(*row)
-        console.print(shown)
+        tables.show(console, shown)
     if "limits" in data:
         limits = grids.summary(data)
-        console.print(f"this machine's limits: {limits['arithmetic']}, {limits['memory']}")
+        text = f"The limits of that machine: {limits['arithmetic']}, {limits['memory']}."
+        tables.show(console, text)
     if path:
         write_json(path, data)
     if page:

@@ -8,8 +8,8 @@ import click
 
 from analysis.commands.shared import (
     FILE_INPUT,
-    find_frameworks,
     find_subject,
+    load_frameworks,
     parse_shape,
     write_json,
 )
@@ -24,7 +24,7 @@ from impls.spec import Spec
 @click.command()
 @click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
 @click.argument("other", metavar="[FILE]", required=False)
-@click.option("--layers", is_flag=True, help="Layer by layer: which one errs by itself?")
+@click.option("--layers", is_flag=True, help="Layer by layer: which is the first that is wrong?")
 @click.option("--against", metavar="NAME", help="With --layers: a framework, not the reference.")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
@@ -47,7 +47,8 @@ def compare(
     """Judge a layer, a network or a weight file in every framework.
 
     Without an argument: the tutorial's layers, EfficientNet-Lite0 with its released weights on
-    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict fails.
+    photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict is not ok: wrong,
+    or not tested.
 
     With --layers, every layer is fed what its twin in the reference (or in --against) is fed, and
     the first whose own error is more than rounding is named. Two weight files of one network are
@@ -61,6 +62,8 @@ def compare(
     convparity compare mobilenet_v1 --layers --frameworks flax --against pytorch --plot drift.png
     convparity compare right.safetensors wrong.safetensors
     """
+    from rich.text import Text
+
     from analysis import tables
 
     console = tables.console()
@@ -70,7 +73,7 @@ def compare(
         raise InputError("two files are compared by the reference: leave the frameworks out")
     if what is None and layers:
         raise InputError("--layers needs a layer, a network or a file")
-    names = () if other is not None else find_frameworks(frameworks)
+    names = () if other is not None else load_frameworks(frameworks)
     if what is None:
         data, failures = _tour(names, console)
     elif layers or other is not None:
@@ -83,7 +86,7 @@ def compare(
     if path:
         write_json(path, data)
     for failure in failures:
-        console.print(f"WRONG: {failure}", style="red", markup=False)
+        tables.show(console, Text(failure, style="red"))
     if failures:
         sys.exit(1)
 
@@ -108,10 +111,10 @@ def _judge(
     options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
     verdicts = parity.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]
-    console.print(tables.verdicts_table(title, {title: data}))
+    tables.show(console, tables.verdicts_table(title, data))
     failures = [str(verdict) for verdict in verdicts if not verdict.ok]
     for verdict in verdicts:
-        if not verdict.structure.ok:
+        if verdict.structure.status == "wrong":
             failures.append(
                 f"{verdict.framework} {_diagnosis(verdict.framework, spec, input_shape)}"
             )
@@ -136,6 +139,5 @@ def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
         with tables.progress() as step:
             data[title] = chapter(names, step)
         for part in tour_tables.CHAPTERS[title](data[title]):
-            console.print(part)
-            console.print()
+            tables.show(console, part, "")
     return data, [failure for title in tour.CHAPTERS for failure in data[title]["failures"]]

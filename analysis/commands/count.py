@@ -45,12 +45,13 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
 
     console = tables.console()
     if pair or isinstance(spec, Layer):
-        console.print(tables.learnables_table(costs))
+        tables.show(console, tables.learnables_table(costs))
     else:
-        console.print(tables.blocks_table(cost.block_costs(spec, input_shape), costs[title]))
-    console.print(tables.costs_table(costs))
+        blocks = cost.block_costs(spec, input_shape)
+        tables.show(console, tables.blocks_table(blocks, costs[title]))
+    tables.show(console, tables.costs_table(costs))
     if any(each.macs for each in costs.values()):
-        console.print(tables.conventions_table(costs))
+        tables.show(console, tables.conventions_table(costs))
     if path:
         data: dict[str, Any] = {name: _report(each, input_shape) for name, each in specs.items()}
         if pair:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from analysis.commands.shared import FILE_INPUT, find_frameworks, parse_shape, write_json
+from analysis.commands.shared import FILE_INPUT, load_frameworks, parse_shape, write_json
 from impls.errors import InputError, SpecError
 from impls.files import SUFFIXES, load
 
@@ -37,8 +37,8 @@ def diagnose(
     port on that input (numpy: analysis.replay.parse(LINE).case() gives the weights and x) and
     save what it gives, channels-last. Without --output, the frameworks are run and diagnosed.
 
-    Two weight files of one network are compared layer by layer; each layer of the second that errs
-    by itself is diagnosed. Exit status 1 if something is wrong.
+    Two weight files of one network are compared layer by layer; each layer of the second that is
+    wrong, though its input is right, is diagnosed. Exit status 1 if something is wrong.
 
     \b
     convparity diagnose "conv2d c4>8 k3 s2 same hw8x9 ints:17" --output y.npy
@@ -47,7 +47,9 @@ def diagnose(
     """
     if wrong is not None or Path(what).suffix in SUFFIXES:
         if wrong is None:
-            raise InputError(f"{what} is right by itself: give the file to diagnose after it")
+            raise InputError(
+                f"{what} has nothing to differ from: give the file to diagnose after it"
+            )
         if output is not None or frameworks is not None:
             raise InputError("two files are compared by themselves: drop --output, --frameworks")
         found = _files(what, wrong, shape, seconds)
@@ -80,7 +82,7 @@ def _line(line: str, output: Path | None, frameworks: str | None, seconds: float
     weights, x = case.case()
     if output is None:
         found = {}
-        for name in find_frameworks(frameworks):
+        for name in load_frameworks(frameworks):
             adapter = registry.get(name)
             y = adapter.apply(adapter.build(case.spec, weights), case.spec, x)
             found[name] = diagnose(y, case.spec, weights, x, seconds=seconds)

@@ -40,9 +40,8 @@ def divergences(words: tuple[str, ...], code: bool, path: Path | None) -> None:
     console = tables.console()
     if words:
         for entry in entries:
-            for part in divergence_tables.details(entry, code):
-                console.print(part)
+            tables.show(console, *divergence_tables.details(entry, code))
     else:
-        console.print(divergence_tables.overview(entries))
+        tables.show(console, divergence_tables.overview(entries))
     if path:
         write_json(path, entries)

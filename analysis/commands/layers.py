@@ -25,7 +25,7 @@ def judge_layers(
     console: Any,
 ) -> tuple[Any, list[str]]:
     """Every framework against the reference or one of them; or one weight file against another."""
-    from analysis import layer_tables, pictures, plots
+    from analysis import layer_tables, pictures, plots, tables
     from analysis.diagnosis import diagnose_layers, summary
     from analysis.parity import first_divergence
 
@@ -49,14 +49,9 @@ def judge_layers(
         for name, module in modules.items()
     ]
     for each in found:
-        console.print(layer_tables.divergence_table(each))
-        for note in layer_tables.notes(each):
-            console.print(note, markup=False)
-        for line in summary(diagnose_layers(each)):
-            console.print(line, markup=False)
-        if each.ok:
-            console.print(str(each), markup=False)
-        console.print()
+        tables.show(console, layer_tables.divergence_table(each), *layer_tables.notes(each))
+        tables.show(console, *summary(diagnose_layers(each)))
+        tables.show(console, *([str(each)] if each.ok else []), "")
     if plot is not None:
         plots.drift(found, plot)
     return [each.to_dict() for each in found], [str(each) for each in found if not each.ok]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from analysis.commands.shared import find_frameworks, write_text
+from analysis.commands.shared import load_frameworks, write_text
 from impls.errors import InputError
 
 
@@ -43,9 +43,9 @@ def replay(line: str, frameworks: str | None, script: str | None, output: Path |
         return
     if output is not None:
         raise InputError("--output is where --script writes: say --script pytorch, for one")
-    wrong = False
-    for name, verdict in replays.judge(case, find_frameworks(frameworks)).items():
-        click.echo(f"{name}: {'ok' if verdict.ok else 'WRONG'}: {verdict}")
-        wrong |= not verdict.ok
-    if wrong:
+    failed = False
+    for name, verdict in replays.judge(case, load_frameworks(frameworks)).items():
+        click.echo(f"{name}: {verdict.status.replace('wrong', 'WRONG')}: {verdict}")
+        failed |= not verdict.ok
+    if failed:
         sys.exit(1)

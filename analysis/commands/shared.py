@@ -76,3 +76,12 @@ def find_frameworks(asked: str | None) -> tuple[str, ...]:
     if not names:
         raise FrameworkUnavailable("no framework is installed: pip install 'convparity[all]'")
     return names
+
+
+def load_frameworks(asked: str | None) -> tuple[str, ...]:
+    """Those of ``find_frameworks``, imported."""
+    from analysis.quiet import import_frameworks
+
+    names = find_frameworks(asked)
+    import_frameworks(names)
+    return names

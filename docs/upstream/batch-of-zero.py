@@ -5,6 +5,10 @@ On TensorFlow with oneDNN: the input's shape, even its number of channels.
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 """
 
+import os
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+
 RIGHT = [0, 3, 3, 5]
 
 

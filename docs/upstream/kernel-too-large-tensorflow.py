@@ -8,6 +8,10 @@ https://github.com/tensorflow/tensorflow/issues/64396
 https://github.com/tensorflow/tensorflow/issues/109175
 """
 
+import os
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+
 RIGHT = [1, 0, 0, 5]
 
 

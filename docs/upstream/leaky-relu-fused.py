@@ -7,6 +7,10 @@ Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 https://github.com/tensorflow/tensorflow/issues/58080
 """
 
+import os
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+
 RIGHT = -50
 
 

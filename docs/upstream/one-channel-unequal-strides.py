@@ -1,10 +1,14 @@
 """TensorFlow leaves rows uninitialised: one channel, one output column, unequal strides.
 
-On TensorFlow with oneDNN: with more than one example, one input channel, unequal strides and an
-output one column wide, rows of the output are never written.
+On TensorFlow with oneDNN, on a processor with AVX-512: with more than one example, one input
+channel, unequal strides and an output one column wide, rows of the output are never written.
 
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 """
+
+import os
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 RIGHT = True
 

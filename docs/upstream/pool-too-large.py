@@ -1,14 +1,17 @@
 """tf.nn.max_pool2d with a window one larger than the image kills the process.
 
-The layer raises when it knows the size; tf.nn.max_pool2d dies of a division by 0.
+The layer raises when it knows the size; tf.nn.max_pool2d with oneDNN dies of a division by 0.
 
 Seen on 2026-11-24 with tensorflow 2.21.0, on Linux, x86-64, CPU.
 https://github.com/tensorflow/tensorflow/issues/88481
 https://github.com/keras-team/keras/issues/22916
 """
 
+import os
 import subprocess
 import sys
+
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 RIGHT = "an error, or an empty array"
 

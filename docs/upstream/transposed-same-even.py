@@ -9,6 +9,7 @@ https://github.com/tensorflow/tensorflow/issues/93733
 import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
+os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 
 RIGHT = [1, 4, 4, 1]
 

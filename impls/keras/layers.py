@@ -419,7 +419,9 @@ class _ConvTranspose(_OwnKernel):
         *kernel_size, each_out, channels = self.kernel.shape
         by_group = (*kernel_size, each_out, self.groups, channels // self.groups)
         kernel_SOGI = ops.reshape(self.kernel, by_group)
-        kernel_SIGO = ops.swapaxes(ops.flip(kernel_SOGI, tuple(range(self.rank))), -1, -3)
+        for axis in range(self.rank):  # before Keras 3.14, one axis at a time
+            kernel_SOGI = ops.flip(kernel_SOGI, axis)
+        kernel_SIGO = ops.swapaxes(kernel_SOGI, -1, -3)
         kernel_SIO = ops.reshape(kernel_SIGO, (*kernel_size, -1, self.filters))
         return ops.conv(x_NSC, kernel_SIO, 1, "valid", "channels_last", self.dilation_rate)
 

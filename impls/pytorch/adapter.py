@@ -2,6 +2,7 @@
 
 import copy
 import re
+import warnings
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -100,7 +101,9 @@ class PyTorchAdapter(Adapter):
         if held.is_cpu and held.dtype != torch.bfloat16:
             own = held.numpy()
             if share and array.flags.c_contiguous and array.dtype == own.dtype:
-                variable.data = torch.from_dlpack(array)
+                with warnings.catch_warnings():  # that JAX's memory is read-only: convert() says it
+                    warnings.simplefilter("ignore")
+                    variable.data = torch.from_numpy(array)
             else:
                 np.copyto(own, array, casting="unsafe")  # of any strides, straight into its place
         else:

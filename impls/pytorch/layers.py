@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
+CONVOLVE = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}  # by the number of spatial axes
 
 # ---------------------------------------------------------------- padding
 
@@ -120,7 +121,6 @@ class ConvNd(PadsFirst):
     ``padding`` is "valid", "same" (at any stride), "causal" (rank 1) or (low, high) pairs.
     """
 
-    convolve: Any  # F.conv1d, ...
     algorithm = "auto"  # or "native": the memory format of the input is left as it is
 
     def __init__(
@@ -161,27 +161,20 @@ class ConvNd(PadsFirst):
             return super().forward(x_NCS)
         pairs = pairs_for(x_NCS, self.pad_first, self.kernel_size, self.stride, self.dilation)
         x_NCS = pad(x_NCS, pairs, self.padding_mode)
-        return self.convolve(
-            x_NCS, self.weight, self.bias, self.stride, 0, self.dilation, self.groups
-        )
+        convolve = CONVOLVE[len(self.kernel_size)]
+        return convolve(x_NCS, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 class Conv1d(ConvNd, nn.Conv1d):
     """``nn.Conv1d`` with every padding."""
 
-    convolve = staticmethod(F.conv1d)
-
 
 class Conv2d(ConvNd, nn.Conv2d):
     """``nn.Conv2d`` with every padding."""
 
-    convolve = staticmethod(F.conv2d)
-
 
 class Conv3d(ConvNd, nn.Conv3d):
     """``nn.Conv3d`` with every padding."""
-
-    convolve = staticmethod(F.conv3d)
 
 
 class DepthwiseConvNd(ConvNd):

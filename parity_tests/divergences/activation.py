@@ -1,6 +1,6 @@
 """Activations and their gradients."""
 
-from parity_tests.divergences.entry import Chapter, Since
+from parity_tests.divergences.entry import ONEDNN, Chapter, Since
 
 CHAPTER = Chapter("Activations")
 
@@ -136,7 +136,7 @@ def _():
     return tf.nn.leaky_relu(y, 0.5).numpy().item()
 
 
-@e.shows("tensorflow", -20, "TensorFlow, in a graph", right=-50)
+@e.shows("tensorflow", -20, "TensorFlow, in a graph", setting=ONEDNN, right=-50)
 def _():
     import tensorflow as tf
     from tensorflow import nn

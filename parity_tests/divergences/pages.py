@@ -106,8 +106,9 @@ def page() -> str:
             100,
         ),
         "",
-        f"Seen on {first.date} with {versions(first)}, on Linux, x86-64, CPU,",
-        "with oneDNN on, which is TensorFlow's default.",
+        f"Seen on {first.date} with {versions(first)}, on Linux, x86-64, CPU.",
+        "TensorFlow turns oneDNN on by itself where the processor has AVX512-VNNI or the like;",
+        "`TF_ENABLE_ONEDNN_OPTS=1` turns it on everywhere.",
         "Keras is Keras 3 on TensorFlow unless another backend is named; Flax is NNX.",
         "",
         *(f"- **{kind}**: {meaning}" for kind, meaning in KINDS.items()),
@@ -223,14 +224,20 @@ def script(entry: Divergence) -> str:
     wrong = entry.wrong
     match wrong.expected:
         case Dies():
-            head, ending = ["import subprocess", "import sys", ""], DEATH
+            imports, ending = ["import subprocess", "import sys"], DEATH
         case Raises():
-            head, ending = [], ERROR
+            imports, ending = [], ERROR
         case _:
-            head, ending = [], VALUE
-    if wrong.library == "keras":
-        backend = SETTINGS[wrong.setting]["KERAS_BACKEND"]
-        head += ["import os", "", f'os.environ["KERAS_BACKEND"] = "{backend}"', ""]
+            imports, ending = [], VALUE
+    environment = dict(SETTINGS[wrong.setting])
+    if wrong.library != "keras":
+        del environment["KERAS_BACKEND"]
+    if environment:
+        imports = ["import os", *imports]
+    head = [*imports, ""] if imports else []
+    if environment:
+        head += [f'os.environ["{name}"] = "{value}"' for name, value in environment.items()]
+        head += [""]
     lines = [
         f'"""{entry.title}.',
         "",

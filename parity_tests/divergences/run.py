@@ -23,7 +23,6 @@ from parity_tests.divergences.entry import (
     Dies,
     Divergence,
     Raises,
-    Since,
     plain,
     text_of,
 )
@@ -54,8 +53,6 @@ def outcome(demonstration: Demonstration) -> dict[str, Any]:
 def fits(expected: Any, came: dict[str, Any]) -> bool:
     """Whether the outcome is the expected answer."""
     match expected:
-        case Since():
-            return fits(expected.here(), came)
         case Raises(error, text):
             return came.get("error") == error and text in came["text"]
         case Dies(name):
@@ -72,9 +69,10 @@ def shown(came: dict[str, Any]) -> str:
 
 def complaint(entry: Divergence, demonstration: Demonstration, came: dict[str, Any]) -> str:
     """What to do about an answer that is no longer the expected one; "" if it still is."""
-    if fits(demonstration.expected, came):
+    expected = demonstration.expected_here
+    if fits(expected, came):
         return ""
-    others = [each.expected for each in entry.demonstrations if each is not demonstration]
+    others = [each.expected_here for each in entry.demonstrations if each is not demonstration]
     if "value" in came and came["value"] == plain(demonstration.right):
         verdict = "it is right now: remove"
     elif all(fits(each, came) for each in others):
@@ -84,7 +82,7 @@ def complaint(entry: Divergence, demonstration: Demonstration, came: dict[str, A
     seen = ", ".join(f"{name} {version}" for name, version in entry.versions.items())
     return (
         f"{verdict} entry {entry.id} ({entry.title})\n"
-        f"  {demonstration.label} gave: {text_of(demonstration.expected)}\n"
+        f"  {demonstration.label} gave: {text_of(expected)}\n"
         f"  now it gives: {shown(came)}\n"
         f"  seen on {entry.date} with {seen}"
     )

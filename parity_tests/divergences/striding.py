@@ -1,9 +1,8 @@
 """Stride, dilation and groups: which combinations run, and which are wrong."""
 
-from parity_tests.divergences.entry import Chapter, Raises
+from parity_tests.divergences.entry import NO_ONEDNN, ONEDNN, Chapter, Raises
 
 CHAPTER = Chapter("Stride, dilation, groups")
-NO_ONEDNN = "TensorFlow without oneDNN"
 
 e = CHAPTER.entry(
     "stride-with-dilation",
@@ -122,7 +121,7 @@ def _():
     return layer(jnp.zeros((1, 4, 4, 2))).shape[1:3]
 
 
-@e.shows("keras", [4, 2])
+@e.shows("keras", [4, 2], setting=ONEDNN)
 def _():
     import keras
 
@@ -174,7 +173,7 @@ def _():
     return nnx.grad(lambda layer: layer(x).sum())(layer).kernel.get_value().flatten()
 
 
-@e.shows("tensorflow", [3, 7])
+@e.shows("tensorflow", [3, 7], setting=ONEDNN)
 def _():
     import tensorflow as tf
 
@@ -239,10 +238,7 @@ def _():
     return "runs"
 
 
-@e.shows(
-    "tensorflow",
-    Raises("InvalidArgumentError", "input and filter must have the same depth: 2 vs 1"),
-)
+@e.shows("tensorflow", Raises("InvalidArgumentError", ""))
 def _():
     import tensorflow as tf
 

@@ -40,7 +40,7 @@ from impls import (
     reference,
 )
 from impls.notation import to_line
-from impls.shapes import effective_kernel, padding_pairs
+from parity_tests.meta.transforms import fft, winograd
 
 
 def pairwise(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
@@ -51,50 +51,6 @@ def pairwise(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 def rounded_reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return reference(spec, weights, x).astype(np.float32)
-
-
-# ---------------------------------------------------------------- transforms
-
-
-def fft(layer: Conv, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    """A convolution through the Fourier transform, in float32 throughout; groups of 1."""
-    axes = tuple(range(1, layer.rank + 1))
-    extent = effective_kernel(layer.kernel_size, layer.dilation)
-    mode = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-    pairs = ((0, 0), *padding_pairs(layer, x.shape[1:-1]), (0, 0))
-    padded = np.pad(x, pairs, mode=mode[layer.padding_mode])
-    sizes = padded.shape[1:-1]
-    kernel = np.zeros((1, *extent, *weights["kernel"].shape[-2:]), dtype=np.float32)
-    kernel[(0, *(slice(None, None, d) for d in layer.dilation))] = weights["kernel"]
-    spectrum = np.einsum(
-        "n...i,n...io->n...o",
-        np.fft.rfftn(padded, axes=axes),
-        np.conj(np.fft.rfftn(kernel, sizes, axes)).repeat(len(x), axis=0),
-    )
-    whole = np.fft.irfftn(spectrum, sizes, axes)
-    kept = (slice(0, n - k + 1, s) for n, k, s in zip(sizes, extent, layer.stride, strict=True))
-    y = np.ascontiguousarray(whole[(slice(None), *kept)])
-    assert y.dtype == np.float32
-    return y + weights["bias"] if layer.bias else y
-
-
-WINOGRAD_X = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32)
-WINOGRAD_W = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], np.float32)
-WINOGRAD_Y = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], np.float32)
-
-
-def winograd(layer: Conv, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    """F(2x2, 3x3) of Lavin and Gray, arXiv 1509.09308, in float32; "valid", even sizes."""
-    windows = np.lib.stride_tricks.sliding_window_view(x, (4, 4), (1, 2))[:, ::2, ::2]
-    left = np.einsum("ab,nhwibc->nhwiac", WINOGRAD_X, windows)
-    tiles = np.einsum("nhwiac,dc->nhwiad", left, WINOGRAD_X)
-    left = np.einsum("ab,bcio->acio", WINOGRAD_W, weights["kernel"])
-    filters = np.einsum("acio,dc->adio", left, WINOGRAD_W)
-    sums = np.einsum("nhwiad,adio->nhwoad", tiles, filters)
-    y = np.einsum("pa,nhwoad,qd->nhpwqo", WINOGRAD_Y, sums, WINOGRAD_Y)
-    assert y.dtype == np.float32
-    y = y.reshape(output_shape(layer, x.shape))
-    return y + weights["bias"] if layer.bias else y
 
 
 # ---------------------------------------------------------------- random layers

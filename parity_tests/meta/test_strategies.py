@@ -7,7 +7,8 @@ from hypothesis import find, given, settings
 
 from analysis.cases import exact_shape, integer_case
 from analysis.rounding import exact_input, trace
-from impls import Conv, ConvTranspose, output_shape
+from impls import BatchNorm, Conv, ConvTranspose, GlobalAvgPool, output_shape
+from impls.spec import walk
 from parity_tests.cells import FAMILIES, cells
 from parity_tests.strategies import (
     CONVS,
@@ -110,10 +111,14 @@ def test_integers_are_exact(case: Case) -> None:
 
 
 @given(exact_chain_cases)
-def test_integers_are_exact_in_chains(case: Case) -> None:
+def test_integers_of_chains_are_told_from_each_other(case: Case) -> None:
+    """What takes a root or a mean may round; no other integer is ever as near."""
     weights, x = integer_case(case.spec, exact_shape(case.spec, case.input_shape), case.seed)
     target = trace(case.spec, weights, exact_input(x))
-    assert target.exact
+    assert target.unit is not None
+    assert not target.untested.any()
+    rounds = (BatchNorm, GlobalAvgPool)
+    assert target.exact or any(isinstance(layer, rounds) for _, layer in walk(case.spec))
 
 
 @given(layer_cases)

@@ -5,6 +5,7 @@
 
 import json
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,17 +15,22 @@ from hypothesis import strategies as st
 from analysis import probes
 from analysis.arithmetic import from_bits
 from analysis.cases import integer_case, real_case
-from analysis.emulation import exactly
+from analysis.emulation import Arrays, exactly
 from analysis.filters import tap_sources, to_filters, to_kernel
 from analysis.parity import compare, compare_callables, judge, precision
 from analysis.rounding import UNIT_ROUNDOFF, common_unit, exact_input, round_to, trace
+from analysis.verdict import Place
 from impls import (
     Activation,
+    BatchNorm,
     Conv,
     Dense,
+    GroupNorm,
     InputError,
+    LayerNorm,
     SeparableConv,
     Sequential,
+    Spec,
     SpecError,
     init_weights,
     reference,
@@ -156,8 +162,8 @@ def test_correct_arithmetic_raises_no_alarm(name: str) -> None:
 def test_a_transform_needs_its_margin() -> None:
     spec, shape = Conv(8, 4, 3), (1, 9, 9, 8)
     allowed = judge(fft, spec, input_shape=shape, direct=False)
-    assert str(allowed.structure) == "exact after rounding to integers"
-    assert json.loads(json.dumps(allowed.to_dict()))["structure"]["nearest"] is True
+    assert str(allowed.structure).startswith("within the measured margin (")
+    assert json.loads(json.dumps(allowed.to_dict()))["structure"]["basis"] == "measured"
     assert allowed.ok
     assert not judge(fft, spec, input_shape=shape, direct=True).structure.ok
 
@@ -277,6 +283,67 @@ def test_a_verdict_is_json() -> None:
     assert data["arithmetic"] == "bfloat16 bias"
     assert data["ok"] is False
     assert {probe["name"] for probe in data["probes"]} >= {"inputs", "kernel", "bias", "product"}
+
+
+# ---------------------------------------------------------------- the third status, and words
+
+
+def rounded_to_bfloat16(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return round_to(reference(spec, weights, x), "bfloat16")
+
+
+def test_what_rounding_could_hide_is_not_tested() -> None:
+    """Eight bits do not tell the values of a norm over ten numbers from each other."""
+    spec = GroupNorm(2, 4)
+    verdict = judge(rounded_to_bfloat16, spec, input_shape=(1, 5, 5, 4), dtype="bfloat16")
+    assert verdict.structure.untested > 0
+    assert (verdict.status, verdict.ok) == ("not tested", False)
+    assert "not tested" in str(verdict)
+
+    def shifted(*case: Any) -> np.ndarray:
+        return 9 + rounded_to_bfloat16(*case)
+
+    wrong = judge(shifted, spec, input_shape=(1, 5, 5, 4), dtype="bfloat16")
+    assert wrong.status == "wrong"  # whatever else is not tested
+
+
+def test_an_inexact_root_is_within_its_bound_and_another_epsilon_is_not() -> None:
+    spec = BatchNorm(16, eps=1e-3)
+
+    def with_root_off_by(units: int) -> Any:
+        def candidate(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+            y = reference(spec, {**weights, "offset": 0 * weights["offset"]}, x)
+            return (y * (1 - units * 2.0**-24) + weights["offset"]).astype(np.float32)
+
+        return candidate
+
+    for units, status in ((0, "ok"), (2, "ok"), (8, "ok"), (64, "wrong")):
+        verdict = judge(with_root_off_by(units), spec, input_shape=(1, 5, 9, 16))
+        assert verdict.structure.status == status, units
+        assert verdict.structure.basis == "proved"
+
+
+def test_a_wrong_place_prints_digits_that_differ() -> None:
+    place = Place((0, 633), -259.375, float(np.nextafter(np.float32(-259.375), np.float32(0))))
+    assert str(place) == "y[0, 633] = -259.37497, not -259.375"
+
+
+def test_a_bound_beyond_the_outputs_is_not_printed() -> None:
+    norms = [part for _ in range(9) for part in (LayerNorm(4), Conv(4, 4, 3, padding="same"))]
+    verdict = judge(rounded_reference, Sequential(*norms), input_shape=(1, 8, 8, 4))
+    assert verdict.precision.ok
+    assert verdict.precision.bound is None
+    assert "bound" not in str(verdict.precision)
+
+
+def test_right_arithmetic_is_not_named_as_the_reason() -> None:
+    def candidate(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        y = rounded_reference(spec, weights, x)
+        return y + (x == np.rint(x)).all().astype(np.float32)  # on integers alone
+
+    verdict = judge(candidate, Sequential(LAYER), input_shape=SHAPE)
+    assert verdict.status == "wrong"
+    assert "consistent" not in str(verdict)
 
 
 # ---------------------------------------------------------------- NaN, and bad questions
