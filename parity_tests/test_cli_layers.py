@@ -38,7 +38,8 @@ def test_two_files(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert done.exit_code == 1
     text = " ".join(done.output.split())
     assert (
-        "WRONG: wrong.safetensors against right.safetensors: first divergence at block.body" in text
+        "not ok: wrong.safetensors against right.safetensors: first divergence at block.body"
+        in text
     )
     (data,) = json.loads(report.read_text())
     assert data["first"] == "block.body"

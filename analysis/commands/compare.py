@@ -86,7 +86,7 @@ def compare(
     if path:
         write_json(path, data)
     for failure in failures:
-        tables.show(console, Text(failure, style="red"))
+        tables.show(console, Text(f"not ok: {failure}", style="red"))
     if failures:
         sys.exit(1)
 
