@@ -18,7 +18,8 @@ def replay(line: str, frameworks: str | None, script: str | None, output: Path |
     """Judge again the case that a failing test printed.
 
     LINE says a layer, the size of its input, and its data: ints:SEED (is the structure exact?) or
-    reals:SEED (is the precision that of float32?). Exit status 1 if a framework is wrong.
+    reals:SEED (is the precision that of float32?). Exit status 1 if a framework is wrong, or
+    cannot be tested on these data.
 
     With --script, nothing is run: a script for pytorch, flax or keras is written, which needs
     NumPy and that framework alone, to show the case to its maintainers.

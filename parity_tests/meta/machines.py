@@ -12,7 +12,6 @@ approximations, the doubles show (``parity_tests.meta.doubles``).
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from analysis import tables
+from parity_tests.meta.processor import processor
 
 ROOT = Path(__file__).parents[2]
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
@@ -57,24 +57,10 @@ class Row(NamedTuple):
     failures: tuple[str, ...]
 
 
-def processor() -> str:
-    """The processor's name, as its maker and the system give it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    pairs = (line.split(":", 1) for line in lines if ":" in line)
-    facts = {name.strip(): value.strip() for name, value in pairs}
-    name = facts.get("model name", platform.machine())
-    return f"{name} (family {facts.get('cpu family')}, model {facts.get('model')})"
-
-
 def run(setting: str, examples: int) -> Row:
     """The properties of outputs, and the main job, in processes with this setting."""
     environment = {
-        **{
-            name: value for name, value in os.environ.items() if name != "JAX_COMPILATION_CACHE_DIR"
-        },
+        **os.environ,
         **SETTINGS[setting],
         "HYPOTHESIS_PROFILE": "reduced",
         "HYPOTHESIS_MAX_EXAMPLES": str(examples),

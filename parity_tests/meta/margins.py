@@ -7,9 +7,7 @@ the error of a small y may be one of numbers as large as 1. A margin is measured
 holds for the libraries and the processors that it was measured on.
 """
 
-import platform
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +15,7 @@ from analysis.rounding import UNIT_ROUNDOFF
 from impls import registry
 from impls.reference import activate
 from impls.spec import ACTIVATIONS, DEFAULT_ALPHA, Activation
+from parity_tests.meta.processor import processor
 
 CHUNK = (2**14, 64)  # a million values at a time
 LARGEST = 2.0**100  # beyond it x**3 and 6 x overflow in some frameworks, as they do on paper
@@ -63,14 +62,6 @@ def margins(function: str) -> dict[str, tuple[float, float]]:
                 at = np.unravel_index(error.argmax(), error.shape)
                 worst[name] = max(worst[name], (float(error[at]), float(x[at])))
     return worst
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def main() -> None:
