@@ -235,13 +235,13 @@ def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
     return x.then(
         value,
         through(abs(kernel), abs(x.value) + x.bound) + abs(bias),
-        inherited=_zeros_or(x.bound, value, lambda: through(abs(kernel), x.bound)),
+        inherited=_inherited(plain, abs(kernel), x, value),
         noise=lambda disturbed: through(kernel, disturbed) + bias,
         variance=lambda: through(kernel**2, x.value**2) + bias**2,
         # a tap of 0 adds nothing, whatever the order
         roundings=np.count_nonzero(to_filters(spec, kernel), axis=(0, 1)) + 2,
         unit=_times(x.unit, common_unit(kernel, bias)),
-        margin=0.0 if x.direct else transform_margin(spec, weights, abs(x.value) + x.bound, x.u),
+        margin=0.0 if x.direct else transform_margin(spec, weights, abs(x.value), x.u),
         flushed=_flushed(x, kernel, through),
     )
 
@@ -255,7 +255,7 @@ def _flushed(
     if (small := x.small).any():
         lost = lost + through(abs(kernel), small)
     if taps.any():
-        lost = lost + through(taps, abs(x.value) + x.bound)
+        lost = lost + through(taps, abs(x.value))
     return lost
 
 
@@ -274,10 +274,13 @@ def transform_margin(spec: Any, weights: Arrays, size: np.ndarray, u: float) -> 
     return np.asarray(TRANSFORM * u * most)
 
 
-def _zeros_or(
-    bound: np.ndarray, like: np.ndarray, otherwise: Callable[[], np.ndarray]
-) -> np.ndarray:
-    return otherwise() if bound.any() else np.zeros(like.shape)
+def _inherited(plain: Any, kernel: np.ndarray, x: Rounded, value: np.ndarray) -> np.ndarray:
+    """What becomes of the input's bound, and of a transform's margin for it."""
+    if not x.bound.any():
+        return np.zeros(value.shape)
+    weights = {"kernel": kernel}
+    bound = run(plain, weights, x.bound)
+    return bound if x.direct else bound + transform_margin(plain, weights, x.bound, x.u)
 
 
 @trace.register
@@ -287,19 +290,19 @@ def _(spec: BatchNorm, weights: Arrays, x: Rounded) -> Rounded:
     scale, offset, mean, variance = (weights[name].astype(np.float64) for name in names)
     spread = variance + spec.eps
     factor = scale / np.sqrt(spread)
-    small = x.tiny * (1 + abs(factor) + (abs(x.value) + abs(mean)) / np.sqrt(spread))
-    # a framework may subtract the mean first, or fold it into the offset: this bounds both
-    magnitude = abs(factor) * (abs(x.value) + x.bound + abs(mean)) + abs(offset)
+    size = abs(x.value) + abs(mean)
+    # of results, of a scale, and of eps, which 16 bits do not always hold
+    small = 1 + abs(factor) + size / np.sqrt(spread) + (abs(factor) * size + abs(offset)) / spread
     return x.then(
         value,
-        magnitude,
-        inherited=abs(factor) * x.bound,
+        # a framework may subtract the mean first, or fold it into the offset: this bounds both
+        abs(factor) * (size + x.bound) + abs(offset),
+        inherited=abs(factor) * x.bound * (1 + x.tiny / spread),
         noise=lambda disturbed: run(spec, weights, disturbed),
         variance=lambda: factor**2 * (x.value**2 + mean**2) + offset**2,
         roundings=ROOT + 6,  # variance, sum, root, its product, affine map
         unit=_times(x.unit, common_unit(factor, factor * mean, offset, mean)),
-        # the last term: 16 bits do not hold every eps
-        flushed=abs(factor) * x.small + small + magnitude * x.tiny / spread,
+        flushed=abs(factor) * x.small + x.tiny * small,
         rounds=True,
     )
 
@@ -386,11 +389,11 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
     if spec.function == "softmax":  # every value of a position reaches every other
         inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
     # exp(x) - 1 and 1 + tanh(x) cancel, at the size of 1 or of alpha
-    size = abs(x.value) + x.bound + abs(value) + max(1.0, abs(spec.alpha or 0))
+    size = abs(x.value) + abs(value) + max(1.0, abs(spec.alpha or 0))
     return dataclasses.replace(
         x,
         value=value,
-        bound=steepest * inherited + LIBRARY * x.u * size,
+        bound=steepest * inherited + LIBRARY * x.u * (size + x.bound),
         noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
         own=x.u * size + x.tiny,
         unit=None,

@@ -11,6 +11,7 @@ import pytest
 from analysis.cases import integer_case, real_case
 from analysis.parity import precision, structure
 from analysis.rounding import Rounded, exact_input, trace, transform_margin
+from analysis.verdict import SCALE_LIMIT
 from impls import (
     Activation,
     AvgPool,
@@ -312,6 +313,24 @@ def test_no_network_is_called_wrong(name: str, exact: bool, double: str) -> None
     spec, weights, x, target = network_case(name, exact)
     verdict = (structure if exact else precision)(DOUBLES[double](spec, weights, x), target)
     assert verdict.status != "wrong", verdict
+
+
+def smooth() -> tuple[Spec, tuple[int, ...]]:
+    """A network without ReLU: each layer's bound is passed on, and more."""
+    blocks = [(Conv(8, 8, 3, padding="same"), BatchNorm(8), Activation("silu")) for _ in range(24)]
+    return Sequential(*[layer for block in blocks for layer in block]), (1, 6, 7, 8)
+
+
+@pytest.mark.parametrize("direct", [True, False])
+@pytest.mark.parametrize("name", [*networks.names(), "smooth"])
+def test_the_meter_of_a_network_is_not_blind(name: str, direct: bool) -> None:
+    """It allows so many times the size of independent roundings, which are not fewer than that."""
+    spec, shape = smooth() if name == "smooth" else (networks.get(name).spec, (1, 64, 64, 3))
+    weights, x = real_case(spec, shape, 0)
+    target = trace(spec, weights, exact_input(x, direct=direct))
+    assert target.bound.min() > abs(target.value).max()  # beyond all use: it must not get into rho
+    rho = precision(Arithmetic()(spec, weights, x), target).rho
+    assert 1 / SCALE_LIMIT < rho < SCALE_LIMIT
 
 
 # ---------------------------------------------------------------- a fault stays a fault
