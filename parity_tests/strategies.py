@@ -352,20 +352,24 @@ def _links(draw: Any, channels: int, rank: int, exact: bool) -> Spec:
     same = Conv(channels, channels, size, padding="same", rank=rank)
     body = draw(st.sampled_from([same, Sequential(Activation("relu6"), same)]))
     norms_here = norms_of(channels, rank)
-    pool = st.sampled_from([MaxPool, AvgPool] if not exact else [MaxPool])
     links = [
         st.sampled_from([Activation("relu"), Activation("relu6")]),
         st.just(Dropout(0.5)),
         norms_here[BatchNorm],
         st.sampled_from([Residual(body), Residual(body, Conv(channels, channels, 1, rank=rank))]),
-        st.builds(lambda kind, s: kind(2, s, "same", rank=rank), pool, st.integers(1, 2)),
+        st.builds(lambda s: MaxPool(2, s, "same", rank=rank), st.integers(1, 2)),
         st.builds(
             lambda s: SeparableConv(channels, channels, size + 1, s, "same", rank=rank),
             st.integers(1, 2),
         ),
     ]
     if not exact:
-        links += [norms_here[LayerNorm], norms_here[GroupNorm], any_activation]
+        links += [
+            st.builds(lambda s: AvgPool(2, s, "same", rank=rank), st.integers(1, 2)),
+            norms_here[LayerNorm],
+            norms_here[GroupNorm],
+            any_activation,
+        ]
     return draw(st.one_of(links))
 
 

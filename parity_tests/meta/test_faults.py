@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from analysis.cases import real_case
 from analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
 from impls import (
+    Activation,
     BatchNorm,
     Conv,
     Dense,
@@ -26,8 +27,10 @@ from impls import (
     reference,
 )
 from impls.reference import child_weights
+from impls.spec import ACTIVATIONS
 from impls.weights import Weights
-from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases
+from parity_tests.cells import FAMILIES
+from parity_tests.strategies import MAKERS, Case, cases, chain_cases, layers
 
 ENOUGH = 60  # cases that hold a fault
 FORWARD = [fault for fault in FAULTS.values() if fault.forward and fault.id != CONTROL]
@@ -35,12 +38,14 @@ FORWARD = [fault for fault in FAULTS.values() if fault.forward and fault.id != C
 
 @functools.cache
 def drawn() -> list[Case]:
-    """Layers and chains, the same in every run."""
+    """Layers and chains, the same in every run; of each kind as many, so that none is missed."""
     found: list[Case] = []
-    for cases, count in ((layer_cases, 400), (activation_cases, 150), (chain_cases, 200)):
+    several = [(cases(layers(kind)), 100) for kind in MAKERS if kind is not Activation]
+    several += [(FAMILIES[function].cases, 12) for function in ACTIVATIONS]
+    for strategy, count in (*several, (chain_cases, 200)):
 
         @settings(max_examples=count, derandomize=True, database=None)
-        @given(cases)
+        @given(strategy)
         def draw(case: Case) -> None:
             found.append(case)
 
