@@ -1,7 +1,7 @@
 """TensorFlow kills a process that imports triton after it, as PyTorch does late.
 
 From 2.20 on, TensorFlow shows its own LLVM to every library that is loaded after it, and triton's
-code finds that instead of the LLVM that it carries. The other order is fine.
+code, from 3.7 on, finds that instead of the LLVM that it carries. The other order is fine.
 
 Seen on 2026-11-27 with tensorflow 2.21.0, triton 3.8.0, on Linux, x86-64, CPU.
 https://github.com/tensorflow/tensorflow/issues/124205

@@ -1,6 +1,6 @@
 """Empty, tiny and ill-fitting inputs."""
 
-from parity_tests.divergences.entry import ONEDNN, VERSIONS, Chapter, Dies, Raises
+from parity_tests.divergences.entry import ONEDNN, VERSIONS, Chapter, Dies, Raises, Since
 
 CHAPTER = Chapter("Edges")
 
@@ -10,7 +10,7 @@ e = CHAPTER.entry(
     kind="edge",
     pytorch="Raises.",
     flax="Returns an empty array.",
-    keras="Raises.",
+    keras="Raises, since Keras 3.14.",
     port="refuses it: SpecError.",
     references=("keras-team/keras#22416",),
 )
@@ -32,11 +32,14 @@ def _():
     return layer(jnp.zeros((1, 3, 3, 2))).shape
 
 
-@e.shows("keras", Raises("ValueError", "Computed output size would be zero or negative"))
+REFUSED = Raises("ValueError", "Computed output size would be zero or negative")
+
+
+@e.shows("keras", Since("keras", "3.14", REFUSED, None))
 def _():
     import keras
 
-    keras.layers.Conv2D(5, 4)(keras.ops.zeros((1, 3, 3, 2)))
+    keras.layers.Conv2D(5, 4, use_bias=False)(keras.ops.zeros((1, 3, 3, 2)))
 
 
 e = CHAPTER.entry(
@@ -233,7 +236,8 @@ e = CHAPTER.entry(
     "or torch._dynamo: after `import tensorflow`, the process dies of it.",
     flax="JAX and triton do not meet.",
     keras="From 2.20 on, TensorFlow shows its own LLVM to every library that is loaded after it, "
-    "and triton's code finds that instead of the LLVM that it carries. The other order is fine.",
+    "and triton's code, from 3.7 on, finds that instead of the LLVM that it carries. The other "
+    "order is fine.",
     port="imports triton before TensorFlow; where TensorFlow is there first, blocks triton and "
     "warns of what is lost (impls/import_order.py: watch).",
     references=(
@@ -248,7 +252,7 @@ e = CHAPTER.entry(
 )
 
 
-@e.shows("tensorflow", Dies("SIGSEGV"), right="triton")
+@e.shows("tensorflow", Since("triton", "3.7", Dies("SIGSEGV"), "triton"), right="triton")
 def _():
     import tensorflow as tf
     import triton

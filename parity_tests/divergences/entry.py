@@ -124,6 +124,13 @@ class Demonstration:
         return self.expected
 
     @property
+    def deadly(self) -> bool:
+        """Whether it kills its process, with one version at least: it gets one of its own."""
+        answer = self.expected
+        answers = (answer.new, answer.old) if isinstance(answer, Since) else (answer,)
+        return any(isinstance(each, Dies) for each in answers)
+
+    @property
     def body(self) -> str:
         """What the function does, as it is written."""
         source = inspect.getsource(self.run)
@@ -202,13 +209,18 @@ class Divergence:
             return f"{self.id} is not shown: {self.needs} is not installed. {NEEDS[self.needs]}"
         return ""
 
+    def seen(self, demonstration: Demonstration) -> Any:
+        """The answer of the versions that the entry was seen with."""
+        answer = demonstration.expected
+        if isinstance(answer, Since):
+            return answer.with_version(self.versions[answer.distribution])
+        return answer
+
     def answers(self) -> dict[str, list[Demonstration]]:
         """Each distinct answer with those who give it; an error is one, whatever it says."""
         groups: dict[str, list[Demonstration]] = {}
         for each in self.demonstrations:
-            answer = each.expected
-            if isinstance(answer, Since):  # what is said of the entry's own versions
-                answer = answer.with_version(self.versions[answer.distribution])
+            answer = self.seen(each)
             refused = isinstance(answer, Raises)
             groups.setdefault("an error" if refused else text_of(answer), []).append(each)
         return groups

@@ -222,7 +222,7 @@ def _used(entry: Divergence) -> str:
 def script(entry: Divergence) -> str:
     """A stand-alone script that shows a bug and exits with 0."""
     wrong = entry.wrong
-    match wrong.expected:
+    match entry.seen(wrong):
         case Dies():
             imports, ending = ["import subprocess", "import sys"], DEATH
         case Raises():
