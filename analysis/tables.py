@@ -130,14 +130,15 @@ def _widths(limits: Sequence[tuple[int, int, int]], room: int) -> list[int]:
 @contextmanager
 def progress() -> Iterator[Callable[[str], None]]:
     """Show on a terminal what is being done, for as long as it takes; gone afterwards."""
-    terminal = Console(stderr=True)
+    if not sys.stderr.isatty():
+        yield lambda description: None
+        return
     bar = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         TimeElapsedColumn(),
-        console=terminal,
+        console=Console(stderr=True),
         transient=True,
-        disable=not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task("starting", total=None)

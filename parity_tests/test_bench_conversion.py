@@ -21,7 +21,7 @@ def test_the_network_is_whole_and_mixed():
 @pytest.mark.frameworks
 def test_the_data_have_their_form():
     said: list[str] = []
-    data = conversion(["pytorch", "flax"], said.append, megabytes=0.03, width=8, repeats=3)
+    data = conversion(["pytorch", "flax"], said.append, megabytes=0.015, width=8, repeats=3)
     assert data["failures"] == []
     assert [(pair["source"], pair["target"]) for pair in data["pairs"]] == [
         ("pytorch", "flax"),
@@ -39,6 +39,6 @@ def test_the_data_have_their_form():
         assert all(isinstance(value, float) for value in pair["exponent"].values())
         assert pair["seconds_per_layer"] > 0
         assert pair["peak_over_weights"] is None or pair["peak_over_weights"] >= 0
-    assert abs(full["sizes"][-1]["bytes"] / 0.03e6 - 1) < 0.1
+    assert abs(full["sizes"][-1]["bytes"] / 0.015e6 - 1) < 0.1
     assert len(said) == sum(len(pair["sizes"]) + 2 for pair in data["pairs"])
     assert json.loads(json.dumps(data)) == data
