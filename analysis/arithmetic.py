@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from analysis.probes import SIGNIFICAND, Probe
-from analysis.rounding import UNIT_ROUNDOFF
+from convparity.analysis.probes import SIGNIFICAND, Probe
+from convparity.analysis.rounding import UNIT_ROUNDOFF
 
 # Effective bits between correct float32 (over 17), TF32 or float16 (9.8 to 12) and bfloat16.
 LEAST_BITS = {"float32": 15.0, "tf32 or float16": 9.6, "bfloat16": 5.5}

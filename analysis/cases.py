@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.rounding import UNIT_ROUNDOFF, exact_input, trace
-from impls.errors import SpecError
-from impls.reference import run
-from impls.shapes import Shape, output_shape, parameter_shapes
-from impls.spec import (
+from convparity.analysis.rounding import UNIT_ROUNDOFF, exact_input, trace
+from convparity.impls.errors import SpecError
+from convparity.impls.reference import run
+from convparity.impls.shapes import Shape, output_shape, parameter_shapes
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -25,7 +25,7 @@ from impls.spec import (
     Spec,
     walk,
 )
-from impls.weights import Weights, init_weights
+from convparity.impls.weights import Weights, init_weights
 
 Case = tuple[Weights, np.ndarray]
 
@@ -81,7 +81,7 @@ def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float3
     in a row multiply: in a deep network the filters are thinned, each to as many taps as the
     layers still to come leave room for. BatchNorm gets a variance that makes ``variance + eps`` a
     power of four: its root may be rounded, but not so far that another integer is as near.
-    ``analysis.rounding.trace`` says whether that holds; where it does not, smaller numbers are
+    ``rounding.trace`` says whether that holds; where it does not, smaller numbers are
     drawn.
     """
     shape, rung, retries = tuple(input_shape), 0, 0

@@ -4,14 +4,14 @@ import sys
 
 import click
 
-from analysis.commands.bench import bench
-from analysis.commands.compare import compare
-from analysis.commands.count import count
-from analysis.commands.diagnose import diagnose
-from analysis.commands.divergences import divergences
-from analysis.commands.replay import replay
-from analysis.commands.support import support
-from impls.errors import ConvparityError
+from convparity.analysis.commands.bench import bench
+from convparity.analysis.commands.compare import compare
+from convparity.analysis.commands.count import count
+from convparity.analysis.commands.diagnose import diagnose
+from convparity.analysis.commands.divergences import divergences
+from convparity.analysis.commands.replay import replay
+from convparity.analysis.commands.support import support
+from convparity.impls.errors import ConvparityError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-from impls.errors import InputError, SpecError, one_of
-from impls.shapes import Shape, output_shape, parameter_shapes
-from impls.spec import (
+from convparity.impls.errors import InputError, SpecError, one_of
+from convparity.impls.shapes import Shape, output_shape, parameter_shapes
+from convparity.impls.spec import (
     BatchNorm,
     Conv,
     ConvTranspose,

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.cases import exact_shape, integer_case
-from analysis.judging import precision, structure
-from analysis.layer_verdict import Divergence, LayerVerdict
-from analysis.rounding import exact_input, trace
-from analysis.suspects import (
+from convparity.analysis.cases import exact_shape, integer_case
+from convparity.analysis.judging import precision, structure
+from convparity.analysis.layer_verdict import Divergence, LayerVerdict
+from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.suspects import (
     Observation,
     Suspect,
     explains,
@@ -26,11 +26,11 @@ from analysis.suspects import (
     singles,
     together,
 )
-from impls import registry
-from impls.errors import InputError, UnsupportedError
-from impls.shapes import Shape, output_shape
-from impls.spec import Spec
-from impls.weights import check_weights
+from convparity.impls import registry
+from convparity.impls.errors import InputError, UnsupportedError
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import Spec
+from convparity.impls.weights import check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
 
@@ -110,7 +110,7 @@ def diagnose(
     - a wrong output, channels-last, of ``weights`` and ``x``;
     - a native module of any framework, which should have ``weights``: it is run on ``x``, or on
       random numbers, and on small integers;
-    - a callable ``port(spec, weights, x) -> y`` like ``impls.reference``: it is asked with
+    - a callable ``port(spec, weights, x) -> y`` like ``convparity.reference``: it is asked with
       integer weights and inputs, so that the match is exact.
 
     One of ``x`` and ``input_shape`` (N, *spatial, C) is needed. The search for two faults at once

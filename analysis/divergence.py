@@ -2,7 +2,7 @@
 
 Every layer is fed what the *expected* network feeds its twin, so that what a layer inherits from
 those before it is not its fault. What it gives is judged against float64 with the expected
-network's weights, by the verdicts of ``analysis.judging``, on that input and on small integers.
+network's weights, by the verdicts of ``judging``, on that input and on small integers.
 """
 
 import math
@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
-from analysis.cases import LIMIT
-from analysis.judging import precision, structure
-from analysis.layer_verdict import Divergence, LayerVerdict
-from analysis.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
-from analysis.twins import Node, Pair, align, read
-from analysis.verdict import Precision, Structure
-from impls import registry
-from impls.errors import InputError, WeightError, one_of
-from impls.reference import as_grouped
-from impls.shapes import Shape, output_shape
-from impls.spec import DepthwiseConv, Residual, SeparableConv, Sequential, Spec
-from impls.weights import Weights
+from convparity.analysis.cases import LIMIT
+from convparity.analysis.judging import precision, structure
+from convparity.analysis.layer_verdict import Divergence, LayerVerdict
+from convparity.analysis.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
+from convparity.analysis.twins import Node, Pair, align, read
+from convparity.analysis.verdict import Precision, Structure
+from convparity.impls import registry
+from convparity.impls.errors import InputError, WeightError, one_of
+from convparity.impls.reference import as_grouped
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import DepthwiseConv, Residual, SeparableConv, Sequential, Spec
+from convparity.impls.weights import Weights
 
 __all__ = ["first_divergence"]
 

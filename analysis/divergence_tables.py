@@ -7,8 +7,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from analysis.divergences import Entry
-from analysis.tables import table
+from convparity.analysis.divergences import Entry
+from convparity.analysis.tables import table
 
 WHO = {"pytorch": "PyTorch", "flax": "Flax", "keras": "Keras", "port": "a right port"}
 

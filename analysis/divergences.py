@@ -12,7 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from impls.errors import InputError
+from convparity.impls.errors import InputError
 
 Entry = dict[str, Any]
 TEXTS = ("id", "title", "chapter", "kind", "pytorch", "flax", "keras", "port")
@@ -21,7 +21,11 @@ TEXTS = ("id", "title", "chapter", "kind", "pytorch", "flax", "keras", "port")
 @cache
 def catalogue() -> tuple[Entry, ...]:
     """Every entry, by chapter."""
-    text = resources.files("analysis").joinpath("divergences.json").read_text(encoding="utf-8")
+    text = (
+        resources.files("convparity.analysis")
+        .joinpath("divergences.json")
+        .read_text(encoding="utf-8")
+    )
     return tuple(json.loads(text))
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.filters import filters_shape, groups_of, tap_sources, to_filters
-from analysis.rounding import round_to
-from impls.reference import child_weights
-from impls.shapes import output_shape
-from impls.spec import SeparableConv, Spec
+from convparity.analysis.filters import filters_shape, groups_of, tap_sources, to_filters
+from convparity.analysis.rounding import round_to
+from convparity.impls.reference import child_weights
+from convparity.impls.shapes import output_shape
+from convparity.impls.spec import SeparableConv, Spec
 
 Arrays = Mapping[str, np.ndarray]
 Candidate = Callable[[Spec, Arrays, np.ndarray], np.ndarray]

@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from impls.reference import run
-from impls.shapes import Shape, parameter_shapes
-from impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv
+from convparity.impls.reference import run
+from convparity.impls.shapes import Shape, parameter_shapes
+from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv
 
 Linear = Conv | ConvTranspose | DepthwiseConv | Dense
 LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)

@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from analysis.rounding import Rounded, rms
-from analysis.verdict import Place, Precision, Structure
+from convparity.analysis.rounding import Rounded, rms
+from convparity.analysis.verdict import Place, Precision, Structure
 
 
 def structure(output: np.ndarray, target: Rounded) -> Structure:

@@ -3,8 +3,8 @@
 from rich.markup import escape
 from rich.table import Table
 
-from analysis import tables
-from analysis.layer_verdict import Divergence, LayerVerdict
+from convparity.analysis import tables
+from convparity.analysis.layer_verdict import Divergence, LayerVerdict
 
 STYLES = {"ok": "green", "inherited": "yellow", "WRONG": "red", "twin WRONG": "red"}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.twins import Pair
-from analysis.verdict import Precision, Structure
+from convparity.analysis.twins import Pair
+from convparity.analysis.verdict import Precision, Structure
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
   reference's bits. A wrong axis, pad, group, stride or flip shows at full size.
 - **Precision**: on real numbers the error must stay under a proved rounding bound, and its size is
   reported as effective bits (about 23 for float32, 11 for TF32, 8 for bfloat16). Probes (see
-  ``analysis.probes``) ask each linear layer by itself whether it computes in its dtype at all.
+  ``probes``) ask each linear layer by itself whether it computes in its dtype at all.
 """
 
 import math
@@ -13,19 +13,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis import probes
-from analysis.cases import exact_shape, integer_case, real_case
-from analysis.divergence import first_divergence
-from analysis.filters import LINEAR, Linear
-from analysis.judging import precision, structure
-from analysis.rounding import Rounded, exact_input, round_to, trace
-from analysis.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
-from impls import registry
-from impls.adapter import Adapter
-from impls.errors import InputError
-from impls.shapes import Shape, output_shape
-from impls.spec import SeparableConv, Spec
-from impls.weights import check_weights
+from convparity.analysis import probes
+from convparity.analysis.cases import exact_shape, integer_case, real_case
+from convparity.analysis.divergence import first_divergence
+from convparity.analysis.filters import LINEAR, Linear
+from convparity.analysis.judging import precision, structure
+from convparity.analysis.rounding import Rounded, exact_input, round_to, trace
+from convparity.analysis.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import InputError
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import SeparableConv, Spec
+from convparity.impls.weights import check_weights
 
 __all__ = [
     "SCALE_LIMIT",
@@ -99,7 +99,7 @@ def judge(
 ) -> Verdict:
     """Judge your own implementation of ``spec`` exactly as ``compare`` judges a framework's.
 
-    ``candidate(spec, weights, x) -> y`` takes what ``impls.reference`` takes: canonical weights and
+    ``candidate(spec, weights, x) -> y`` takes what ``reference`` takes: canonical weights and
     a channels-last ``x`` of ``dtype``; it must give a ``y`` of that dtype (bfloat16 as float32). It
     is asked for ``spec`` with several weights and, of a ``SeparableConv``, for its two steps.
     """

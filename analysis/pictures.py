@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from impls.errors import InputError
+from convparity.impls.errors import InputError
 
 PHOTOGRAPHS = {
     "cat": "chelsea.png",
@@ -69,5 +69,7 @@ def prepare(path: str | Path, size: int = 224) -> np.ndarray:
 @cache
 def class_names() -> tuple[str, ...]:
     """The 1,000 classes of ImageNet (ILSVRC 2012) in the usual order, as WordNet calls them."""
-    text = resources.files("analysis").joinpath("imagenet_classes.txt").read_text("utf-8")
+    text = (
+        resources.files("convparity.analysis").joinpath("imagenet_classes.txt").read_text("utf-8")
+    )
     return tuple(line.split(",")[0] for line in text.splitlines())

@@ -4,8 +4,8 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
-from analysis.layer_verdict import Divergence
-from impls.errors import FrameworkUnavailable, InputError
+from convparity.analysis.layer_verdict import Divergence
+from convparity.impls.errors import FrameworkUnavailable, InputError
 
 
 def drift(divergences: list[Divergence], path: str | Path) -> None:

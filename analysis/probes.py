@@ -21,11 +21,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.filters import Linear, filters_shape, tap_sources, to_kernel
-from analysis.rounding import UNIT_ROUNDOFF, round_to
-from impls.reference import run
-from impls.shapes import Shape, parameter_shapes
-from impls.weights import Weights
+from convparity.analysis.filters import Linear, filters_shape, tap_sources, to_kernel
+from convparity.analysis.rounding import UNIT_ROUNDOFF, round_to
+from convparity.impls.reference import run
+from convparity.impls.shapes import Shape, parameter_shapes
+from convparity.impls.weights import Weights
 
 # Significand bits, with the hidden one; float16 has those of tf32 and a smaller range.
 SIGNIFICAND = {"float64": 53, "float32": 24, "tf32": 11, "bfloat16": 8}

@@ -1,6 +1,6 @@
 """The frameworks without what they log about themselves.
 
-For the commands alone: a program of the user's own that imports ``impls`` hears all of it.
+For the commands alone: a program of the user's own that imports ``convparity`` hears all of it.
 """
 
 import logging
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from impls import registry
+from convparity.impls import registry
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # of what TensorFlow's C++ logs
 NOTHING = "3"

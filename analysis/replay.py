@@ -1,11 +1,11 @@
 """A case in one line: a spec, the shape of its input, and the data on which it is judged.
 
-The line is that of ``impls.notation``, and a last word for the data::
+The line is that of ``convparity.impls.notation``, and a last word for the data::
 
     conv2d c4>8 k3x2 s2x1 d1x2 same g2 hw7x9 ints:17
     {"type": "Conv", ..., "input_shape": [1, 7, 9, 4], "data": "ints:17"}
 
-``ints:SEED`` is ``analysis.cases.integer_case`` (at ``exact_shape``) and judges the structure;
+``ints:SEED`` is ``cases.integer_case`` (at ``exact_shape``) and judges the structure;
 ``reals:SEED`` is ``real_case`` and judges the precision. Both say the same data wherever they run.
 """
 
@@ -17,17 +17,17 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.cases import Case, exact_shape, integer_case, real_case
-from analysis.parity import Precision, Structure, precision, structure
-from analysis.rounding import Rounded, exact_input, trace
-from impls import registry
-from impls.adapter import Adapter
-from impls.errors import SpecError
-from impls.notation import from_line, to_line
-from impls.notation.json_form import loads, readable_depth, shortened
-from impls.shapes import Shape, output_shape, parameter_shapes
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.analysis.cases import Case, exact_shape, integer_case, real_case
+from convparity.analysis.parity import Precision, Structure, precision, structure
+from convparity.analysis.rounding import Rounded, exact_input, trace
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import SpecError
+from convparity.impls.notation import from_line, to_line
+from convparity.impls.notation.json_form import loads, readable_depth, shortened
+from convparity.impls.shapes import Shape, output_shape, parameter_shapes
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 _DATA = re.compile("(ints|reals):(0|[1-9][0-9]{0,18})")
 LIMIT = 2**28  # numbers: 2 GiB in float64

@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.filters import to_filters
-from impls.reference import child_weights, pool_counts, run
-from impls.shapes import Shape
-from impls.spec import (
+from convparity.analysis.filters import to_filters
+from convparity.impls.reference import child_weights, pool_counts, run
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

@@ -9,10 +9,10 @@ says and not the machine. "refused" has its reason below the table.
 import re
 from collections.abc import Iterable, Iterator
 
-from analysis.parity import compare
-from impls import registry
-from impls.errors import UnsupportedError
-from impls.notation import from_line
+from convparity.analysis.parity import compare
+from convparity.impls import registry
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.notation import from_line
 
 ROWS = {
     "valid, unequal kernel and strides": "conv{r}d c4>6 k3x2 s2x3 {size}",

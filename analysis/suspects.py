@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from analysis.faults import CONTROL, FAULTS, Fault, Faulty, Seed, seed
-from analysis.judging import precision
-from analysis.rounding import Rounded, exact_input, trace
-from analysis.verdict import SCALE_LIMIT
-from impls.errors import SpecError
-from impls.reference import run
-from impls.shapes import Shape
-from impls.spec import Composite, Spec
+from convparity.analysis.faults import CONTROL, FAULTS, Fault, Faulty, Seed, seed
+from convparity.analysis.judging import precision
+from convparity.analysis.rounding import Rounded, exact_input, trace
+from convparity.analysis.verdict import SCALE_LIMIT
+from convparity.impls.errors import SpecError
+from convparity.impls.reference import run
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Composite, Spec
 
 Arrays = Mapping[str, np.ndarray]
 

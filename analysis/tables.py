@@ -18,8 +18,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 from rich.text import Text
 
-from analysis.cost import CONVENTIONS, Cost, reduction, tensors
-from impls.shapes import Shape
+from convparity.analysis.cost import CONVENTIONS, Cost, reduction, tensors
+from convparity.impls.shapes import Shape
 
 WIDTH = 80  # of a pipe or a file
 ANY_WIDTH = 1_000_000

@@ -1,13 +1,13 @@
-"""The main job, drawn: for each chapter of ``analysis.tour``, its data as tables and sentences."""
+"""The main job, drawn: for each chapter of ``tour``, its data as tables and sentences."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.table import Table
 
-from analysis import tables, tour
-from analysis.cost import total_cost
-from analysis.tables import Part, shape_text, table
+from convparity.analysis import tables, tour
+from convparity.analysis.cost import total_cost
+from convparity.analysis.tables import Part, shape_text, table
 
 Data = Mapping[str, Any]
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.rounding import round_to
-from impls import registry
-from impls.adapter import Adapter
-from impls.errors import InputError, UnsupportedError
-from impls.reference import child_weights, run
-from impls.spec import (
+from convparity.analysis.rounding import round_to
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import InputError, UnsupportedError
+from convparity.impls.reference import child_weights, run
+from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Composite,
@@ -32,7 +32,7 @@ from impls.spec import (
     Sequential,
     Spec,
 )
-from impls.weights import Weights, check_weights
+from convparity.impls.weights import Weights, check_weights
 
 FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), (BatchNorm, LayerNorm, GroupNorm))
 

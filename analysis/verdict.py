@@ -3,8 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from analysis import arithmetic
-from analysis.probes import Probe
+from convparity.analysis import arithmetic
+from convparity.analysis.probes import Probe
 
 # Correct algorithms were seen to reach 96 times the independent-rounding scale (Winograd F(6x6)),
 # TF32 operands never less than 4,500: the limit between them is not a tolerance on the result.

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from impls.errors import InputError, UnsupportedError, WeightError, one_of
-from impls.layouts import Layout, copy_into
-from impls.shapes import output_shape, parameter_shapes
-from impls.spec import Sequential, Spec
-from impls.weights import Weights, check_weights
+from convparity.impls.errors import InputError, UnsupportedError, WeightError, one_of
+from convparity.impls.layouts import Layout, copy_into
+from convparity.impls.shapes import output_shape, parameter_shapes
+from convparity.impls.spec import Sequential, Spec
+from convparity.impls.weights import Weights, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 ALGORITHMS = ("auto", "native")
@@ -150,7 +150,7 @@ class Adapter(ABC):
         algorithm: str = "auto",
         share: bool = False,
     ) -> Any:
-        """A native module in the framework's own layout. See ``impls.build``, ``impls.convert``."""
+        """A native module in the framework's own layout. See ``convert.build``."""
         if algorithm not in ALGORITHMS:
             raise InputError(one_of("algorithm", algorithm, ALGORITHMS))
         if dtype not in DTYPES:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from impls import registry
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.impls import registry
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 
 def build(

@@ -7,13 +7,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from impls import networks, registry
-from impls.errors import InputError, SpecError, WeightError
-from impls.networks import efficientnet_lite
-from impls.notation import from_json, to_json
-from impls.shapes import parameter_shapes
-from impls.spec import Spec
-from impls.weights import Weights, check_weights
+from convparity.impls import networks, registry
+from convparity.impls.errors import InputError, SpecError, WeightError
+from convparity.impls.networks import efficientnet_lite
+from convparity.impls.notation import from_json, to_json
+from convparity.impls.shapes import parameter_shapes
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights, check_weights
 
 PYTORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = (".safetensors", *PYTORCH_SUFFIXES)
@@ -62,7 +62,7 @@ def _load_safetensors(path: Path) -> tuple[Spec, Weights]:
     if "spec" not in metadata:
         raise WeightError(
             f"{len(weights)} arrays, but no spec in its metadata: "
-            "write it with impls.save(path, spec, weights)"
+            "write it with convparity.save(path, spec, weights)"
         )
     spec = from_json(metadata["spec"])
     check_weights(spec, weights)
@@ -77,7 +77,7 @@ RELEASED = {"efficientnet_lite0": efficientnet_lite.released_name}
 
 def _load_released(path: Path) -> tuple[Spec, Weights]:
     pytorch = registry.get("pytorch")  # a clear error where it is missing
-    from impls.pytorch.adapter import read_state_dict
+    from convparity.impls.pytorch.adapter import read_state_dict
 
     state = {
         name: tensor
@@ -92,7 +92,7 @@ def _load_released(path: Path) -> tuple[Spec, Weights]:
     else:
         raise WeightError(
             f"{len(state)} tensors of no network known here ({', '.join(RELEASED)}): "
-            "build your own spec with impls.build(spec, framework='pytorch') and load them into it"
+            "build your own spec with convparity.build(spec, framework='pytorch') and fill that"
         )
     missing = sorted(set(names.values()) - state.keys())
     left_over = sorted(state.keys() - set(names.values()))

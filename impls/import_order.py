@@ -14,7 +14,7 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import PathFinder
 from types import ModuleType
 
-from impls.errors import ImportOrderWarning
+from convparity.impls.errors import ImportOrderWarning
 
 
 def watch() -> None:

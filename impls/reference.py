@@ -11,14 +11,14 @@ from itertools import product
 
 import numpy as np
 
-from impls.shapes import (
+from convparity.impls.shapes import (
     Shape,
     effective_kernel,
     output_shape,
     padding_pairs,
     transposed_crop,
 )
-from impls.spec import (
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -37,7 +37,7 @@ from impls.spec import (
     Sequential,
     Spec,
 )
-from impls.weights import check_weights
+from convparity.impls.weights import check_weights
 
 Arrays = Mapping[str, np.ndarray]
 

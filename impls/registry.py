@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from impls.adapter import Adapter
-from impls.errors import FrameworkUnavailable, InputError, UnsupportedError, one_of
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import FrameworkUnavailable, InputError, UnsupportedError, one_of
 
 
 @dataclass(frozen=True)
@@ -27,19 +27,19 @@ FRAMEWORKS = {
     for row in (
         Framework(
             "pytorch",
-            "impls.pytorch.adapter:PyTorchAdapter",
+            "convparity.impls.pytorch.adapter:PyTorchAdapter",
             "torch",
             {"torch": "2.6"},
         ),
         Framework(
             "flax",
-            "impls.flax.adapter:FlaxAdapter",
+            "convparity.impls.flax.adapter:FlaxAdapter",
             "flax",
             {"jax": "0.8.1", "flax": "0.12.1"},
         ),
         Framework(
             "keras",
-            "impls.keras.adapter:KerasAdapter",
+            "convparity.impls.keras.adapter:KerasAdapter",
             "keras",
             {"keras": "3.12", "tensorflow": "2.20"},
         ),

@@ -6,8 +6,8 @@ pooling, flatten or dense layer.
 
 from functools import singledispatch
 
-from impls.errors import SpecError
-from impls.spec import (
+from convparity.impls.errors import SpecError
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -27,7 +27,7 @@ from impls.spec import (
     Spec,
     walk,
 )
-from impls.validation import Pairs
+from convparity.impls.validation import Pairs
 
 Shape = tuple[int, ...]
 

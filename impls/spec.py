@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from impls.errors import SpecError, one_of
-from impls.validation import (
+from convparity.impls.errors import SpecError, one_of
+from convparity.impls.validation import (
     boolean,
     convolution,
     fail,

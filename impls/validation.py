@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from impls.errors import SpecError, one_of
+from convparity.impls.errors import SpecError, one_of
 
 PADDINGS = ("valid", "same", "causal")
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from impls.errors import WeightError
-from impls.shapes import Shape, parameter_shapes
-from impls.spec import DepthwiseConv, Spec, walk
+from convparity.impls.errors import WeightError
+from convparity.impls.shapes import Shape, parameter_shapes
+from convparity.impls.spec import DepthwiseConv, Spec, walk
 
 Weights = dict[str, np.ndarray]
 

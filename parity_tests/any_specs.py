@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from impls.spec import (
+from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
     Activation,
@@ -22,7 +22,7 @@ from impls.spec import (
     SeparableConv,
     Sequential,
 )
-from impls.validation import PADDING_MODES
+from convparity.impls.validation import PADDING_MODES
 
 INTS = st.integers(1, 12)
 SPEC_NAMES = st.text("abYZ019_", min_size=1, max_size=3)

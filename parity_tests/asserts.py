@@ -7,14 +7,14 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import event, settings
 
-from analysis.cases import exact_shape
-from analysis.diagnosis import diagnose
-from analysis.parity import precision, structure
-from analysis.replay import Replay
-from analysis.rounding import exact_input, trace
-from impls.adapter import Adapter
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.analysis.cases import exact_shape
+from convparity.analysis.diagnosis import diagnose
+from convparity.analysis.parity import precision, structure
+from convparity.analysis.replay import Replay
+from convparity.analysis.rounding import exact_input, trace
+from convparity.impls.adapter import Adapter
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 from parity_tests.cells import cells
 from parity_tests.strategies import Case
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from impls.shapes import Shape, effective_kernel, output_shape, padding_pairs
-from impls.spec import (
+from convparity.impls.shapes import Shape, effective_kernel, output_shape, padding_pairs
+from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
     Activation,
@@ -27,7 +27,7 @@ from impls.spec import (
     Sequential,
     walk,
 )
-from impls.validation import PADDING_MODES
+from convparity.impls.validation import PADDING_MODES
 from parity_tests import strategies
 from parity_tests.strategies import Case
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
-from impls import registry
-from impls.adapter import Adapter
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
 
 SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)  # three frameworks run in each example
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 from scipy.signal import correlate
 
-from impls import (
+from convparity import (
     Activation,
     AvgPool,
     BatchNorm,

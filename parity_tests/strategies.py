@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from impls import (
+from convparity import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -33,9 +33,9 @@ from impls import (
     Spec,
     output_shape,
 )
-from impls.shapes import Shape, effective_kernel
-from impls.spec import ACTIVATIONS, DEFAULT_ALPHA
-from impls.validation import PADDING_MODES
+from convparity.impls.shapes import Shape, effective_kernel
+from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA
+from convparity.impls.validation import PADDING_MODES
 
 
 class Case(NamedTuple):

@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.cases import integer_case
-from impls import Conv, DepthwiseConv, SeparableConv, Sequential, build, init_weights, reference
-from impls.adapter import Adapter
-from impls.errors import InputError
+from convparity import (
+    Conv,
+    DepthwiseConv,
+    SeparableConv,
+    Sequential,
+    build,
+    init_weights,
+    reference,
+)
+from convparity.analysis.cases import integer_case
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import InputError
 from parity_tests.asserts import replay
 from parity_tests.strategies import CONVS, Case, cases, layers
 
@@ -129,7 +137,7 @@ def test_flax_goes_image_by_image(monkeypatch, much: int) -> None:
     """What large images get, of small ones: bit for bit, both ways, on integers."""
     import jax
 
-    from impls import jax_algorithms, registry
+    from convparity.impls import jax_algorithms, registry
 
     monkeypatch.setattr(jax_algorithms, "AT_ONCE", 2 * 4 * 9 * 8 * (4 + 5))  # two images
     monkeypatch.setattr(jax_algorithms, "MUCH", much)
@@ -188,17 +196,17 @@ def test_flax_forward_mode_needs_the_native_algorithm() -> None:
 ON_JAX = """
 import json, sys
 import numpy as np
-import impls
-from analysis.cases import integer_case
-from impls import registry
-from impls.notation import from_line
+import convparity
+from convparity.analysis.cases import integer_case
+from convparity.impls import registry
+from convparity.impls.notation import from_line
 
 adapter = registry.get("keras")
 wrong = []
 for line in sys.stdin.read().splitlines():
     spec, shape = from_line(line)
     weights, x = integer_case(spec, shape, 3)
-    y = impls.reference(spec, weights, x)
+    y = convparity.reference(spec, weights, x)
     cotangent = np.random.default_rng(3).integers(-3, 4, y.shape).astype(np.float32)
     found = []
     for algorithm in ("auto", "native"):
@@ -209,7 +217,7 @@ for line in sys.stdin.read().splitlines():
     wrong += [f"{line}: y"] * (not np.array_equal(auto["y"], y))
     wrong += [f"{line}: {n}" for n in native if not np.array_equal(auto[n], native[n])]
 import jax, keras
-layer = adapter.build(impls.DepthwiseConv(4, 3))
+layer = adapter.build(convparity.DepthwiseConv(4, 3))
 text = jax.jit(lambda x: layer(x)).lower(np.zeros((1, 5, 5, 4), "float32")).as_text()
 print(json.dumps([keras.backend.backend(), "convolution" in text, wrong]))
 """

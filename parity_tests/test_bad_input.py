@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import impls
-from analysis.parity import compare
-from impls import (
+import convparity
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -23,11 +22,11 @@ from impls import (
     UnsupportedError,
     WeightError,
     init_weights,
-    networks,
-    registry,
 )
-from impls.adapter import Adapter
-from impls.networks.efficientnet_lite import released_name
+from convparity.analysis.parity import compare
+from convparity.impls import networks, registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.networks.efficientnet_lite import released_name
 
 frameworks = pytest.mark.frameworks
 
@@ -41,8 +40,8 @@ X = np.ones((1, 5, 5, 2))
 @pytest.mark.parametrize(
     "call",
     [
-        lambda name: impls.build(SPEC, WEIGHTS, framework=name),
-        lambda name: impls.apply(SPEC, WEIGHTS, X, framework=name),
+        lambda name: convparity.build(SPEC, WEIGHTS, framework=name),
+        lambda name: convparity.apply(SPEC, WEIGHTS, X, framework=name),
         lambda name: compare(SPEC, input_shape=X.shape, frameworks=[name]),
     ],
 )
@@ -57,7 +56,11 @@ def test_an_unknown_network_gets_a_suggestion():
 
 
 def test_what_is_no_module_is_named():
-    for call in (impls.describe, impls.dump, lambda module: impls.convert(module, to="keras")):
+    for call in (
+        convparity.describe,
+        convparity.dump,
+        lambda module: convparity.convert(module, to="keras"),
+    ):
         with pytest.raises(UnsupportedError, match=r"ndarray is no module of torch \(pytorch\)"):
             call(X)
 
@@ -82,7 +85,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 @pytest.mark.parametrize("name", registry.FRAMEWORKS)
 def test_a_missing_framework_names_its_extra(installed, name):
     with pytest.raises(FrameworkUnavailable, match=rf"{name}: .* is not installed.*\[{name}\]'"):
-        impls.build(SPEC, WEIGHTS, framework=name)
+        convparity.build(SPEC, WEIGHTS, framework=name)
     assert registry.available() == ()
 
 
@@ -125,14 +128,14 @@ def test_an_input_that_does_not_fit_never_reaches_the_framework(
 ) -> None:
     monkeypatch.setattr(type(adapter), "forward", lambda *_: pytest.fail("the framework ran"))
     with pytest.raises(SpecError, match=message):
-        impls.apply(SPEC, WEIGHTS, np.ones(shape), framework=adapter.name)
+        convparity.apply(SPEC, WEIGHTS, np.ones(shape), framework=adapter.name)
 
 
 @frameworks
 def test_nor_one_that_does_not_fit_a_later_layer(adapter: Adapter) -> None:
     spec = Sequential(Conv(2, 3, 3), Conv(3, 2, 3))
     with pytest.raises(SpecError, match=r"in layer '1': .* larger than the padded input \(2, 2\)"):
-        impls.apply(spec, init_weights(spec, 0), np.ones((1, 4, 4, 2)), framework=adapter.name)
+        convparity.apply(spec, init_weights(spec, 0), np.ones((1, 4, 4, 2)), framework=adapter.name)
 
 
 @frameworks
@@ -148,7 +151,7 @@ def test_an_unknown_device_or_dtype_is_named(
     adapter: Adapter, options: dict[str, str], message: str
 ) -> None:
     with pytest.raises(UnsupportedError, match=message):
-        impls.build(SPEC, WEIGHTS, framework=adapter.name, **options)
+        convparity.build(SPEC, WEIGHTS, framework=adapter.name, **options)
 
 
 @frameworks
@@ -156,7 +159,7 @@ def test_flax_refuses_float64_where_jax_would_round_it() -> None:
     import jax
 
     with jax.enable_x64(False), pytest.raises(UnsupportedError, match="JAX_ENABLE_X64=1"):
-        impls.build(SPEC, WEIGHTS, framework="flax", dtype="float64")
+        convparity.build(SPEC, WEIGHTS, framework="flax", dtype="float64")
 
 
 @frameworks
@@ -168,7 +171,7 @@ def test_a_layer_named_like_what_its_container_has_is_refused_or_built(adapter, 
         with pytest.raises(UnsupportedError, match=f"a layer cannot be called {name!r}"):
             adapter.build(spec, init_weights(spec, 0))
     else:
-        assert impls.describe(adapter.build(spec, init_weights(spec, 0))) == spec
+        assert convparity.describe(adapter.build(spec, init_weights(spec, 0))) == spec
 
 
 # ---------------------------------------------------------------- weights of modules
@@ -189,11 +192,11 @@ def test_weights_that_do_not_fit_are_not_built_or_loaded(
     adapter: Adapter, weights: Any, message: str
 ) -> None:
     with pytest.raises(WeightError, match=message):
-        impls.build(SPEC, weights, framework=adapter.name)
+        convparity.build(SPEC, weights, framework=adapter.name)
     module = adapter.build(SPEC, WEIGHTS)
     with pytest.raises(WeightError, match=message):
         adapter.load(module, weights)
-    after = impls.dump(module)
+    after = convparity.dump(module)
     assert all(np.array_equal(after[name], WEIGHTS[name]) for name in WEIGHTS)
 
 
@@ -230,10 +233,10 @@ def give(module: Any, framework: str, weight: str, array: np.ndarray) -> None:
 def test_a_module_that_was_given_a_wrong_array_is_not_read_nor_loaded(name, spec, shape):
     weights = init_weights(spec, 0)
     first = next(iter(weights))
-    module = impls.build(spec, weights, framework=name)
+    module = convparity.build(spec, weights, framework=name)
     give(module, name, first, np.ones(shape, np.float32))
     with pytest.raises(WeightError, match=first):
-        impls.dump(module)
+        convparity.dump(module)
     with pytest.raises(WeightError, match=first):
         registry.get(name).load(module, weights)
 
@@ -255,7 +258,11 @@ def test_a_load_that_fails_has_written_nothing(name):
 
 
 def assert_unreadable(module: Any, message: str) -> None:
-    for call in (impls.describe, impls.dump, lambda module: impls.convert(module, to="flax")):
+    for call in (
+        convparity.describe,
+        convparity.dump,
+        lambda module: convparity.convert(module, to="flax"),
+    ):
         with pytest.raises(UnsupportedError, match=message):
             call(module)
 
@@ -342,7 +349,7 @@ def test_a_layer_that_is_used_twice_counts_twice(name):
         conv = nnx.Conv(2, 2, (3, 3), padding="VALID", rngs=nnx.Rngs(0))
         module = nnx.Sequential(conv, nnx.relu, conv, nnx.relu)
     once = Sequential(Conv(2, 2, 3), Activation("relu"))
-    spec, weights = impls.describe(module), impls.dump(module)
+    spec, weights = convparity.describe(module), convparity.dump(module)
     assert [layer for _, layer in spec.children] == 2 * [layer for _, layer in once.children]
     assert np.array_equal(weights["0.kernel"], weights["2.kernel"])
 
@@ -378,7 +385,7 @@ def test_a_hostile_pickle_is_not_executed(path, form, where):
     else:
         torch.save(content, path, _use_new_zipfile_serialization=form == "zip")
     with pytest.raises(WeightError, match="never runs code from a weight file") as caught:
-        impls.load(path)
+        convparity.load(path)
     assert path.name in str(caught.value)
     assert "trust" not in str(caught.value)  # how to run it all the same is no remedy
     assert not trap.path.exists()
@@ -407,7 +414,7 @@ def test_what_is_no_state_dict_is_refused(path, make):
 
     torch.save(make(torch), path)
     with pytest.raises(WeightError, match=r"not a state dict of tensors: save it with torch\.save"):
-        impls.load(path)
+        convparity.load(path)
 
 
 @frameworks
@@ -420,7 +427,7 @@ def test_a_checkpoint_cut_short_is_refused(path, form):
     for end in range(0, len(whole) - 8, 7):
         path.write_bytes(whole[:end])
         with pytest.raises(WeightError, match=r"checkpoint\.pth"):
-            impls.load(path)
+            convparity.load(path)
 
 
 @frameworks
@@ -429,7 +436,7 @@ def test_the_checkpoint_of_another_network_is_refused(path):
 
     torch.save(torch.nn.Linear(2, 3).state_dict(), path)
     with pytest.raises(WeightError, match=r"2 tensors of no network known here \(efficientnet_li"):
-        impls.load(path)
+        convparity.load(path)
 
 
 @pytest.fixture(scope="module")
@@ -452,7 +459,7 @@ def test_a_whole_checkpoint_is_read_bit_for_bit(path, released):
     weights, state = released
     assert len(state) == 296
     torch.save(state, path)
-    spec, loaded = impls.load(path)
+    spec, loaded = convparity.load(path)
     assert spec == networks.get("efficientnet_lite0").spec
     assert list(loaded) == list(weights)
     assert all(np.array_equal(loaded[name], weights[name]) for name in weights)
@@ -469,7 +476,7 @@ def test_a_checkpoint_may_hold_bfloat16_and_parameters(path, released, form):
     torch.save({name: change(tensor) for name, tensor in state.items()}, path)
     bias = torch.from_numpy(weights["head.dense.bias"])
     expected = bias if form == "parameters" else bias.bfloat16().float()
-    assert np.array_equal(impls.load(path)[1]["head.dense.bias"], expected.numpy())
+    assert np.array_equal(convparity.load(path)[1]["head.dense.bias"], expected.numpy())
 
 
 @frameworks
@@ -491,7 +498,7 @@ def test_a_checkpoint_that_is_not_whole_is_named(path, released, change, message
     state |= {name: torch.ones(shape) for name, shape in change.items() if shape is not None}
     torch.save(state, path)
     with pytest.raises(WeightError, match=message) as caught:
-        impls.load(path)
+        convparity.load(path)
     assert path.name in str(caught.value)
 
 
@@ -501,5 +508,5 @@ def test_a_checkpoint_with_nan_is_named(path, released):
 
     torch.save({**released[1], "_bn0.running_var": torch.full((32,), np.nan)}, path)
     with pytest.raises(WeightError, match=r"stem\.norm\.variance holds 32 NaN") as caught:
-        impls.load(path)
+        convparity.load(path)
     assert path.name in str(caught.value)

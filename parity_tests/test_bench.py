@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from analysis.bench import grids, growth, page, timing
-from analysis.bench.findings import findings
-from analysis.bench.limits import least_seconds, least_work
-from analysis.bench.plots import PICTURES
-from analysis.cli import cli
-from impls import Conv, InputError, SeparableConv, SpecError
-from impls.notation import from_line
+from convparity import Conv, InputError, SeparableConv, SpecError
+from convparity.analysis.bench import grids, growth, page, timing
+from convparity.analysis.bench.findings import findings
+from convparity.analysis.bench.limits import least_seconds, least_work
+from convparity.analysis.bench.plots import PICTURES
+from convparity.analysis.cli import cli
+from convparity.impls.notation import from_line
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -146,7 +146,7 @@ def test_the_page_shows_its_figures() -> None:
 @pytest.mark.frameworks
 def test_a_worker_measures_every_framework(adapter) -> None:
     """In a process of its own; an error of ours comes back as itself."""
-    from analysis.bench.workers import Job, measure, workers
+    from convparity.analysis.bench.workers import Job, measure, workers
 
     with workers([adapter.name], ["native"]) as found:
         for direction in ("forward", "gradient"):

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from analysis.bench.conversion import LAYERS_A_UNIT, conversion, network
-from impls import output_shape, parameter_shapes
-from impls.spec import BatchNorm, Conv, Dense, DepthwiseConv, walk
+from convparity import output_shape, parameter_shapes
+from convparity.analysis.bench.conversion import LAYERS_A_UNIT, conversion, network
+from convparity.impls.spec import BatchNorm, Conv, Dense, DepthwiseConv, walk
 
 
 def test_the_network_is_whole_and_mixed():

@@ -7,11 +7,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from analysis import cli as command
-from analysis.commands import shared
-from impls.errors import ConvparityError
-from impls.notation import from_json
-from impls.spec import Conv, SeparableConv
+from convparity.analysis import cli as command
+from convparity.analysis.commands import shared
+from convparity.impls.errors import ConvparityError
+from convparity.impls.notation import from_json
+from convparity.impls.spec import Conv, SeparableConv
 
 TUTORIAL = "conv2d c3>64 k5 s2 hw228"
 
@@ -184,9 +184,9 @@ def test_errors_of_several_lines_are_printed_on_one(monkeypatch, capsys):
 
 def test_help_imports_neither_tables_nor_frameworks():
     code = (
-        "import sys, analysis.cli\n"
+        "import sys, convparity.analysis.cli\n"
         "sys.argv = ['convparity', '--help']\n"
-        "try:\n    analysis.cli.main()\nexcept SystemExit:\n    pass\n"
+        "try:\n    convparity.analysis.cli.main()\nexcept SystemExit:\n    pass\n"
         "slow = {'rich', 'torch', 'jax', 'flax', 'keras', 'tensorflow', 'scipy', 'PIL'}\n"
         "assert not slow & set(sys.modules), slow & set(sys.modules)\n"
     )

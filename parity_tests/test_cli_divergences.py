@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from analysis import cli as command
-from analysis import divergences
-from impls.errors import InputError
+from convparity.analysis import cli as command
+from convparity.analysis import divergences
+from convparity.impls.errors import InputError
 
 ENTRIES = divergences.catalogue()
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import impls
-from analysis.cli import cli
-from impls import Activation, Conv, Residual, Sequential
-from impls.errors import FrameworkUnavailable, InputError
+import convparity
+from convparity import Activation, Conv, Residual, Sequential
+from convparity.analysis.cli import cli
+from convparity.impls.errors import FrameworkUnavailable, InputError
 
 SPEC = Sequential(
     {"stem": Conv(3, 4, 3, 2, "same"), "block": Residual(Conv(4, 4, 1)), "act": Activation("relu")}
@@ -24,11 +24,11 @@ def command(*arguments):
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    weights = impls.init_weights(SPEC, 0)
+    weights = convparity.init_weights(SPEC, 0)
     right, wrong = tmp_path / "right.safetensors", tmp_path / "wrong.safetensors"
-    impls.save(right, SPEC, weights)
+    convparity.save(right, SPEC, weights)
     weights["block.body.kernel"] = weights["block.body.kernel"] + np.float32(1)
-    impls.save(wrong, SPEC, weights)
+    convparity.save(wrong, SPEC, weights)
     return right, wrong
 
 

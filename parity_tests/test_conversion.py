@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from impls import (
+from convparity import (
     BatchNorm,
     Conv,
     ConvTranspose,
@@ -17,16 +17,14 @@ from impls import (
     Sequential,
     Spec,
     WeightError,
-    convert,
     describe,
     dump,
     init_weights,
-    networks,
-    registry,
 )
-from impls.adapter import Adapter
-from impls.layouts import BLOCK
-from impls.weights import Weights
+from convparity.impls import convert, networks, registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.layouts import BLOCK
+from convparity.impls.weights import Weights
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, chain_cases, layer_cases
 

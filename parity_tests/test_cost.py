@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.cost import (
+from convparity.analysis.cost import (
     CONVENTIONS,
     block_costs,
     layer_costs,
@@ -16,12 +16,12 @@ from analysis.cost import (
     total_cost,
     twins,
 )
-from impls import networks
-from impls.errors import InputError, SpecError
-from impls.notation import from_line
-from impls.notation.json_form import TYPES
-from impls.shapes import output_shape
-from impls.spec import (
+from convparity.impls import networks
+from convparity.impls.errors import InputError, SpecError
+from convparity.impls.notation import from_line
+from convparity.impls.notation.json_form import TYPES
+from convparity.impls.shapes import output_shape
+from convparity.impls.spec import (
     Activation,
     BatchNorm,
     Conv,

@@ -5,18 +5,18 @@ import math
 import pytest
 from hypothesis import given, settings
 
-from impls import (
+from convparity import (
     BatchNorm,
     Dense,
     GlobalAvgPool,
     SeparableConv,
     Sequential,
     init_weights,
-    networks,
     parameter_shapes,
 )
-from impls.adapter import Adapter, Count
-from impls.spec import Spec, walk
+from convparity.impls import networks
+from convparity.impls.adapter import Adapter, Count
+from convparity.impls.spec import Spec, walk
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, chain_cases, layer_cases, norm_cases
 

@@ -8,14 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-import impls
-from analysis.cli import cli
-from analysis.diagnosis import diagnose, diagnose_layers, summary
-from analysis.faults import FAULTS, implementation
-from analysis.parity import first_divergence
-from analysis.replay import parse
-from analysis.suspects import right
-from impls import (
+import convparity
+from convparity import (
     BatchNorm,
     Conv,
     DepthwiseConv,
@@ -23,9 +17,15 @@ from impls import (
     SeparableConv,
     Sequential,
     init_weights,
-    networks,
 )
-from impls.errors import InputError
+from convparity.analysis.cli import cli
+from convparity.analysis.diagnosis import diagnose, diagnose_layers, summary
+from convparity.analysis.faults import FAULTS, implementation
+from convparity.analysis.parity import first_divergence
+from convparity.analysis.replay import parse
+from convparity.analysis.suspects import right
+from convparity.impls import networks
+from convparity.impls.errors import InputError
 from parity_tests.meta.diagnosis_trials import run
 from parity_tests.meta.numpy_framework import installed, make
 
@@ -204,7 +204,7 @@ def test_bad_questions() -> None:
         diagnose("y.npy", LAYER, input_shape=SHAPE)
     with pytest.raises(InputError, match="real numbers"):
         diagnose(np.zeros(3, complex), LAYER, weights, np.zeros(SHAPE))
-    with pytest.raises(impls.SpecError):
+    with pytest.raises(convparity.SpecError):
         diagnose(right, LAYER, input_shape=(1, 8, 8, 3))
 
 
@@ -257,9 +257,9 @@ def test_files_that_hold_no_output(tmp_path, write, message: str) -> None:
 def test_two_weight_files(tmp_path) -> None:
     spec = Sequential({"a": LAYER, "b": Conv(8, 3, 1)})
     weights = init_weights(spec, 0)
-    impls.save(tmp_path / "right.safetensors", spec, weights)
+    convparity.save(tmp_path / "right.safetensors", spec, weights)
     weights["a.kernel"] = np.ascontiguousarray(weights["a.kernel"][::-1, ::-1])
-    impls.save(tmp_path / "wrong.safetensors", spec, weights)
+    convparity.save(tmp_path / "wrong.safetensors", spec, weights)
     files = tmp_path / "right.safetensors", tmp_path / "wrong.safetensors"
     done = command(*files, "--input", "1x8x9x4")
     assert done.exit_code == 1

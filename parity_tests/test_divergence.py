@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import impls
-from analysis.cases import integer_case
-from analysis.parity import Structure, first_divergence
-from impls import (
+import convparity
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -25,7 +23,9 @@ from impls import (
     Sequential,
     init_weights,
 )
-from impls.errors import InputError
+from convparity.analysis.cases import integer_case
+from convparity.analysis.parity import Structure, first_divergence
+from convparity.impls.errors import InputError
 from parity_tests.meta.divergence_trials import run
 from parity_tests.meta.numpy_framework import Module, installed, make
 
@@ -264,7 +264,7 @@ def test_nested_layers_are_aligned_with_a_flat_row() -> None:
     nested = Sequential({"a": Sequential({"c": conv, "r": act}), "b": Sequential({"c": conv})})
     flat = Sequential(conv, act, conv)
     weights = init_weights(nested, 0)
-    same = dict(zip(impls.parameter_shapes(flat), weights.values(), strict=True))
+    same = dict(zip(convparity.parameter_shapes(flat), weights.values(), strict=True))
     assert diverge((flat, same), (nested, weights)).ok
     assert diverge((nested, weights), (flat, same)).ok
 
@@ -306,13 +306,13 @@ def test_bad_questions() -> None:
         first_divergence((SPEC, WEIGHTS), (SPEC, WEIGHTS))
     with pytest.raises(InputError, match="dtype"):
         diverge((SPEC, WEIGHTS), dtype="float23")
-    with pytest.raises(impls.SpecError):
+    with pytest.raises(convparity.SpecError):
         diverge((SPEC, WEIGHTS), shape=(1, 9, 9, 4))
-    with pytest.raises(impls.WeightError):
+    with pytest.raises(convparity.WeightError):
         diverge((SPEC, {}))
     opaque = make(SPEC, WEIGHTS)
     opaque.code = lambda x: x
-    with pytest.raises(impls.UnsupportedError):
+    with pytest.raises(convparity.UnsupportedError):
         diverge((SPEC, WEIGHTS), opaque)
 
 

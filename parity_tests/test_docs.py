@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from analysis import replay, support
-from analysis.cli import cli
-from analysis.faults import FAULTS, seed
-from impls import reference, registry
+from convparity import reference
+from convparity.analysis import replay, support
+from convparity.analysis.cli import cli
+from convparity.analysis.faults import FAULTS, seed
+from convparity.impls import registry
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -76,7 +77,7 @@ def test_supported() -> None:
 @pytest.mark.frameworks
 def test_the_output_of_the_main_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """The excerpt is what ``compare`` prints; the rows of its tables are looked up in its data."""
-    from analysis import tables, tour, tour_tables
+    from convparity.analysis import tables, tour, tour_tables
 
     monkeypatch.delenv("COLUMNS", raising=False)
     data = tour.classify(tuple(registry.FRAMEWORKS), lambda _: None)

@@ -7,11 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.cases import integer_case
-from analysis.parity import compare, structure
-from analysis.probes import PROBED
-from analysis.rounding import exact_input, round_to, trace
-from impls import (
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -21,7 +17,11 @@ from impls import (
     dump,
     init_weights,
 )
-from impls.adapter import DTYPES, Adapter
+from convparity.analysis.cases import integer_case
+from convparity.analysis.parity import compare, structure
+from convparity.analysis.probes import PROBED
+from convparity.analysis.rounding import exact_input, round_to, trace
+from convparity.impls.adapter import DTYPES, Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, linear_cases, max_pool_cases
 
@@ -87,7 +87,7 @@ def test_weights_are_held_in_it(adapter: Adapter, dtype: str) -> None:
 
 
 def test_flax_refuses_a_float64_that_jax_would_truncate() -> None:
-    from impls import registry
+    from convparity.impls import registry
 
     with pytest.raises(UnsupportedError, match="JAX_ENABLE_X64"):
         registry.get("flax").build(Conv(1, 1, 1), dtype="float64")

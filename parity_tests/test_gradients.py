@@ -12,9 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.cases import integer_case
-from analysis.rounding import exact_input, trace
-from impls import (
+from convparity import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -34,9 +32,11 @@ from impls import (
     parameter_shapes,
     reference,
 )
-from impls.adapter import Adapter
-from impls.shapes import Shape
-from impls.spec import ACTIVATIONS
+from convparity.analysis.cases import integer_case
+from convparity.analysis.rounding import exact_input, trace
+from convparity.impls.adapter import Adapter
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import ACTIVATIONS
 from parity_tests.asserts import replay
 from parity_tests.strategies import (
     Case,

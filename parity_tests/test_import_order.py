@@ -77,7 +77,7 @@ def optimizer():
 }
 EVERY_ORDER = """
 import importlib, itertools, json, sys, warnings
-from impls import import_order
+from convparity.impls import import_order
 
 warnings.simplefilter("ignore")
 PACKAGES = {packages}
@@ -88,15 +88,15 @@ def play(steps):
     sys.meta_path[:] = [each for each in sys.meta_path if each is not import_order.WATCHER]
     for step in steps:
         try:
-            import_order.watch() if step == "impls" else importlib.import_module(step)
+            import_order.watch() if step == "convparity" else importlib.import_module(step)
         except ImportError:  # the user's own triton, once it is blocked
             pass
     sys.modules["torch"].optimizer()
 
 found = []
 for size in range(len(PACKAGES) + 1):
-    for steps in itertools.permutations([*PACKAGES, "impls"], size + 1):
-        for later in (["keras", "torch"], ["torch", "keras"]) if "impls" in steps else ():
+    for steps in itertools.permutations([*PACKAGES, "convparity"], size + 1):
+        for later in (["keras", "torch"], ["torch", "keras"]) if "convparity" in steps else ():
             died = None
             try:
                 play([*steps, *later])
@@ -122,7 +122,7 @@ def test_no_order_of_imports_is_fatal(tmp_path: Path) -> None:
     assert len(found) == 2 * 1631
     never = len(PACKAGES)
     for steps, died, blocked in found:
-        before = steps[: steps.index("impls")]
+        before = steps[: steps.index("convparity")]
         place = {name: before.index(name) if name in before else never for name in PACKAGES}
         tensorflow, triton = min(place["tensorflow"], place["keras"]), place["triton"]
         assert died == ("Death" if tensorflow < triton < never else None), steps
@@ -151,14 +151,17 @@ def says(code: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("code", "state"),
     [
-        ("import impls", "not imported"),
-        ("import impls, torch, jax", "not imported"),
-        ("import os, impls; os.environ['KERAS_BACKEND'] = 'jax'; import keras", "not imported"),
-        ("import impls, tensorflow", "imported"),
-        ("import impls, keras", "imported"),
-        ("import triton, tensorflow, impls", "imported"),
-        ("sys.modules['tensorflow'] = None; import impls, torch", "not imported"),
-        ("sys.modules['triton'] = None; import tensorflow, impls, keras", "blocked"),
+        ("import convparity", "not imported"),
+        ("import convparity, torch, jax", "not imported"),
+        (
+            "import os, convparity; os.environ['KERAS_BACKEND'] = 'jax'; import keras",
+            "not imported",
+        ),
+        ("import convparity, tensorflow", "imported"),
+        ("import convparity, keras", "imported"),
+        ("import triton, tensorflow, convparity", "imported"),
+        ("sys.modules['tensorflow'] = None; import convparity, torch", "not imported"),
+        ("sys.modules['triton'] = None; import tensorflow, convparity, keras", "blocked"),
     ],
 )
 def test_triton_comes_with_tensorflow_and_never_else(tmp_path, code, state) -> None:
@@ -166,7 +169,7 @@ def test_triton_comes_with_tensorflow_and_never_else(tmp_path, code, state) -> N
 
 
 def test_a_late_triton_is_blocked_with_a_warning(tmp_path) -> None:
-    code = "import tensorflow, impls, torch; torch.optimizer()"
+    code = "import tensorflow, convparity, torch; torch.optimizer()"
     state, warning = says(code, stand_ins(tmp_path))
     assert state == "blocked"
     assert warning.startswith("ImportOrderWarning <string> TensorFlow was imported before triton")
@@ -176,7 +179,7 @@ def test_a_late_triton_is_blocked_with_a_warning(tmp_path) -> None:
 
 def test_a_broken_triton_is_blocked_with_a_warning(tmp_path) -> None:
     (tmp_path / "triton.py").write_text("raise RuntimeError('no libtriton')")
-    code = "import impls, tensorflow, torch; torch.optimizer()"
+    code = "import convparity, tensorflow, torch; torch.optimizer()"
     state, warning = says(code, stand_ins(tmp_path, "tensorflow", "torch", "jax"))
     assert state == "blocked"
     assert "triton cannot be imported (RuntimeError: no libtriton): it is blocked" in warning
@@ -189,7 +192,9 @@ HIDE = """from importlib.machinery import PathFinder
 
 
 @pytest.mark.parametrize("missing", ["triton", "tensorflow"])
-@pytest.mark.parametrize("order", ["impls, tensorflow, torch", "tensorflow, impls, torch"])
+@pytest.mark.parametrize(
+    "order", ["convparity, tensorflow, torch", "tensorflow, convparity, torch"]
+)
 def test_without_one_of_them_nothing_happens(tmp_path, missing, order) -> None:
     lines = [f"    try: import {name}\n    except ImportError: pass" for name in order.split(", ")]
     assert says("\n".join([HIDE.format(missing), *lines]), stand_ins(tmp_path)) == ["not imported"]
@@ -201,16 +206,19 @@ USE = """
 import numpy as np
 
 def ask(name):
-    import impls
+    import convparity
 
-    spec = impls.Sequential({"conv": impls.Conv(2, 3, 3), "norm": impls.BatchNorm(3)})
-    return impls.build(spec, impls.init_weights(spec, 0), framework=name)
+    layers = {"conv": convparity.Conv(2, 3, 3), "norm": convparity.BatchNorm(3)}
+    spec = convparity.Sequential(layers)
+    return convparity.build(spec, convparity.init_weights(spec, 0), framework=name)
 """
 WORK = """
-import impls
+import convparity
+from convparity.impls import registry
 
-module = impls.convert(impls.convert(ask("pytorch"), to="keras"), to="pytorch")
-adapter, x = impls.registry.get("pytorch"), np.arange(50, dtype="float32").reshape(1, 5, 5, 2)
+module = convparity.convert(convparity.convert(ask("pytorch"), to="keras"), to="pytorch")
+adapter = registry.get("pytorch")
+x = np.arange(50, dtype="float32").reshape(1, 5, 5, 2)
 y = adapter.forward(module, x)
 adapter.backward(module, x, y)
 adapter.train(module, x, y, rate=0.1)  # its optimizer asks for triton
@@ -226,7 +234,7 @@ print("triton", "blocked" if sys.modules["triton"] is None else "imported")
     [
         ("ask('keras')", "imported"),
         ("ask('pytorch'); import tensorflow", "imported"),
-        ("import impls, tensorflow, triton, torch", "imported"),
+        ("import convparity, tensorflow, triton, torch", "imported"),
         ("import keras, torch", "blocked"),
         ("import torch, jax, flax, tensorflow", "blocked"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from impls.registry import FRAMEWORKS
+from convparity.impls.registry import FRAMEWORKS
 
 ROOT = Path(__file__).parent.parent
 
@@ -29,31 +29,31 @@ def loaded_by(code: str) -> set[str]:
 
 
 def test_importing_us_imports_no_framework():
-    loaded = loaded_by("import impls, analysis")
-    assert {"impls", "analysis", "numpy"} <= loaded
+    loaded = loaded_by("import convparity.analysis, convparity.impls.reference")
+    assert {"convparity", "numpy"} <= loaded
     assert not loaded & (ALL_PACKAGES | HEAVY)
 
 
 PURE = """
 import pathlib, tempfile
 import numpy as np
-import impls
-from analysis import cases, cost, parity, rounding
-from impls import notation, registry
+import convparity
+from convparity.analysis import cases, cost, parity, rounding
+from convparity.impls import networks, notation, registry
 
 spec, shape = notation.from_line("separable2d c2>3 k3 s2 same hw5 | relu | flatten | dense c27>2")
 assert notation.from_line(notation.to_line(spec, shape)) == (spec, shape)
 assert notation.from_json(notation.to_json(spec)) == spec
-assert impls.output_shape(spec, shape) == (1, 2)
-assert impls.parameter_shapes(spec)["3.kernel"] == (27, 2)
-weights = impls.init_weights(spec, 0)
-assert impls.reference(spec, weights, np.ones(shape)).shape == (1, 2)
+assert convparity.output_shape(spec, shape) == (1, 2)
+assert convparity.parameter_shapes(spec)["3.kernel"] == (27, 2)
+weights = convparity.init_weights(spec, 0)
+assert convparity.reference(spec, weights, np.ones(shape)).shape == (1, 2)
 with tempfile.TemporaryDirectory() as folder:
     path = pathlib.Path(folder, "weights.safetensors")
-    impls.save(path, spec, weights)
-    assert impls.load(path)[0] == spec
-for name in impls.networks.names():
-    network = impls.networks.get(name)
+    convparity.save(path, spec, weights)
+    assert convparity.load(path)[0] == spec
+for name in networks.names():
+    network = networks.get(name)
     cost.total_cost(network.spec, network.input_shape)
 weights, x = cases.integer_case(spec, shape, 0)
 target = rounding.trace(spec, weights, rounding.exact_input(x))
@@ -67,7 +67,8 @@ def test_what_needs_no_framework_imports_none():
 
 
 def test_counting_on_the_command_line_imports_no_framework():
-    code = "from analysis.cli import cli\ncli(['count', 'mobilenet_v1'], standalone_mode=False)"
+    code = "from convparity.analysis.cli import cli\n"
+    code += "cli(['count', 'mobilenet_v1'], standalone_mode=False)"
     assert not loaded_by(code) & (ALL_PACKAGES | HEAVY - {"click", "rich"})
 
 
@@ -75,9 +76,9 @@ def test_counting_on_the_command_line_imports_no_framework():
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_building_for_one_framework_imports_no_other(name):
     loaded = loaded_by(
-        "import impls\n"
-        "spec = impls.SeparableConv(2, 3, 3)\n"
-        f"impls.dump(impls.build(spec, impls.init_weights(spec, 0), framework={name!r}))"
+        "from convparity import SeparableConv, build, dump, init_weights\n"
+        "spec = SeparableConv(2, 3, 3)\n"
+        f"dump(build(spec, init_weights(spec, 0), framework={name!r}))"
     )
     others = ALL_PACKAGES - PACKAGES[name]
     if name == "keras":
@@ -88,7 +89,14 @@ def test_building_for_one_framework_imports_no_other(name):
 
 # ---------------------------------------------------------------- directions, in the source
 
-# What each module or folder of impls may import, besides the standard library.
+
+def own(name: str) -> str:
+    """A module of ours, by its path in the repository."""
+    return name.removeprefix("convparity.")
+
+
+# What each module or folder of impls may import, besides the standard library; convparity.impls
+# and convparity.analysis are called by the names of their folders.
 ALLOWED = {
     "impls.errors": "",
     "impls.validation": "impls.errors",
@@ -105,12 +113,11 @@ ALLOWED = {
     "impls.convert": "impls.spec impls.weights impls.registry numpy",
     "impls.files": "impls.errors impls.spec impls.shapes impls.weights impls.notation "
     "impls.networks impls.registry impls.pytorch.adapter numpy safetensors",
-    "impls": "impls.errors impls.import_order impls.spec impls.shapes impls.weights "
-    "impls.reference impls.networks impls.convert impls.files",
+    "impls": "",
 }
 FOLDERS = {}  # framework -> the folder of its adapter, as a package
 for name, row in FRAMEWORKS.items():
-    folder = row.adapter.partition(":")[0].rpartition(".")[0]
+    folder = own(row.adapter.partition(":")[0].rpartition(".")[0])
     FOLDERS[name] = folder
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
@@ -152,10 +159,10 @@ def imports(path: Path) -> Iterator[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         match node:
             case ast.Import(names=names):
-                found = [alias.name for alias in names]
+                found = [own(alias.name) for alias in names]
             case ast.ImportFrom(module=str(module), names=names, level=0):
-                paths = [f"{module}.{alias.name}" for alias in names]
-                found = [name if name in SOURCES else module for name in paths]
+                paths = [own(f"{module}.{alias.name}") for alias in names]
+                found = [name if name in SOURCES else own(module) for name in paths]
             case ast.ImportFrom():
                 pytest.fail(f"{path}: write imports with their full names")
             case _:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.parity import compare
-from impls import (
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -16,13 +15,13 @@ from impls import (
     SeparableConv,
     Sequential,
     build,
-    convert,
     describe,
     dump,
     init_weights,
     reference,
-    registry,
 )
+from convparity.analysis.parity import compare
+from convparity.impls import convert, registry
 from parity_tests.test_conversion import assert_same_bits
 
 pytestmark = pytest.mark.frameworks

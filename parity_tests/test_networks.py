@@ -5,12 +5,20 @@ import re
 
 import pytest
 
-from analysis.cost import layer_costs, total_cost
-from impls import networks
-from impls.errors import InputError, SpecError
-from impls.networks.efficientnet_lite import released_name
-from impls.shapes import output_shape, parameter_shapes
-from impls.spec import BatchNorm, Conv, DepthwiseConv, Dropout, Residual, SeparableConv, walk
+from convparity.analysis.cost import layer_costs, total_cost
+from convparity.impls import networks
+from convparity.impls.errors import InputError, SpecError
+from convparity.impls.networks.efficientnet_lite import released_name
+from convparity.impls.shapes import output_shape, parameter_shapes
+from convparity.impls.spec import (
+    BatchNorm,
+    Conv,
+    DepthwiseConv,
+    Dropout,
+    Residual,
+    SeparableConv,
+    walk,
+)
 
 
 def prints_as(exact: float, digits: str) -> bool:

@@ -2,15 +2,15 @@
 
 import pytest
 
-import impls
-from analysis import pictures, tour
-from analysis.cases import integer_case
-from analysis.faults import symmetric_padding
-from analysis.parity import compare, structure
-from analysis.rounding import exact_input, trace
-from impls import networks
-from impls.adapter import Adapter
-from impls.spec import Conv, DepthwiseConv, walk
+import convparity
+from convparity.analysis import pictures, tour
+from convparity.analysis.cases import integer_case
+from convparity.analysis.faults import symmetric_padding
+from convparity.analysis.parity import compare, structure
+from convparity.analysis.rounding import exact_input, trace
+from convparity.impls import networks
+from convparity.impls.adapter import Adapter
+from convparity.impls.spec import Conv, DepthwiseConv, walk
 from parity_tests.asserts import assert_structure
 from parity_tests.strategies import Case
 
@@ -55,7 +55,7 @@ def test_released_weights_classify_alike(adapters: list[Adapter]) -> None:
 
 
 def test_released_weights_load_whole() -> None:
-    spec, weights = impls.load(pictures.released_efficientnet_lite0())
+    spec, weights = convparity.load(pictures.released_efficientnet_lite0())
     assert spec == networks.get("efficientnet_lite0").spec
     assert len(weights) + 49 == 296  # 49 counters of BatchNorm are no weights
     strided = [s for _, s in walk(spec) if isinstance(s, Conv | DepthwiseConv) and s.stride[0] == 2]

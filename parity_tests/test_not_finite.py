@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.cases import integer_case
-from impls import Conv, Sequential, reference
-from impls.adapter import Adapter
+from convparity import Conv, Sequential, reference
+from convparity.analysis.cases import integer_case
+from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import CONVS, Case, cases, layers, seeds
 

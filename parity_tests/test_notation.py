@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from impls import networks
-from impls.errors import SpecError
-from impls.notation import LAYER_WORDS, from_json, from_line, to_json, to_line
-from impls.notation.json_form import MAX_DEPTH, TYPES
-from impls.spec import (
+from convparity.impls import networks
+from convparity.impls.errors import SpecError
+from convparity.impls.notation import LAYER_WORDS, from_json, from_line, to_json, to_line
+from convparity.impls.notation.json_form import MAX_DEPTH, TYPES
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

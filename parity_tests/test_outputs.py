@@ -7,9 +7,9 @@ Each family is judged on real numbers too, as in ``test_precision``, while its m
 import pytest
 from hypothesis import given, settings
 
-from impls import Activation, Conv, Flatten, Residual, SeparableConv, Sequential, Spec
-from impls.adapter import Adapter
-from impls.spec import walk
+from convparity import Activation, Conv, Flatten, Residual, SeparableConv, Sequential, Spec
+from convparity.impls.adapter import Adapter
+from convparity.impls.spec import walk
 from parity_tests.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.cells import FAMILIES
 from parity_tests.strategies import Case

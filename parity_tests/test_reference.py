@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.rounding import exact_input, trace
-from impls import (
+from convparity import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -33,7 +32,8 @@ from impls import (
     Spec,
     reference,
 )
-from impls.errors import SpecError, WeightError
+from convparity.analysis.rounding import exact_input, trace
+from convparity.impls.errors import SpecError, WeightError
 from parity_tests.asserts import coverage, note_cells, replay
 from parity_tests.cells import FAMILIES
 from parity_tests.oracle import oracle

@@ -9,12 +9,12 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 
-from analysis import cli as command
-from analysis.replay import Replay, judge, parse
-from analysis.scripts import LIMIT, write_script
-from impls import Conv, Sequential
-from impls.errors import ConvparityError, InputError, SpecError
-from impls.registry import FRAMEWORKS
+from convparity import Conv, Sequential
+from convparity.analysis import cli as command
+from convparity.analysis.replay import Replay, judge, parse
+from convparity.analysis.scripts import LIMIT, write_script
+from convparity.impls.errors import ConvparityError, InputError, SpecError
+from convparity.impls.registry import FRAMEWORKS
 from parity_tests.strategies import chain_cases, layer_cases
 
 # Lines as they are printed. If one of them no longer says itself, so do those in old bug reports.
@@ -250,7 +250,7 @@ def test_the_command_judges(data):
 @pytest.mark.frameworks
 @pytest.mark.parametrize("data", ["ints", "reals"])
 def test_a_wrong_framework_is_told(data, monkeypatch):
-    from impls.pytorch.adapter import PyTorchAdapter
+    from convparity.impls.pytorch.adapter import PyTorchAdapter
 
     right = PyTorchAdapter.forward
     monkeypatch.setattr(PyTorchAdapter, "forward", lambda *a, **k: right(*a, **k)[..., ::-1])

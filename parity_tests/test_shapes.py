@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impls import Conv, DepthwiseConv, SeparableConv, init_weights, output_shape
-from impls.adapter import Adapter
+from convparity import Conv, DepthwiseConv, SeparableConv, init_weights, output_shape
+from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay, zeros
 from parity_tests.strategies import Case, chain_cases, layer_cases
 

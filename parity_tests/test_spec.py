@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-import impls
-from impls import (
+from convparity import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -30,6 +29,7 @@ from impls import (
     output_shape,
     parameter_shapes,
 )
+from convparity.impls import spec as specs
 from parity_tests.strategies import Case, chain_cases, layer_cases
 
 # ---------------------------------------------------------------- normal forms
@@ -110,7 +110,7 @@ def test_numpy_integers_do_not_survive():
 
 @given(layer_cases | chain_cases)
 def test_a_repr_evaluates_back(case: Case) -> None:
-    assert eval(repr(case.spec), vars(impls)) == case.spec
+    assert eval(repr(case.spec), vars(specs)) == case.spec
 
 
 def test_specs_are_frozen():

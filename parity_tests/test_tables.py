@@ -19,12 +19,12 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-import impls
-from analysis import cost, divergences, tables, tour, tour_tables
-from analysis.cli import cli
-from analysis.parity import judge
-from impls import registry
-from impls.spec import BatchNorm, Conv, DepthwiseConv, Residual, Sequential
+import convparity
+from convparity.analysis import cost, divergences, tables, tour, tour_tables
+from convparity.analysis.cli import cli
+from convparity.analysis.parity import judge
+from convparity.impls import registry
+from convparity.impls.spec import BatchNorm, Conv, DepthwiseConv, Residual, Sequential
 
 SPEED = Path(__file__).parent.parent / "docs" / "speed.json"
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -99,7 +99,7 @@ def long_names(weights_differ: bool = False) -> tuple[Sequential, dict[str, np.n
             "shortcut": Residual(Conv(3, 3, 1)),
         }
     )
-    weights = impls.init_weights(spec, 0)
+    weights = convparity.init_weights(spec, 0)
     if weights_differ:
         name = "blocks.15.depthwise.conv.kernel"
         weights[name] = weights[name][::-1].copy()
@@ -110,7 +110,7 @@ def long_names(weights_differ: bool = False) -> tuple[Sequential, dict[str, np.n
 def files(tmp_path: Path) -> list[str]:
     paths = [str(tmp_path / name) for name in ("right.safetensors", "wrong.safetensors")]
     for path, differ in zip(paths, (False, True), strict=True):
-        impls.save(path, *long_names(differ))
+        convparity.save(path, *long_names(differ))
     return paths
 
 
@@ -139,7 +139,7 @@ def test_all_numbers_of_a_count_are_printed(recorded, tmp_path) -> None:
     arguments = ("efficientnet_lite0", "--input", "4096x224x224x3", "--json", str(path))
     output = run("count", *arguments).split()
     (data,) = json.loads(path.read_text()).values()
-    spec, shape = impls.networks.get("efficientnet_lite0").spec, (4096, 224, 224, 3)
+    spec, shape = convparity.impls.networks.get("efficientnet_lite0").spec, (4096, 224, 224, 3)
     blocks = [each.as_dict() for each in cost.block_costs(spec, shape)]
     assert len(blocks) == 18
     for each in (data, *blocks):
@@ -154,7 +154,7 @@ def test_two_files_layer_by_layer(recorded, files) -> None:
     output = run("compare", *files, "--input", "1x9x8x3")
     check(output, recorded)
     spec, _ = long_names()
-    for path, layer in impls.spec.walk(spec):
+    for path, layer in convparity.impls.spec.walk(spec):
         assert re.search(rf"│ {re.escape(path)}\s", output), path
         assert type(layer).__name__ in output.split()
     run("diagnose", *files, "--input", "1x9x8x3")  # lines, no table
@@ -208,7 +208,7 @@ def verdicts() -> list[dict]:
     """Right ones and wrong ones, of as many frameworks as there are and one with a long name."""
 
     def right(spec, weights, x):
-        return impls.reference(spec, weights, x).astype(np.float32)
+        return convparity.reference(spec, weights, x).astype(np.float32)
 
     def flipped(spec, weights, x):
         return right(spec, {**weights, "kernel": weights["kernel"][::-1]}, x)
@@ -355,7 +355,7 @@ def test_what_is_no_width_is_80(monkeypatch, columns) -> None:
     assert tables.console().width == 80
 
 
-LIST = [sys.executable, "-m", "analysis.cli", "divergences"]
+LIST = [sys.executable, "-m", "convparity.analysis.cli", "divergences"]
 
 
 def terminal(columns: int) -> tuple[int, int]:
@@ -419,7 +419,7 @@ def test_a_pipe_is_told_no_progress(capfd) -> None:
 
 LOADS = """
 import logging, os, sys, warnings
-from analysis import quiet
+from convparity.analysis import quiet
 
 def load(name):
     os.write(2, b"noise of a library\\n")
@@ -457,7 +457,7 @@ def test_what_libraries_log_while_they_are_loaded(level) -> None:
 
 
 COMPARES = """
-from analysis.cli import cli
+from convparity.analysis.cli import cli
 for size in range(4, 10):  # many models, which TensorFlow warns of
     cli(["compare", f"conv2d c1>2 k3 hw{size} | relu"], standalone_mode=False)
 """

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.cases import integer_case
-from impls import (
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -24,7 +23,8 @@ from impls import (
     output_shape,
     reference,
 )
-from impls.adapter import Adapter
+from convparity.analysis.cases import integer_case
+from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, cases, layers, seeds, values
 

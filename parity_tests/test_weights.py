@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import impls
-from impls import (
+import convparity
+from convparity import (
     BatchNorm,
     Conv,
     Dense,
@@ -26,8 +26,8 @@ from impls import (
     init_weights,
     parameter_shapes,
 )
-from impls.notation import to_json
-from impls.weights import Weights, check_weights
+from convparity.impls.notation import to_json
+from convparity.impls.weights import Weights, check_weights
 from parity_tests.strategies import Case, chain_cases
 
 SPEC = Sequential(
@@ -152,8 +152,8 @@ def path(tmp_path: Path) -> Path:
 )
 def test_a_file_keeps_every_bit(path, dtype):
     weights = {name: (9 * w).astype(dtype) for name, w in init_weights(SPEC, 3).items()}
-    impls.save(path, SPEC, weights)
-    spec, loaded = impls.load(str(path))
+    convparity.save(path, SPEC, weights)
+    spec, loaded = convparity.load(str(path))
     assert spec == SPEC
     assert list(loaded) == list(weights)
     for name, array in loaded.items():
@@ -163,28 +163,28 @@ def test_a_file_keeps_every_bit(path, dtype):
 
 def test_a_file_keeps_views_of_any_strides(path):
     kernel = np.arange(12.0).reshape(3, 4)[:, ::2].T
-    impls.save(path, DENSE, dense(kernel=kernel))
-    assert np.array_equal(impls.load(path)[1]["kernel"], kernel)
+    convparity.save(path, DENSE, dense(kernel=kernel))
+    assert np.array_equal(convparity.load(path)[1]["kernel"], kernel)
 
 
 @settings(max_examples=50)
 @given(chain_cases)
 def test_a_file_keeps_any_spec(tmp_path_factory: pytest.TempPathFactory, case: Case) -> None:
     path = tmp_path_factory.mktemp("files") / "case.safetensors"
-    impls.save(path, case.spec, init_weights(case.spec, case.seed))
-    spec, weights = impls.load(path)
+    convparity.save(path, case.spec, init_weights(case.spec, case.seed))
+    spec, weights = convparity.load(path)
     assert spec == case.spec
     assert digest(weights) == digest(init_weights(spec, case.seed))
 
 
 def test_a_file_of_a_spec_without_weights(path):
-    impls.save(path, Flatten(), {})
-    assert impls.load(path) == (Flatten(), {})
+    convparity.save(path, Flatten(), {})
+    assert convparity.load(path) == (Flatten(), {})
 
 
 def test_weights_that_do_not_fit_are_not_saved(path):
     with pytest.raises(WeightError, match="missing bias"):
-        impls.save(path, DENSE, {"kernel": np.ones((2, 3))})
+        convparity.save(path, DENSE, {"kernel": np.ones((2, 3))})
     assert not path.exists()
 
 
@@ -208,7 +208,7 @@ HALF = {name: w.astype(np.float16) for name, w in dense().items()}  # as many by
 
 def test_the_file_written_by_hand_is_read(path):
     path.write_bytes(WHOLE)
-    spec, weights = impls.load(path)
+    spec, weights = convparity.load(path)
     assert spec == DENSE
     assert digest(weights) == digest(dense())
 
@@ -219,7 +219,7 @@ def test_the_file_written_by_hand_is_read(path):
         (b"", "not a whole safetensors file"),
         (pickle.dumps(dense()), "not a whole safetensors file"),
         (WHOLE + b"\0", "not a whole safetensors file"),
-        (safetensors(None, **dense()), "2 arrays.* no spec in its metadata.*impls.save"),
+        (safetensors(None, **dense()), "2 arrays.* no spec in its metadata.*convparity.save"),
         (safetensors('{"type": "Dense"', **dense()), "not JSON"),
         (safetensors('{"type": "Dents"}', **dense()), "unknown spec type 'Dents'.*'Dense'"),
         (safetensors(to_json(DENSE), **NAN), "bias holds 1 NaN or infinite values of 3"),
@@ -231,7 +231,7 @@ def test_the_file_written_by_hand_is_read(path):
 def test_a_faulty_file_is_named_with_its_fault(path, content, message):
     path.write_bytes(content)
     with pytest.raises(WeightError, match=message) as caught:
-        impls.load(path)
+        convparity.load(path)
     assert path.name in str(caught.value)
 
 
@@ -239,16 +239,16 @@ def test_a_file_cut_short_anywhere_is_refused(path):
     for end in range(len(WHOLE)):
         path.write_bytes(WHOLE[:end])
         with pytest.raises(WeightError, match="not a whole safetensors file"):
-            impls.load(path)
+            convparity.load(path)
 
 
 @pytest.mark.parametrize("name", ["missing.safetensors", "missing.pth", "."])
 def test_what_is_no_file_is_named(tmp_path, name):
     with pytest.raises(WeightError, match="is not a file") as caught:
-        impls.load(tmp_path / name)
+        convparity.load(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match=r"missing.weights\.safetensors"):
-        impls.save(tmp_path / "missing" / "weights.safetensors", DENSE, dense())
+        convparity.save(tmp_path / "missing" / "weights.safetensors", DENSE, dense())

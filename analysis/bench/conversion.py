@@ -1,4 +1,4 @@
-"""How fast ``impls.convert`` is, beside a plain NumPy copy and transposition of the same arrays.
+"""How fast ``convert`` is, beside a plain NumPy copy and transposition of the same arrays.
 
 Both are measured in turn in one run; what came of one is freed before the next begins.
 """
@@ -14,11 +14,19 @@ from typing import Any
 
 import numpy as np
 
-import impls
-from analysis.bench.growth import exponent
-from analysis.bench.timing import peak_bytes
-from impls import registry
-from impls.spec import BatchNorm, Conv, Dense, DepthwiseConv, GlobalAvgPool, Sequential, walk
+from convparity import build, convert, parameter_shapes
+from convparity.analysis.bench.growth import exponent
+from convparity.analysis.bench.timing import peak_bytes
+from convparity.impls import registry
+from convparity.impls.spec import (
+    BatchNorm,
+    Conv,
+    Dense,
+    DepthwiseConv,
+    GlobalAvgPool,
+    Sequential,
+    walk,
+)
 
 Data = dict[str, Any]
 Step = Callable[[str], None]  # told what is done next, by a sentence
@@ -99,19 +107,19 @@ def conversion(
 
 
 def _sizes(spec: Sequential) -> list[int]:
-    return [FLOAT32 * int(np.prod(shape)) for shape in impls.parameter_shapes(spec).values()]
+    return [FLOAT32 * int(np.prod(shape)) for shape in parameter_shapes(spec).values()]
 
 
 def _measure(spec: Sequential, source: str, target: str, repeats: int, failures: list[str]) -> Data:
     """One row: plain copy and conversion in turn, after a warm-up that proves the bits equal."""
     from_, to = registry.get(source), registry.get(target)
     draw = np.random.default_rng(0).random
-    shapes = impls.parameter_shapes(spec)
+    shapes = parameter_shapes(spec)
     weights = {name: draw(shape, np.float32) for name, shape in shapes.items()}
-    module = impls.build(spec, weights, framework=source)
+    module = build(spec, weights, framework=source)
     del weights
     held = from_.views(module, spec)
-    converted = impls.convert(module, to=target)
+    converted = convert(module, to=target)
     slots, came = to.slots(converted), to.views(converted, spec)
     if any(held[name].tobytes() != came[name].tobytes() for name in held):
         failures.append(f"{source} to {target}: the converted weights are not the same bits")
@@ -122,14 +130,14 @@ def _measure(spec: Sequential, source: str, target: str, repeats: int, failures:
     def plain() -> Any:
         return [np.array(view, order="C") for view in laid_out]
 
-    def convert() -> Any:
-        made = impls.convert(module, to=target)
+    def converted_anew() -> Any:
+        made = convert(module, to=target)
         to.synchronize("cpu")
         return made
 
     seconds: dict[str, list[float]] = {"plain": [], "convert": []}
     for repeat in range(-1, repeats):  # the first is a warm-up
-        for key, run in (("plain", plain), ("convert", convert)):
+        for key, run in (("plain", plain), ("convert", converted_anew)):
             took = _seconds(run)
             if repeat >= 0:
                 seconds[key].append(took)
@@ -137,7 +145,7 @@ def _measure(spec: Sequential, source: str, target: str, repeats: int, failures:
     return {
         "bytes": sum(view.nbytes for view in laid_out),
         "arrays": len(laid_out),
-        "layers": sum(bool(impls.parameter_shapes(layer)) for _, layer in walk(spec)),
+        "layers": sum(bool(parameter_shapes(layer)) for _, layer in walk(spec)),
         "plain": _spread(seconds["plain"]),
         "convert": _spread(seconds["convert"]),
         "ratio": _spread(ratios),
@@ -169,13 +177,14 @@ def _exponent(rows: Sequence[Data], key: str) -> float | None:
 
 def _peak_in_a_new_process(source: str, target: str, units: int, width: int) -> int | None:
     """``peak``, where no memory freed by earlier work can be used again, which would hide it."""
-    code = f"from analysis.bench.conversion import peak; peak{(source, target, units, width)}"
+    module = "convparity.analysis.bench.conversion"
+    code = f"from {module} import peak; peak{(source, target, units, width)}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return json.loads(run.stdout.splitlines()[-1])
 
 
 def peak(source: str, target: str, units: int, width: int) -> None:
     """Print how many bytes this process grew by at the peak of a conversion; null if not told."""
-    impls.convert(impls.build(network(1, 2), framework=source), to=target)  # imports everything
-    module = impls.build(network(units, width), framework=source)
-    print(json.dumps(peak_bytes(lambda: impls.convert(module, to=target))))
+    convert(build(network(1, 2), framework=source), to=target)  # imports everything
+    module = build(network(units, width), framework=source)
+    print(json.dumps(peak_bytes(lambda: convert(module, to=target))))

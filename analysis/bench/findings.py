@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from analysis.bench.timing import Spread, ratio
+from convparity.analysis.bench.timing import Spread, ratio
 
 Data = dict[str, Any]
 

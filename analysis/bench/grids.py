@@ -3,10 +3,18 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from analysis.bench.findings import Data, Finding, fastest, findings, groups, select, speedup
-from analysis.bench.growth import exponents
-from analysis.bench.limits import least_seconds
-from analysis.bench.timing import Spread
+from convparity.analysis.bench.findings import (
+    Data,
+    Finding,
+    fastest,
+    findings,
+    groups,
+    select,
+    speedup,
+)
+from convparity.analysis.bench.growth import exponents
+from convparity.analysis.bench.limits import least_seconds
+from convparity.analysis.bench.timing import Spread
 
 TIMED = ("framework", "algorithm", "memory_format")  # of whom there is an exponent
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bench.layers import Data, Step, as_dict
-from analysis.bench.workers import Job, Worker, measure
-from analysis.cost import total_cost
-from impls.spec import Conv, SeparableConv
+from convparity.analysis.bench.layers import Data, Step, as_dict
+from convparity.analysis.bench.workers import Job, Worker, measure
+from convparity.analysis.cost import total_cost
+from convparity.impls.spec import Conv, SeparableConv
 
 NAMES = ("grows", "kind", "framework", "algorithm", "memory_format")
 MIDDLE = {"channels": 64, "resolution": 56, "batch": 2, "kernel": 3}

@@ -6,14 +6,14 @@ Regular and separable, forward and both ways; a depthwise layer's gradient by it
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from analysis.bench.limits import least_work
-from analysis.bench.timing import spread
-from analysis.bench.workers import Job, Series, Worker, measure
-from analysis.cost import total_cost
-from impls import networks
-from impls.notation import from_line
-from impls.shapes import Shape
-from impls.spec import Spec
+from convparity.analysis.bench.limits import least_work
+from convparity.analysis.bench.timing import spread
+from convparity.analysis.bench.workers import Job, Series, Worker, measure
+from convparity.analysis.cost import total_cost
+from convparity.impls import networks
+from convparity.impls.notation import from_line
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
 
 Data = dict[str, Any]
 Step = Callable[[str], None]

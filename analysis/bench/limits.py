@@ -3,10 +3,10 @@
 import math
 from typing import Any
 
-from analysis.bench.workers import Job, Worker, measure
-from analysis.cost import total_cost
-from impls.shapes import Shape
-from impls.spec import Activation, Dense, Spec
+from convparity.analysis.bench.workers import Job, Worker, measure
+from convparity.analysis.cost import total_cost
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Activation, Dense, Spec
 
 PRODUCTS = (1024, 2048)  # sizes of square matrices
 COPY = (64, 512, 512)  # 67 MB in, 67 MB out: beyond the caches

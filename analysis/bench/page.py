@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from analysis.bench.findings import Data
-from analysis.bench.grids import Grid, grids, summary
-from analysis.bench.plots import PICTURES, draw
-from impls.errors import InputError
+from convparity.analysis.bench.findings import Data
+from convparity.analysis.bench.grids import Grid, grids, summary
+from convparity.analysis.bench.plots import PICTURES, draw
+from convparity.impls.errors import InputError
 
 INTRODUCTION = """\
 # Speed and memory, measured
@@ -14,7 +14,7 @@ INTRODUCTION = """\
 Written by `convparity bench --json {name}.json --page {name}.md`; `--from {name}.json` draws it
 anew. Every figure comes from one run in which the calls took turns; a ratio is taken round by
 round and given as its median, with the quartiles in brackets. Each framework and each algorithm
-has a process of its own. "native" is the framework's own layers; "auto" is what `impls.build`
+has a process of its own. "native" is the framework's own layers; "auto" is what `convparity.build`
 gives unless it is told otherwise. "Both ways" is the forward pass and all gradients.
 
 The roofline: no layer can be faster than its arithmetic at the rate of the fastest matrix product,

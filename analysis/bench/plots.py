@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis.bench.findings import Data, fastest, groups, select, speedup
-from analysis.bench.grids import share
-from analysis.bench.growth import MIDDLE, SIZES
-from impls.errors import FrameworkUnavailable
+from convparity.analysis.bench.findings import Data, fastest, groups, select, speedup
+from convparity.analysis.bench.grids import share
+from convparity.analysis.bench.growth import MIDDLE, SIZES
+from convparity.impls.errors import FrameworkUnavailable
 
 WAYS = {"native": "the framework's own", "auto": "as built"}
 

@@ -5,14 +5,14 @@ import platform
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from analysis.bench.conversion import conversion
-from analysis.bench.growth import growth
-from analysis.bench.layers import layers, mobilenet
-from analysis.bench.limits import limits
-from analysis.bench.startup import startup
-from analysis.bench.workers import workers
-from analysis.quiet import import_frameworks
-from impls import registry
+from convparity.analysis.bench.conversion import conversion
+from convparity.analysis.bench.growth import growth
+from convparity.analysis.bench.layers import layers, mobilenet
+from convparity.analysis.bench.limits import limits
+from convparity.analysis.bench.startup import startup
+from convparity.analysis.bench.workers import workers
+from convparity.analysis.quiet import import_frameworks
+from convparity.impls import registry
 
 Data = dict[str, Any]
 Step = Callable[[str], None]

@@ -6,14 +6,14 @@ import sys
 import time
 from typing import Any
 
-from analysis.bench.layers import Step
-from analysis.bench.timing import ratio, spread, take_turns
+from convparity.analysis.bench.layers import Step
+from convparity.analysis.bench.timing import ratio, spread, take_turns
 
-COMMAND = "import sys; sys.argv[1:] = {!r}; import analysis.cli; analysis.cli.main()"
+COMMAND = "import sys; sys.argv[1:] = {!r}; from convparity.analysis.cli import main; main()"
 CALLS = {
     "python": "pass",
     "numpy": "import numpy",
-    "impls": "import impls",
+    "convparity": "import convparity",
     "convparity --help": COMMAND.format(["--help"]),
     "convparity count": COMMAND.format(["count", "mobilenet_v1"]),
 }

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.bench.timing import burst, peak_bytes, take_turns
-from impls.errors import ConvparityError
-from impls.notation import from_json, to_json
-from impls.shapes import Shape
-from impls.spec import Spec
+from convparity.analysis.bench.timing import burst, peak_bytes, take_turns
+from convparity.impls.errors import ConvparityError
+from convparity.impls.notation import from_json, to_json
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
 
 
 class Job(NamedTuple):
@@ -139,10 +139,10 @@ def serve(connection: Connection, framework: str, algorithm: str) -> None:
 def _runners(
     framework: str, algorithm: str, spec_json: str, input_shape: Shape, direction: str, seed: int
 ) -> dict[str, Callable[[], Any]]:
-    from analysis.quiet import import_frameworks
-    from impls import registry
-    from impls.shapes import output_shape
-    from impls.weights import init_weights
+    from convparity.analysis.quiet import import_frameworks
+    from convparity.impls import registry
+    from convparity.impls.shapes import output_shape
+    from convparity.impls.weights import init_weights
 
     spec, rng = from_json(spec_json), np.random.default_rng(seed)
     shape = output_shape(spec, input_shape)  # raises where a framework might not

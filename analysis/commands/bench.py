@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from analysis.commands.shared import find_frameworks, write_json
-from impls.errors import InputError, one_of
+from convparity.analysis.commands.shared import find_frameworks, write_json
+from convparity.impls.errors import InputError, one_of
 
 
 @click.command()
@@ -34,8 +34,8 @@ def bench(
     convparity bench --json speed.json --page speed.md
     convparity bench --from speed.json
     """
-    from analysis import tables
-    from analysis.bench import grids
+    from convparity.analysis import tables
+    from convparity.analysis.bench import grids
 
     data = _read(source) if source else _measure(chapters, frameworks)
     console = tables.console()
@@ -51,14 +51,14 @@ def bench(
     if path:
         write_json(path, data)
     if page:
-        from analysis.bench.page import write_page
+        from convparity.analysis.bench.page import write_page
 
         write_page(data, page)
 
 
 def _measure(chapters: tuple[str, ...], frameworks: str | None) -> Any:
-    from analysis import tables
-    from analysis.bench.run import CHAPTERS, run
+    from convparity.analysis import tables
+    from convparity.analysis.bench.run import CHAPTERS, run
 
     for chapter in chapters:
         if chapter not in CHAPTERS:

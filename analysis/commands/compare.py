@@ -6,19 +6,19 @@ from typing import Any
 
 import click
 
-from analysis.commands.shared import (
+from convparity.analysis.commands.shared import (
     FILE_INPUT,
     find_subject,
     load_frameworks,
     parse_shape,
     write_json,
 )
-from impls import registry
-from impls.convert import apply
-from impls.errors import InputError
-from impls.files import SUFFIXES, load
-from impls.shapes import Shape
-from impls.spec import Spec
+from convparity.impls import registry
+from convparity.impls.convert import apply
+from convparity.impls.errors import InputError
+from convparity.impls.files import SUFFIXES, load
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
 
 
 @click.command()
@@ -64,7 +64,7 @@ def compare(
     """
     from rich.text import Text
 
-    from analysis import tables
+    from convparity.analysis import tables
 
     console = tables.console()
     if not (layers or other) and (plot or against):
@@ -77,7 +77,7 @@ def compare(
     if what is None:
         data, failures = _tour(names, console)
     elif layers or other is not None:
-        from analysis.commands.layers import judge_layers
+        from convparity.analysis.commands.layers import judge_layers
 
         options = (names, against or "reference", shape, picture, seed, plot, console)
         data, failures = judge_layers(what.strip(), other, *options)
@@ -99,7 +99,7 @@ def _judge(
     seed: int,
     console: Any,
 ) -> tuple[Any, list[str]]:
-    from analysis import parity, pictures, tables
+    from convparity.analysis import parity, pictures, tables
 
     weights = None
     if Path(what).suffix in SUFFIXES:
@@ -123,7 +123,7 @@ def _judge(
 
 def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
     """The fault behind a wrong structure, asked with integers."""
-    from analysis.diagnosis import diagnose
+    from convparity.analysis.diagnosis import diagnose
 
     def port(*case: Any) -> Any:
         return apply(*case, framework=framework)
@@ -132,7 +132,7 @@ def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
 
 
 def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
-    from analysis import tables, tour, tour_tables
+    from convparity.analysis import tables, tour, tour_tables
 
     data: dict[str, Any] = {"versions": {name: registry.versions(name) for name in names}}
     for title, chapter in tour.CHAPTERS.items():

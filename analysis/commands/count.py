@@ -6,10 +6,10 @@ from typing import Any
 
 import click
 
-from analysis.commands.shared import find_subject, parse_shape, write_json
-from impls.notation import to_json
-from impls.shapes import Shape
-from impls.spec import Layer, Spec
+from convparity.analysis.commands.shared import find_subject, parse_shape, write_json
+from convparity.impls.notation import to_json
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Layer, Spec
 
 
 @click.command()
@@ -33,7 +33,7 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
     convparity count mobilenet_v1 --width 0.5
     convparity count efficientnet_lite0
     """
-    from analysis import cost, tables
+    from convparity.analysis import cost, tables
 
     given = {name: value for name, value in options.items() if value is not None}
     title, spec, input_shape = find_subject(
@@ -62,7 +62,7 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
 
 def _report(spec: Spec, input_shape: Shape) -> dict[str, Any]:
     """Everything that is known of a spec's cost, for JSON."""
-    from analysis import cost
+    from convparity.analysis import cost
 
     return {
         **cost.total_cost(spec, input_shape).as_dict(),

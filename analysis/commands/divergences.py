@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from analysis.commands.shared import write_json
+from convparity.analysis.commands.shared import write_json
 
 
 @click.command()
@@ -30,8 +30,8 @@ def divergences(words: tuple[str, ...], code: bool, path: Path | None) -> None:
     convparity divergences same padding --code
     convparity divergences transposed-flip --json
     """
-    from analysis import divergence_tables, tables
-    from analysis import divergences as known
+    from convparity.analysis import divergence_tables, tables
+    from convparity.analysis import divergences as known
 
     entries = known.find(words)
     if path == Path("-"):

@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.commands.shared import FILE_INPUT, find_subject, parse_shape
-from impls.convert import build
-from impls.errors import InputError
-from impls.files import SUFFIXES, load
-from impls.shapes import Shape
-from impls.spec import Spec
-from impls.weights import Weights, init_weights
+from convparity.analysis.commands.shared import FILE_INPUT, find_subject, parse_shape
+from convparity.impls.convert import build
+from convparity.impls.errors import InputError
+from convparity.impls.files import SUFFIXES, load
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights, init_weights
 
 
 def judge_layers(
@@ -25,9 +25,9 @@ def judge_layers(
     console: Any,
 ) -> tuple[Any, list[str]]:
     """Every framework against the reference or one of them; or one weight file against another."""
-    from analysis import layer_tables, pictures, plots, tables
-    from analysis.diagnosis import diagnose_layers, summary
-    from analysis.parity import first_divergence
+    from convparity.analysis import layer_tables, pictures, plots, tables
+    from convparity.analysis.diagnosis import diagnose_layers, summary
+    from convparity.analysis.parity import first_divergence
 
     title, spec, weights, input_shape = _subject(what, shape, seed)
     options: dict[str, Any] = {"input_shape": input_shape, "seed": seed}

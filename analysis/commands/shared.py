@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from impls import networks, registry
-from impls.errors import FrameworkUnavailable, InputError, one_of
-from impls.notation import LAYER_WORDS, from_line
-from impls.shapes import Shape
-from impls.spec import Spec
+from convparity.impls import networks, registry
+from convparity.impls.errors import FrameworkUnavailable, InputError, one_of
+from convparity.impls.notation import LAYER_WORDS, from_line
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
 
 FILE_INPUT = "1x224x224x3"  # of a weight file, which does not say it
 
@@ -80,7 +80,7 @@ def find_frameworks(asked: str | None) -> tuple[str, ...]:
 
 def load_frameworks(asked: str | None) -> tuple[str, ...]:
     """Those of ``find_frameworks``, imported."""
-    from analysis.quiet import import_frameworks
+    from convparity.analysis.quiet import import_frameworks
 
     names = find_frameworks(asked)
     import_frameworks(names)

@@ -2,13 +2,13 @@
 
 import click
 
-from analysis.commands.shared import load_frameworks
+from convparity.analysis.commands.shared import load_frameworks
 
 
 @click.command()
 def support() -> None:
     """What each framework supports, found out by running it: the README's table, in Markdown."""
-    from analysis import support
+    from convparity.analysis import support
 
     for line in support.table(load_frameworks(None)):
         click.echo(line)

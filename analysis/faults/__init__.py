@@ -3,7 +3,7 @@
 ``FAULTS`` holds them by id, family by family; ``seed`` puts one or several into a layer or network.
 """
 
-from analysis.faults import (  # noqa: F401, I001 (each registers its family, in this order)
+from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its family, in this order)
     layout,
     grouping,
     padding,
@@ -17,10 +17,10 @@ from analysis.faults import (  # noqa: F401, I001 (each registers its family, in
     edges,
     control,
 )
-from analysis.faults.fault import FAULTS, Fault, Faulty, Right, Step
-from analysis.faults.seeding import Seed, implementation, operations, seed
-from impls.shapes import Shape
-from impls.spec import Spec
+from convparity.analysis.faults.fault import FAULTS, Fault, Faulty, Right, Step
+from convparity.analysis.faults.seeding import Seed, implementation, operations, seed
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
 
 CONTROL = "control-01"
 

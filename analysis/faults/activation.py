@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Faulty, Right, fault
-from impls.shapes import Shape
-from impls.spec import Activation, Dropout, Sequential
+from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Activation, Dropout, Sequential
 
 
 def _replaced(spec: Activation, name: str, by: str) -> Faulty | None:

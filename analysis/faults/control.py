@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Faulty, fault
-from analysis.filters import LINEAR
-from impls.shapes import Shape
+from convparity.analysis.faults.fault import Faulty, fault
+from convparity.analysis.filters import LINEAR
+from convparity.impls.shapes import Shape
 
 NOISE = 1e-7  # relative: less than two roundings of float32
 EXACT = 2.0**-10  # multiples of it are sums that were not rounded, and bear no noise

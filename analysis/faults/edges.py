@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Faulty, fault
-from impls.shapes import Shape
-from impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool, Spec
+from convparity.analysis.faults.fault import Faulty, fault
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool, Spec
 
 WINDOWED = (Conv, DepthwiseConv, ConvTranspose, MaxPool, AvgPool)
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from impls.errors import SpecError
-from impls.shapes import Shape, output_shape, parameter_shapes
-from impls.spec import Spec
+from convparity.impls.errors import SpecError
+from convparity.impls.shapes import Shape, output_shape, parameter_shapes
+from convparity.impls.spec import Spec
 
 Arrays = Mapping[str, np.ndarray]
 Right = Callable[[Spec, Arrays, np.ndarray], np.ndarray]

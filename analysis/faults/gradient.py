@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Faulty, Step, fault
-from impls.shapes import Shape, parameter_shapes
-from impls.spec import (
+from convparity.analysis.faults.fault import Arrays, Faulty, Step, fault
+from convparity.impls.shapes import Shape, parameter_shapes
+from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Conv,

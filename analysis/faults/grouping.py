@@ -5,9 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Faulty, fault, kernel, kernel_shape
-from impls.shapes import Shape
-from impls.spec import Activation, Conv, ConvTranspose, DepthwiseConv, SeparableConv, Sequential
+from convparity.analysis.faults.fault import Arrays, Faulty, fault, kernel, kernel_shape
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import (
+    Activation,
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    SeparableConv,
+    Sequential,
+)
 
 BOTH_GROUPED = (Conv, ConvTranspose)
 

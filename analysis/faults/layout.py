@@ -4,10 +4,17 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Faulty, buffer_as, channels_first, fault, kernel, kernel_shape
-from impls.layouts import CHANNELS_FIRST
-from impls.shapes import Shape
-from impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv, Flatten
+from convparity.analysis.faults.fault import (
+    Faulty,
+    buffer_as,
+    channels_first,
+    fault,
+    kernel,
+    kernel_shape,
+)
+from convparity.impls.layouts import CHANNELS_FIRST
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv, Flatten
 
 WINDOWED = (Conv, DepthwiseConv, ConvTranspose)
 

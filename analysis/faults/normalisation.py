@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Faulty, Right, fault, own, pixels
-from impls.shapes import Shape
-from impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential
+from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault, own, pixels
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential
 
 NORMS = (BatchNorm, LayerNorm, GroupNorm)
 BY_INPUT = (LayerNorm, GroupNorm)

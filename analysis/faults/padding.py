@@ -5,10 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Faulty, crop, fault
-from impls.shapes import Shape, output_shape, padding_pairs, transposed_crop, window_extent
-from impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool
-from impls.validation import Pairs
+from convparity.analysis.faults.fault import Faulty, crop, fault
+from convparity.impls.shapes import (
+    Shape,
+    output_shape,
+    padding_pairs,
+    transposed_crop,
+    window_extent,
+)
+from convparity.impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool
+from convparity.impls.validation import Pairs
 
 CONVS = (Conv, DepthwiseConv)
 POOLS = (MaxPool, AvgPool)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Faulty, fault, own
-from impls.shapes import Shape, parameter_shapes
-from impls.spec import (
+from convparity.analysis.faults.fault import Arrays, Faulty, fault, own
+from convparity.impls.shapes import Shape, parameter_shapes
+from convparity.impls.spec import (
     BatchNorm,
     Conv,
     ConvTranspose,
@@ -19,7 +19,7 @@ from impls.spec import (
     Sequential,
     walk,
 )
-from impls.weights import init_weights
+from convparity.impls.weights import init_weights
 
 BIASED = (Conv, DepthwiseConv, ConvTranspose, Dense)
 NORMS = (BatchNorm, LayerNorm, GroupNorm)

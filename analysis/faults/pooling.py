@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Faulty, Right, fault
-from impls.shapes import Shape, padding_pairs
-from impls.spec import AvgPool, GlobalAvgPool, MaxPool
+from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault
+from convparity.impls.shapes import Shape, padding_pairs
+from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool
 
 POOLS = (MaxPool, AvgPool)
 

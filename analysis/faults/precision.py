@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.emulation import Narrow, bfloat16, emulated, float16, tf32, tf32_rounded
-from analysis.faults.fault import Arrays, Faulty, Right, fault, kernel, own
-from analysis.filters import LINEAR
-from impls.shapes import Shape
-from impls.spec import (
+from convparity.analysis.emulation import Narrow, bfloat16, emulated, float16, tf32, tf32_rounded
+from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault, kernel, own
+from convparity.analysis.filters import LINEAR
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import (
     Activation,
     BatchNorm,
     Conv,

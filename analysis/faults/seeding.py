@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from analysis.faults.fault import Arrays, Fault, Faulty, Right
-from impls.errors import SpecError
-from impls.reference import child_weights
-from impls.shapes import Shape, output_shape
-from impls.spec import Composite, Residual, Sequential, Spec
+from convparity.analysis.faults.fault import Arrays, Fault, Faulty, Right
+from convparity.impls.errors import SpecError
+from convparity.impls.reference import child_weights
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import Composite, Residual, Sequential, Spec
 
 Seed = tuple[Fault, str | None]  # None is every layer where the fault can exist
 

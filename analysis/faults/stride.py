@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.faults.fault import Faulty, crop, fault
-from impls.shapes import Shape, output_shape, padding_pairs
-from impls.spec import (
+from convparity.analysis.faults.fault import Faulty, crop, fault
+from convparity.impls.shapes import Shape, output_shape, padding_pairs
+from convparity.impls.spec import (
     AvgPool,
     Conv,
     ConvTranspose,

@@ -2,11 +2,11 @@
 
 import importlib
 
-from analysis.replay import Replay
-from analysis.scripts.writer import UNPACK, Writer, declaration, verdict
-from impls import registry
-from impls.errors import InputError, one_of
-from impls.spec import Composite
+from convparity.analysis.replay import Replay
+from convparity.analysis.scripts.writer import UNPACK, Writer, declaration, verdict
+from convparity.impls import registry
+from convparity.impls.errors import InputError, one_of
+from convparity.impls.spec import Composite
 
 LIMIT = 65_536  # characters: what a GitHub issue holds
 _WORDS = {"ints": "small integers", "reals": "normally distributed numbers"}
@@ -21,7 +21,7 @@ def write_script(case: Replay, framework: str) -> str:
     """
     if framework not in registry.FRAMEWORKS:
         raise InputError(one_of("framework", framework, registry.FRAMEWORKS))
-    writer = importlib.import_module(f"analysis.scripts.{framework}")
+    writer = importlib.import_module(f"convparity.analysis.scripts.{framework}")
     if (size := case.size()) > LIMIT:
         raise _too_large(f"{size} numbers")
     weights, x = case.case()

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.scripts.writer import Arrays, Writer
-from impls.reference import as_grouped
-from impls.shapes import Shape, effective_kernel, padding_pairs, transposed_crop
-from impls.spec import (
+from convparity.analysis.scripts.writer import Arrays, Writer
+from convparity.impls.reference import as_grouped
+from convparity.impls.shapes import Shape, effective_kernel, padding_pairs, transposed_crop
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.scripts.writer import Arrays, Writer, crop
-from impls.shapes import Shape, padding_pairs, transposed_crop
-from impls.spec import (
+from convparity.analysis.scripts.writer import Arrays, Writer, crop
+from convparity.impls.shapes import Shape, padding_pairs, transposed_crop
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -23,7 +23,7 @@ from impls.spec import (
     MaxPool,
     Spec,
 )
-from impls.validation import Pairs
+from convparity.impls.validation import Pairs
 
 PACKAGE = "keras"
 IMPORTS = """import keras

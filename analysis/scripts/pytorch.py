@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.scripts.writer import Arrays, Writer, crop
-from impls.layouts import CHANNELS_FIRST
-from impls.reference import as_grouped
-from impls.shapes import Shape, padding_pairs, transposed_crop
-from impls.spec import (
+from convparity.analysis.scripts.writer import Arrays, Writer, crop
+from convparity.impls.layouts import CHANNELS_FIRST
+from convparity.impls.reference import as_grouped
+from convparity.impls.shapes import Shape, padding_pairs, transposed_crop
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -25,7 +25,7 @@ from impls.spec import (
     MaxPool,
     Spec,
 )
-from impls.validation import Pairs
+from convparity.impls.validation import Pairs
 
 PACKAGE = "torch"
 IMPORTS = """import numpy as np

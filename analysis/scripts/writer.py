@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.parity import SCALE_LIMIT
-from analysis.rounding import Rounded
-from impls.notation import to_line
-from impls.reference import child_weights
-from impls.shapes import Shape, output_shape, transposed_crop
-from impls.spec import Composite, ConvTranspose, Residual, Spec
+from convparity.analysis.parity import SCALE_LIMIT
+from convparity.analysis.rounding import Rounded
+from convparity.impls.notation import to_line
+from convparity.impls.reference import child_weights
+from convparity.impls.shapes import Shape, output_shape, transposed_crop
+from convparity.impls.spec import Composite, ConvTranspose, Residual, Spec
 
 Arrays = Mapping[str, np.ndarray]
 WriteLayer = Callable[[Spec, Arrays, Shape, "Writer"], None]

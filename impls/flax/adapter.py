@@ -9,15 +9,15 @@ import numpy as np
 import optax
 from flax import nnx
 
-from impls import jax_algorithms
-from impls.adapter import Adapter, Count, Slot
-from impls.errors import UnsupportedError
-from impls.flax import layers
-from impls.flax.describe import describe, named_layers
-from impls.flax.make import make, outline
-from impls.layouts import SAME, Layout, copy_into, depthwise_as_grouped
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.impls import jax_algorithms
+from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.flax import layers
+from convparity.impls.flax.describe import describe, named_layers
+from convparity.impls.flax.make import make, outline
+from convparity.impls.layouts import SAME, Layout, copy_into, depthwise_as_grouped
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 
 def _flip(kernel: np.ndarray) -> np.ndarray:

@@ -7,13 +7,13 @@ from typing import Any
 from flax import nnx
 from jax import lax
 
-from impls import jax_algorithms
-from impls.adapter import find_reader
-from impls.errors import UnsupportedError
-from impls.flax import layers
-from impls.flax.make import PADDING_MODES
-from impls.shapes import effective_kernel
-from impls.spec import (
+from convparity.impls import jax_algorithms
+from convparity.impls.adapter import find_reader
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.flax import layers
+from convparity.impls.flax.make import PADDING_MODES
+from convparity.impls.shapes import effective_kernel
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

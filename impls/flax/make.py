@@ -6,10 +6,10 @@ from typing import Any
 
 from flax import nnx
 
-from impls.adapter import check_names
-from impls.errors import UnsupportedError
-from impls.flax import layers
-from impls.spec import (
+from convparity.impls.adapter import check_names
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.flax import layers
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

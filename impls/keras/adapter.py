@@ -7,15 +7,15 @@ from typing import Any
 import keras
 import numpy as np
 
-from impls.adapter import Adapter, Count, Slot
-from impls.errors import SpecError, UnsupportedError
-from impls.keras import layers
-from impls.keras.describe import describe
-from impls.keras.make import build, make
-from impls.keras.variables import given
-from impls.layouts import SAME
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.errors import SpecError, UnsupportedError
+from convparity.impls.keras import layers
+from convparity.impls.keras.describe import describe
+from convparity.impls.keras.make import build, make
+from convparity.impls.keras.variables import given
+from convparity.impls.layouts import SAME
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D, layers.SeparableConv3D)
 WITH_KERNEL = (

@@ -4,11 +4,11 @@ from typing import Any
 
 import keras
 
-from impls.adapter import find_reader
-from impls.errors import UnsupportedError
-from impls.keras import layers, pooling
-from impls.keras.windows import extent_of
-from impls.spec import (
+from convparity.impls.adapter import find_reader
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.keras import layers, pooling
+from convparity.impls.keras.windows import extent_of
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

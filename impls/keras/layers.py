@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from impls.keras.windows import (
+from convparity.impls.keras.windows import (
     Ints,
     Pairs,
     extent_of,
@@ -94,7 +94,7 @@ class AnyWindow(keras.layers.Layer):
 
     def by_jax(self, x_NSC: Any) -> Any:
         """What the layer computes, by the algorithms that are faster than XLA's on a CPU."""
-        from impls import jax_algorithms  # another backend may have no JAX
+        from convparity.impls import jax_algorithms  # another backend may have no JAX
 
         rank, channels = len(self.kernel_size), x_NSC.shape[-1]
         kernel_SIO, groups = ops.convert_to_tensor(self.kernel), getattr(self, "groups", 1)

@@ -5,11 +5,11 @@ from typing import Any
 
 import keras
 
-from impls.errors import UnsupportedError
-from impls.keras import layers, pooling
-from impls.keras.variables import born_with
-from impls.shapes import parameter_shapes
-from impls.spec import (
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.keras import layers, pooling
+from convparity.impls.keras.variables import born_with
+from convparity.impls.shapes import parameter_shapes
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -30,7 +30,7 @@ from impls.spec import (
     Spec,
     walk,
 )
-from impls.weights import Weights
+from convparity.impls.weights import Weights
 
 
 @singledispatch

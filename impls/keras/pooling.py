@@ -12,8 +12,15 @@ from typing import Any
 import keras
 from keras import ops
 
-from impls.keras.layers import registered
-from impls.keras.windows import Ints, Pairs, fit, named_or_pairs, windows_shape, without_examples
+from convparity.impls.keras.layers import registered
+from convparity.impls.keras.windows import (
+    Ints,
+    Pairs,
+    fit,
+    named_or_pairs,
+    windows_shape,
+    without_examples,
+)
 
 
 def fold(x_NSC: Any, combine: Callable[[Any, Any], Any], size: Ints, strides: Ints) -> Any:

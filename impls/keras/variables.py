@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from impls.shapes import parameter_shapes
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.impls.shapes import parameter_shapes
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 LARGE = 1 << 16  # bytes from which TensorFlow's transposition is worth its call
 

@@ -4,9 +4,9 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from impls.errors import InputError, one_of
-from impls.networks import efficientnet_lite, mobilenet_v1
-from impls.networks.network import Network
+from convparity.impls.errors import InputError, one_of
+from convparity.impls.networks import efficientnet_lite, mobilenet_v1
+from convparity.impls.networks.network import Network
 
 __all__ = ["Network", "get", "names"]
 

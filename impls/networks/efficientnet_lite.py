@@ -3,8 +3,8 @@
 Lite0 has ReLU6 for SiLU and no squeeze-and-excitation; padding and epsilon are TensorFlow's.
 """
 
-from impls.networks.network import Network, picture_shape
-from impls.spec import (
+from convparity.impls.networks.network import Network, picture_shape
+from convparity.impls.spec import (
     Activation,
     BatchNorm,
     Conv,

@@ -2,9 +2,9 @@
 
 import math
 
-from impls.errors import InputError
-from impls.networks.network import Network, picture_shape
-from impls.spec import (
+from convparity.impls.errors import InputError
+from convparity.impls.networks.network import Network, picture_shape
+from convparity.impls.spec import (
     Activation,
     BatchNorm,
     Conv,

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from impls.errors import InputError
-from impls.shapes import Shape
-from impls.spec import Spec
+from convparity.impls.errors import InputError
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import Spec
 
 IMAGENET_SIZE = 224  # pixels a side
 

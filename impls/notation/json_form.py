@@ -10,13 +10,13 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import impls.spec
-from impls.errors import SpecError, one_of
-from impls.spec import Composite, Sequential, Spec
+import convparity.impls.spec
+from convparity.impls.errors import SpecError, one_of
+from convparity.impls.spec import Composite, Sequential, Spec
 
 TYPES: dict[str, type[Any]] = {
     name: value
-    for name, value in vars(impls.spec).items()
+    for name, value in vars(convparity.impls.spec).items()
     if isinstance(value, type) and issubclass(value, Spec) and dataclasses.is_dataclass(value)
 }
 

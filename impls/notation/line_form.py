@@ -42,10 +42,17 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from impls.errors import SpecError, one_of
-from impls.notation.json_form import check_depth, loads, plain, read_spec, readable_depth, shortened
-from impls.shapes import Shape
-from impls.spec import (
+from convparity.impls.errors import SpecError, one_of
+from convparity.impls.notation.json_form import (
+    check_depth,
+    loads,
+    plain,
+    read_spec,
+    readable_depth,
+    shortened,
+)
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
     Activation,
@@ -66,7 +73,7 @@ from impls.spec import (
     Sequential,
     Spec,
 )
-from impls.validation import PADDING_MODES, PADDINGS
+from convparity.impls.validation import PADDING_MODES, PADDINGS
 
 
 def to_line(spec: Spec, input_shape: Shape | None = None) -> str:

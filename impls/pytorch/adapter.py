@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from impls.adapter import Adapter, Count, Slot
-from impls.errors import WeightError
-from impls.layouts import CHANNELS_FIRST, SAME, depthwise_as_grouped
-from impls.pytorch import layers
-from impls.pytorch.describe import describe
-from impls.pytorch.make import make
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.errors import WeightError
+from convparity.impls.layouts import CHANNELS_FIRST, SAME, depthwise_as_grouped
+from convparity.impls.pytorch import layers
+from convparity.impls.pytorch.describe import describe
+from convparity.impls.pytorch.make import make
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 CONVOLUTIONS = (
     nn.Conv1d,

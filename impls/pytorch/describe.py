@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
-from impls.adapter import find_reader
-from impls.errors import UnsupportedError
-from impls.pytorch import layers
-from impls.spec import (
+from convparity.impls.adapter import find_reader
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.pytorch import layers
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -181,7 +181,8 @@ def _group_norm(module: nn.GroupNorm) -> Spec:
 def _last_axis_norm(module: nn.LayerNorm) -> Spec:
     raise UnsupportedError(
         f"pytorch: {module} normalises the last axes, which are spatial in (N, C, H, W); a spec's "
-        "LayerNorm is over the channels: use impls.pytorch.layers.LayerNorm, with the same weights"
+        "LayerNorm is over the channels: use convparity.impls.pytorch.layers.LayerNorm, with the "
+        "same weights"
     )
 
 
@@ -200,8 +201,8 @@ def _softmax(module: nn.Softmax) -> Spec:
 
 def _flatten(module: nn.Flatten) -> Spec:
     raise UnsupportedError(
-        "pytorch: nn.Flatten orders the features C, H, W; use impls.pytorch.layers.Flatten, and "
-        "permute the weights of the layer behind it"
+        "pytorch: nn.Flatten orders the features C, H, W; use "
+        "convparity.impls.pytorch.layers.Flatten, and permute the weights of the layer behind it"
     )
 
 

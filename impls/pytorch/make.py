@@ -6,10 +6,10 @@ from typing import Any
 
 from torch import nn
 
-from impls.adapter import check_names
-from impls.errors import UnsupportedError
-from impls.pytorch import layers
-from impls.spec import (
+from convparity.impls.adapter import check_names
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.pytorch import layers
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,

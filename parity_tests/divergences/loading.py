@@ -11,7 +11,7 @@ e = CHAPTER.entry(
     pytorch="weight = Parameter(...) and weight.data = ... take any shape; load_state_dict checks.",
     flax="set_value, update and merge take any shape: a 5 x 5 kernel runs in a 3 x 3 layer.",
     keras="assign and set_weights check.",
-    port="checks every array against impls.parameter_shapes first: WeightError.",
+    port="checks every array against convparity.parameter_shapes first: WeightError.",
 )
 
 
@@ -54,7 +54,7 @@ e = CHAPTER.entry(
     pytorch="copy_ broadcasts; load_state_dict does not.",
     flax="kernel[...] = value broadcasts.",
     keras="assign does not broadcast.",
-    port="checks every array against impls.parameter_shapes first: WeightError.",
+    port="checks every array against convparity.parameter_shapes first: WeightError.",
 )
 
 

@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
-from analysis.cases import exact_shape, integer_case, real_case
-from analysis.diagnosis import Diagnosis, diagnose
-from analysis.faults import Fault, implementation, seed
-from analysis.faults.fault import Right
-from analysis.suspects import KNOWN, right, same
-from impls import registry
-from impls.weights import Weights
+from convparity.analysis.cases import exact_shape, integer_case, real_case
+from convparity.analysis.diagnosis import Diagnosis, diagnose
+from convparity.analysis.faults import Fault, implementation, seed
+from convparity.analysis.faults.fault import Right
+from convparity.analysis.suspects import KNOWN, right, same
+from convparity.impls import registry
+from convparity.impls.weights import Weights
 from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases
 
 

@@ -8,15 +8,16 @@ from unittest.mock import patch
 
 import numpy as np
 
-from analysis.faults import CONTROL, FAULTS, Fault, Faulty, seed
-from analysis.parity import first_divergence
-from impls import init_weights, networks, registry
-from impls.adapter import Adapter
-from impls.reference import child_weights
-from impls.reference import run as reference
-from impls.shapes import Shape, output_shape
-from impls.spec import Composite, Spec
-from impls.weights import Weights
+from convparity import init_weights
+from convparity.analysis.faults import CONTROL, FAULTS, Fault, Faulty, seed
+from convparity.analysis.parity import first_divergence
+from convparity.impls import networks, registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.reference import child_weights
+from convparity.impls.reference import run as reference
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import Composite, Spec
+from convparity.impls.weights import Weights
 
 # Narrow arithmetic is the business of probes, which ask a layer for other weights than its own.
 SEEDED = [f for f in FAULTS.values() if f.forward and f.family != "precision" and f.id != CONTROL]

@@ -20,12 +20,12 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from analysis.cases import exact_shape, integer_case, real_case
-from analysis.parity import Precision, Structure, precision, structure
-from analysis.rounding import exact_input, trace
-from impls.notation import to_line
-from impls.reference import run
-from impls.spec import (
+from convparity.analysis.cases import exact_shape, integer_case, real_case
+from convparity.analysis.parity import Precision, Structure, precision, structure
+from convparity.analysis.rounding import exact_input, trace
+from convparity.impls.notation import to_line
+from convparity.impls.reference import run
+from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Conv,
@@ -40,8 +40,8 @@ from impls.spec import (
     Spec,
     walk,
 )
-from impls.validation import PADDING_MODES
-from impls.weights import Weights
+from convparity.impls.validation import PADDING_MODES
+from convparity.impls.weights import Weights
 from parity_tests.cells import FAMILIES
 from parity_tests.meta import transforms
 from parity_tests.meta.executor import (

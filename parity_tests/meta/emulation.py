@@ -15,7 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from analysis.emulation import (
+from convparity import (
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Spec,
+    SpecError,
+    output_shape,
+    reference,
+)
+from convparity.analysis.emulation import (
     Arrays,
     Candidate,
     bfloat16,
@@ -27,19 +37,9 @@ from analysis.emulation import (
     tf32,
     tf32_rounded,
 )
-from analysis.filters import filters_shape
-from analysis.parity import Verdict, judge
-from impls import (
-    Conv,
-    ConvTranspose,
-    Dense,
-    DepthwiseConv,
-    Spec,
-    SpecError,
-    output_shape,
-    reference,
-)
-from impls.notation import to_line
+from convparity.analysis.filters import filters_shape
+from convparity.analysis.parity import Verdict, judge
+from convparity.impls.notation import to_line
 from parity_tests.meta.transforms import fft, winograd
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from analysis.emulation import sources
-from analysis.filters import filters_shape, groups_of, to_filters
-from analysis.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from impls.reference import activate, child_weights, pool_counts, pool_windows
-from impls.shapes import output_shape
-from impls.spec import (
+from convparity.analysis.emulation import sources
+from convparity.analysis.filters import filters_shape, groups_of, to_filters
+from convparity.analysis.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
+from convparity.impls.reference import activate, child_weights, pool_counts, pool_windows
+from convparity.impls.shapes import output_shape
+from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -71,7 +71,7 @@ ALGORITHMS = ("direct", "winograd", "fft")
 class Arithmetic:
     """How float32 numbers are summed, multiplied and fed to a library's functions.
 
-    It is a candidate, as ``analysis.parity.judge`` takes one. A "lean" says on which side of the
+    It is a candidate, as ``judge`` takes one. A "lean" says on which side of the
     exact value a function errs, by all that it may: always "up", always "down", or at "random".
     """
 

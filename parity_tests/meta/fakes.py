@@ -5,11 +5,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from impls.adapter import Adapter, Count, Slot
-from impls.layouts import SAME
-from impls.reference import reference
-from impls.spec import Spec
-from impls.weights import Weights
+from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.layouts import SAME
+from convparity.impls.reference import reference
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 
 
 class Held(NamedTuple):

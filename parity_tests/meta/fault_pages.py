@@ -5,7 +5,7 @@ from typing import Any
 
 from rich.table import Table
 
-from analysis.faults import FAULTS
+from convparity.analysis.faults import FAULTS
 
 LEVELS = ("layer", "network")
 Report = dict[str, Any]

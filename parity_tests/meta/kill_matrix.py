@@ -19,8 +19,8 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.faults import CONTROL, FAULTS
-from impls.registry import FRAMEWORKS
+from convparity.analysis.faults import CONTROL, FAULTS
+from convparity.impls.registry import FRAMEWORKS
 from parity_tests.meta import fault_pages
 
 ROOT = Path(__file__).parents[2]

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from analysis import tables
+from convparity.analysis import tables
 from parity_tests.meta.processor import processor
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +78,7 @@ def run(setting: str, examples: int) -> Row:
         failures.append(f"{setting}: {tests.stdout}{tests.stderr}")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "main-job.json"
-        command = [sys.executable, "-m", "analysis.cli", "compare", "--json", str(path)]
+        command = [sys.executable, "-m", "convparity.analysis.cli", "compare", "--json", str(path)]
         job = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
         if job.returncode:
             failures.append(f"{setting}: {job.stdout}{job.stderr}")

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from analysis.rounding import UNIT_ROUNDOFF
-from impls import registry
-from impls.reference import activate
-from impls.spec import ACTIVATIONS, DEFAULT_ALPHA, Activation
+from convparity.analysis.rounding import UNIT_ROUNDOFF
+from convparity.impls import registry
+from convparity.impls.reference import activate
+from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, Activation
 from parity_tests.meta.processor import processor
 
 CHUNK = (2**14, 64)  # a million values at a time

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from impls import Conv
+from convparity import Conv
 from parity_tests.strategies import Case
 
 

@@ -11,13 +11,13 @@ from unittest.mock import patch
 
 import numpy as np
 
-from impls import registry
-from impls.adapter import Adapter, Count, Slot
-from impls.errors import UnsupportedError
-from impls.layouts import SAME
-from impls.reference import child_weights, run
-from impls.spec import Residual, SeparableConv, Sequential, Spec
-from impls.weights import Weights
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.layouts import SAME
+from convparity.impls.reference import child_weights, run
+from convparity.impls.spec import Residual, SeparableConv, Sequential, Spec
+from convparity.impls.weights import Weights
 
 
 class Module:

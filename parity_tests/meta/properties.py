@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pytest
 
-from analysis.faults import Fault
-from impls import registry
-from impls.adapter import Adapter
-from impls.spec import (
+from convparity.analysis.faults import Fault
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.spec import (
     ACTIVATIONS,
     Activation,
     AvgPool,

@@ -13,14 +13,14 @@ from unittest import mock
 
 import numpy as np
 
-from analysis.faults import Fault, Faulty, Step, operations, seed
-from impls import registry
-from impls.adapter import Adapter, Count, Slot
-from impls.errors import SpecError, UnsupportedError
-from impls.reference import child_weights
-from impls.shapes import Shape, output_shape
-from impls.spec import Composite, Residual, SeparableConv, Spec
-from impls.weights import Weights, check_weights
+from convparity.analysis.faults import Fault, Faulty, Step, operations, seed
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.errors import SpecError, UnsupportedError
+from convparity.impls.reference import child_weights
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import Composite, Residual, SeparableConv, Spec
+from convparity.impls.weights import Weights, check_weights
 
 OTHER_DEVICE = "gpu:0"
 LEVELS = ("layer", "network")
@@ -274,7 +274,7 @@ def _is_first(spec: Spec, path: str) -> bool:
 
 def _replaced(spec: Spec, trained: dict[str, Faulty]) -> Spec:
     """The network with other layers at some paths."""
-    from impls import Sequential
+    from convparity import Sequential
 
     if "" in trained:
         return trained[""].train

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import given, settings
 
-from analysis.faults import FAULTS, Fault, Faulty
-from analysis.filters import LINEAR
-from impls.spec import BatchNorm
+from convparity.analysis.faults import FAULTS, Fault, Faulty
+from convparity.analysis.filters import LINEAR
+from convparity.impls.spec import BatchNorm
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta import trial
 from parity_tests.meta.seeded_adapter import SeededAdapter, installed

@@ -5,11 +5,11 @@ import re
 import numpy as np
 import pytest
 
-from analysis.diagnosis import Diagnosis
-from analysis.faults import FAULTS, implementation
-from analysis.replay import parse
-from analysis.suspects import right
-from impls import Conv, Sequential
+from convparity import Conv, Sequential
+from convparity.analysis.diagnosis import Diagnosis
+from convparity.analysis.faults import FAULTS, implementation
+from convparity.analysis.replay import parse
+from convparity.analysis.suspects import right
 from parity_tests import asserts
 from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter

@@ -8,11 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from analysis.cases import integer_case, real_case
-from analysis.parity import precision, structure
-from analysis.rounding import Rounded, exact_input, trace, transform_margin
-from analysis.verdict import SCALE_LIMIT
-from impls import (
+from convparity import (
     Activation,
     AvgPool,
     BatchNorm,
@@ -27,9 +23,13 @@ from impls import (
     SeparableConv,
     Sequential,
     Spec,
-    networks,
     reference,
 )
+from convparity.analysis.cases import integer_case, real_case
+from convparity.analysis.parity import precision, structure
+from convparity.analysis.rounding import Rounded, exact_input, trace, transform_margin
+from convparity.analysis.verdict import SCALE_LIMIT
+from convparity.impls import networks
 from parity_tests.meta.doubles import (
     DOUBLES,
     SPECS,

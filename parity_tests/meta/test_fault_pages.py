@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from analysis.faults import CONTROL, FAULTS
-from impls.registry import FRAMEWORKS
+from convparity.analysis.faults import CONTROL, FAULTS
+from convparity.impls.registry import FRAMEWORKS
 from parity_tests.meta import fault_pages
 
 ROOT = Path(__file__).parents[2]

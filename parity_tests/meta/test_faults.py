@@ -10,9 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from analysis.cases import real_case
-from analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
-from impls import (
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -26,9 +24,11 @@ from impls import (
     init_weights,
     reference,
 )
-from impls.reference import child_weights
-from impls.spec import ACTIVATIONS
-from impls.weights import Weights
+from convparity.analysis.cases import real_case
+from convparity.analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
+from convparity.impls.reference import child_weights
+from convparity.impls.spec import ACTIVATIONS
+from convparity.impls.weights import Weights
 from parity_tests.cells import FAMILIES
 from parity_tests.strategies import MAKERS, Case, cases, chain_cases, layers
 

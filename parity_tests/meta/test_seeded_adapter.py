@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-import impls
-from analysis.cases import integer_case
-from analysis.faults import CONTROL, FAULTS
-from impls import Conv, Sequential, UnsupportedError, reference, registry
+import convparity
+from convparity import Conv, Sequential, UnsupportedError, reference
+from convparity.analysis.cases import integer_case
+from convparity.analysis.faults import CONTROL, FAULTS
+from convparity.impls import registry
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta.fakes import FakeAdapter
 from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed, level_of
@@ -66,7 +67,7 @@ def test_it_answers_for_its_framework() -> None:
     right, adapter = registry.get, seeded("padding-03")
     with installed(adapter):
         assert registry.get("pytorch") is adapter
-        y = impls.apply(LAYER.spec, weights, x, framework="pytorch")
+        y = convparity.apply(LAYER.spec, weights, x, framework="pytorch")
     assert registry.get is right
     faulty = FAULTS["padding-03"].seed(LAYER.spec, x.shape)
     np.testing.assert_array_equal(y, faulty.output(reference, weights, x))
@@ -106,7 +107,7 @@ def test_one_operation_is_wrong_and_the_others_are_right(fault: str, what: str) 
     cotangent = reference(spec, weights, x).astype(np.float32)
     found = []
     for adapter in (seeded_pytorch(None), seeded_pytorch(fault)):
-        module = adapter.build(spec, impls.init_weights(spec, 1))
+        module = adapter.build(spec, convparity.init_weights(spec, 1))
         dumped = adapter.dump(module)
         adapter.load(module, weights)
         answers = {

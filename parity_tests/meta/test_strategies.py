@@ -5,10 +5,10 @@ from collections import Counter
 import pytest
 from hypothesis import find, given, settings
 
-from analysis.cases import exact_shape, integer_case
-from analysis.rounding import exact_input, trace
-from impls import BatchNorm, Conv, ConvTranspose, GlobalAvgPool, output_shape
-from impls.spec import walk
+from convparity import BatchNorm, Conv, ConvTranspose, GlobalAvgPool, output_shape
+from convparity.analysis.cases import exact_shape, integer_case
+from convparity.analysis.rounding import exact_input, trace
+from convparity.impls.spec import walk
 from parity_tests.cells import FAMILIES, cells
 from parity_tests.strategies import (
     CONVS,

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, settings
 
-from impls.adapter import Adapter
+from convparity.impls.adapter import Adapter
 from parity_tests.asserts import assert_parity
 from parity_tests.meta import throughput
 from parity_tests.meta.naive import naive, plain_cases

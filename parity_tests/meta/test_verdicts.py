@@ -12,15 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import probes
-from analysis.arithmetic import from_bits
-from analysis.cases import integer_case, real_case
-from analysis.emulation import Arrays, exactly
-from analysis.filters import tap_sources, to_filters, to_kernel
-from analysis.parity import compare, compare_callables, judge, precision
-from analysis.rounding import UNIT_ROUNDOFF, common_unit, exact_input, round_to, trace
-from analysis.verdict import Place
-from impls import (
+from convparity import (
     Activation,
     BatchNorm,
     Conv,
@@ -35,6 +27,14 @@ from impls import (
     init_weights,
     reference,
 )
+from convparity.analysis import probes
+from convparity.analysis.arithmetic import from_bits
+from convparity.analysis.cases import integer_case, real_case
+from convparity.analysis.emulation import Arrays, exactly
+from convparity.analysis.filters import tap_sources, to_filters, to_kernel
+from convparity.analysis.parity import compare, compare_callables, judge, precision
+from convparity.analysis.rounding import UNIT_ROUNDOFF, common_unit, exact_input, round_to, trace
+from convparity.analysis.verdict import Place
 from parity_tests.meta import emulation
 from parity_tests.meta.emulation import (
     CORRECT,

@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from impls import Conv, registry
+from convparity import Conv
+from convparity.impls import registry
 from parity_tests.asserts import assert_parity
 from parity_tests.cells import FAMILIES
 from parity_tests.meta.naive import naive, plain_cases

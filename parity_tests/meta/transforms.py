@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis.filters import groups_of
-from impls.shapes import effective_kernel, output_shape, padding_pairs
-from impls.spec import Conv, DepthwiseConv, Spec
+from convparity.analysis.filters import groups_of
+from convparity.impls.shapes import effective_kernel, output_shape, padding_pairs
+from convparity.impls.spec import Conv, DepthwiseConv, Spec
 
 Arrays = Mapping[str, np.ndarray]
 

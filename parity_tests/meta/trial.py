@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.statistics import collector
 
-from analysis.faults import FAULTS, Fault
-from impls import registry
+from convparity.analysis.faults import FAULTS, Fault
+from convparity.impls import registry
 from parity_tests import conftest  # noqa: F401 (registers the profile that this one changes)
 from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed
 

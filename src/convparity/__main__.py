@@ -1,0 +1,5 @@
+"""``python -m convparity`` is the command ``convparity``."""
+
+from convparity.analysis.cli import main
+
+main()

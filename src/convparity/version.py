@@ -1,0 +1,5 @@
+"""The version of what is installed."""
+
+import importlib.metadata
+
+__version__ = importlib.metadata.version("convparity")
