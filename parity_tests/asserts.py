@@ -7,11 +7,11 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import event, settings
 
-from convparity.analysis.cases import exact_shape
-from convparity.analysis.diagnosis import diagnose
-from convparity.analysis.parity import precision, structure
-from convparity.analysis.replay import Replay
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.diagnosis.diagnose import diagnose
+from convparity.analysis.proof.compare import precision, structure
+from convparity.analysis.proof.data import exact_shape
+from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.replay.line import Replay
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights

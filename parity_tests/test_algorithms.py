@@ -17,7 +17,7 @@ from convparity import (
     init_weights,
     reference,
 )
-from convparity.analysis.cases import integer_case
+from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
 from parity_tests.asserts import replay
@@ -197,7 +197,7 @@ ON_JAX = """
 import json, sys
 import numpy as np
 import convparity
-from convparity.analysis.cases import integer_case
+from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
 from convparity.impls.notation import from_line
 

@@ -23,7 +23,7 @@ from convparity import (
     WeightError,
     init_weights,
 )
-from convparity.analysis.parity import compare
+from convparity.analysis.proof.compare import compare
 from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.networks.efficientnet_lite import released_name

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner
 
 from convparity.analysis import cli as command
-from convparity.analysis import divergences
+from convparity.analysis.catalogue import entries
 from convparity.impls.errors import InputError
 
-ENTRIES = divergences.catalogue()
+ENTRIES = entries.catalogue()
 
 
 def run(*arguments: str) -> str:
@@ -22,7 +22,7 @@ def run(*arguments: str) -> str:
 
 
 def ids(*words: str) -> list[str]:
-    return [entry["id"] for entry in divergences.find(words)]
+    return [entry["id"] for entry in entries.find(words)]
 
 
 def test_without_a_word_all_are_listed():
@@ -59,7 +59,7 @@ def test_an_id_finds_its_entry_alone():
 
 
 def test_an_entry_is_printed_in_full():
-    (entry,) = divergences.find(["pool-average-asymmetric"])
+    (entry,) = entries.find(["pool-average-asymmetric"])
     printed = " ".join(run("pool-average-asymmetric").split())
     for name in ("id", "title", "flax", "keras", "port", "date", "upstream"):
         assert " ".join(entry[name].split()) in printed
@@ -74,7 +74,7 @@ def test_brackets_are_printed_as_they_are():
 
 
 def test_json(tmp_path: Path):
-    assert json.loads(run("momentum", "--json")) == divergences.find(["momentum"])
+    assert json.loads(run("momentum", "--json")) == entries.find(["momentum"])
     path = tmp_path / "all.json"
     run("--json", str(path))
     assert json.loads(path.read_text()) == list(ENTRIES)
@@ -92,4 +92,4 @@ def test_an_unknown_word_is_an_error_with_suggestions(monkeypatch, capsys):
 
 def test_words_that_never_meet_are_an_error():
     with pytest.raises(InputError, match="no difference mentions 'gelu' and 'bicubic'"):
-        divergences.find(["gelu", "bicubic"])
+        entries.find(["gelu", "bicubic"])

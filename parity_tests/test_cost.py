@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from convparity.analysis.cost import (
+from convparity.analysis.cost.counting import (
     CONVENTIONS,
     block_costs,
     layer_costs,

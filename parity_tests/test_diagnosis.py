@@ -19,11 +19,11 @@ from convparity import (
     init_weights,
 )
 from convparity.analysis.cli import cli
-from convparity.analysis.diagnosis import diagnose, diagnose_layers, summary
+from convparity.analysis.diagnosis.diagnose import diagnose, diagnose_layers, summary
+from convparity.analysis.diagnosis.suspects import right
 from convparity.analysis.faults import FAULTS, implementation
-from convparity.analysis.parity import first_divergence
-from convparity.analysis.replay import parse
-from convparity.analysis.suspects import right
+from convparity.analysis.layerwise.compare import first_divergence
+from convparity.analysis.replay.line import parse
 from convparity.impls import networks
 from convparity.impls.errors import InputError
 from parity_tests.meta.diagnosis_trials import run

@@ -23,8 +23,9 @@ from convparity import (
     Sequential,
     init_weights,
 )
-from convparity.analysis.cases import integer_case
-from convparity.analysis.parity import Structure, first_divergence
+from convparity.analysis.layerwise.compare import first_divergence
+from convparity.analysis.proof.compare import Structure
+from convparity.analysis.proof.data import integer_case
 from convparity.impls.errors import InputError
 from parity_tests.meta.divergence_trials import run
 from parity_tests.meta.numpy_framework import Module, installed, make

@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from convparity import reference
-from convparity.analysis import replay, support
 from convparity.analysis.cli import cli
 from convparity.analysis.faults import FAULTS, seed
+from convparity.analysis.report import support
 from convparity.impls import registry
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def test_the_diagnosis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds the fault that the README says, in an output that has it."""
     command = re.search(r"`convparity (diagnose .*?y\.npy)`", README).group(1)
     line = shlex.split(command)[1]
-    case = replay.parse(line)
+    case = line.parse(line)
     weights, x = case.case()
     wrong = seed(case.spec, x.shape, FAULTS["padding-03"])
     monkeypatch.chdir(tmp_path)
@@ -77,12 +77,14 @@ def test_supported() -> None:
 @pytest.mark.frameworks
 def test_the_output_of_the_main_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """The excerpt is what ``compare`` prints; the rows of its tables are looked up in its data."""
-    from convparity.analysis import tables, tour, tour_tables
+    from convparity.analysis.report import tables
+    from convparity.analysis.showcase import chapters
+    from convparity.analysis.showcase import tables as showcase_tables
 
     monkeypatch.delenv("COLUMNS", raising=False)
-    data = tour.classify(tuple(registry.FRAMEWORKS), lambda _: None)
+    data = chapters.classify(tuple(registry.FRAMEWORKS), lambda _: None)
     with (console := tables.console()).capture() as captured:
-        tables.show(console, *tour_tables.classify(data))
+        tables.show(console, *showcase_tables.classify(data))
     printed = {line.rstrip() for line in captured.get().splitlines()}
     assert max(map(len, printed)) <= 80
     (excerpt,) = [block for block in blocks("text") if "EfficientNet" in block]

@@ -17,10 +17,10 @@ from convparity import (
     dump,
     init_weights,
 )
-from convparity.analysis.cases import integer_case
-from convparity.analysis.parity import compare, structure
-from convparity.analysis.probes import PROBED
-from convparity.analysis.rounding import exact_input, round_to, trace
+from convparity.analysis.proof.compare import compare, structure
+from convparity.analysis.proof.data import integer_case
+from convparity.analysis.proof.probes import PROBED
+from convparity.analysis.proof.rounding import exact_input, round_to, trace
 from convparity.impls.adapter import DTYPES, Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, linear_cases, max_pool_cases

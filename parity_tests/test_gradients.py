@@ -32,8 +32,8 @@ from convparity import (
     parameter_shapes,
     reference,
 )
-from convparity.analysis.cases import integer_case
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.proof.data import integer_case
+from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.shapes import Shape
 from convparity.impls.spec import ACTIVATIONS

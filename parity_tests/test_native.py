@@ -20,7 +20,7 @@ from convparity import (
     init_weights,
     reference,
 )
-from convparity.analysis.parity import compare
+from convparity.analysis.proof.compare import compare
 from convparity.impls import convert, registry
 from parity_tests.test_conversion import assert_same_bits
 

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from convparity.analysis.cost import layer_costs, total_cost
+from convparity.analysis.cost.counting import layer_costs, total_cost
 from convparity.impls import networks
 from convparity.impls.errors import InputError, SpecError
 from convparity.impls.networks.efficientnet_lite import released_name

@@ -3,11 +3,11 @@
 import pytest
 
 import convparity
-from convparity.analysis import pictures, tour
-from convparity.analysis.cases import integer_case
 from convparity.analysis.faults import symmetric_padding
-from convparity.analysis.parity import compare, structure
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.proof.compare import compare, structure
+from convparity.analysis.proof.data import integer_case
+from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.showcase import chapters, pictures
 from convparity.impls import networks
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import Conv, DepthwiseConv, walk
@@ -45,7 +45,7 @@ def test_odd_sizes_and_batches(adapters: list[Adapter]) -> None:
 def test_released_weights_classify_alike(adapters: list[Adapter]) -> None:
     """The data of the main job, asserted: the top five of four photographs, and the known fault."""
     names = [adapter.name for adapter in adapters]
-    data = tour.classify(names, lambda _: None)
+    data = chapters.classify(names, lambda _: None)
     assert data["failures"] == []
     firsts = {photo: row[names[0]][0]["class"] for photo, row in data["photographs"].items()}
     assert firsts == {"cat": 285, "coffee": 967, "rocket": 657, "astronaut": 450}

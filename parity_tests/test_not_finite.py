@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convparity import Conv, Sequential, reference
-from convparity.analysis.cases import integer_case
+from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import CONVS, Case, cases, layers, seeds

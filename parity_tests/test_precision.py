@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 
 from convparity import Conv, LayerNorm, Sequential
-from convparity.analysis.cases import real_case
-from convparity.analysis.parity import precision
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.proof.compare import precision
+from convparity.analysis.proof.data import real_case
+from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
 from parity_tests.asserts import assert_precision, replay
 from parity_tests.strategies import Case, cases, chain_cases, layer_cases, layers

@@ -32,7 +32,7 @@ from convparity import (
     Spec,
     reference,
 )
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.errors import SpecError, WeightError
 from parity_tests.asserts import coverage, note_cells, replay
 from parity_tests.cells import FAMILIES

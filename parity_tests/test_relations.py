@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convparity import Conv, ConvTranspose, DepthwiseConv, SeparableConv, Spec, output_shape
-from convparity.analysis.cases import integer_case
+from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, cases, layers, linear_cases

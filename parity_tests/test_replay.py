@@ -11,8 +11,8 @@ from hypothesis import given
 
 from convparity import Conv, Sequential
 from convparity.analysis import cli as command
-from convparity.analysis.replay import Replay, judge, parse
-from convparity.analysis.scripts import LIMIT, write_script
+from convparity.analysis.replay.line import Replay, judge, parse
+from convparity.analysis.replay.scripts import LIMIT, write_script
 from convparity.impls.errors import ConvparityError, InputError, SpecError
 from convparity.impls.registry import FRAMEWORKS
 from parity_tests.strategies import chain_cases, layer_cases

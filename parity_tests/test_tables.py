@@ -20,9 +20,13 @@ from rich.table import Table
 from rich.text import Text
 
 import convparity
-from convparity.analysis import cost, divergences, tables, tour, tour_tables
+from convparity.analysis.catalogue import entries
 from convparity.analysis.cli import cli
-from convparity.analysis.parity import judge
+from convparity.analysis.cost import counting
+from convparity.analysis.proof.compare import judge
+from convparity.analysis.report import tables
+from convparity.analysis.showcase import chapters
+from convparity.analysis.showcase import tables as showcase_tables
 from convparity.impls import registry
 from convparity.impls.spec import BatchNorm, Conv, DepthwiseConv, Residual, Sequential
 
@@ -140,7 +144,7 @@ def test_all_numbers_of_a_count_are_printed(recorded, tmp_path) -> None:
     output = run("count", *arguments).split()
     (data,) = json.loads(path.read_text()).values()
     spec, shape = convparity.impls.networks.get("efficientnet_lite0").spec, (4096, 224, 224, 3)
-    blocks = [each.as_dict() for each in cost.block_costs(spec, shape)]
+    blocks = [each.as_dict() for each in counting.block_costs(spec, shape)]
     assert len(blocks) == 18
     for each in (data, *blocks):
         assert f"{each['macs']:,}" in output
@@ -164,7 +168,7 @@ def test_two_files_layer_by_layer(recorded, files) -> None:
 def test_the_list_of_differences(recorded) -> None:
     output = run("divergences")
     check(output, recorded)
-    assert all(entry["id"] in output.split() for entry in divergences.catalogue())
+    assert all(entry["id"] in output.split() for entry in entries.catalogue())
 
 
 def test_every_difference_in_full(recorded) -> None:
@@ -177,7 +181,7 @@ def test_code_keeps_its_lines(monkeypatch) -> None:
     """It is there to be copied, as addresses are: never broken, however long the lines."""
     monkeypatch.setenv("COLUMNS", "40")
     printed = {line.rstrip() for line in run("divergences", "a", "--code").splitlines()}
-    found = divergences.find(["a"])
+    found = entries.find(["a"])
     shown = [each["code"] for entry in found for each in entry["demonstrations"]]
     assert {f"  {line}".rstrip() for code in shown for line in code.splitlines()} <= printed
     assert {each for entry in found for each in entry["references"]} <= printed
@@ -293,9 +297,9 @@ def main_job() -> dict[str, dict]:
     }
 
 
-@pytest.mark.parametrize("chapter", list(tour.CHAPTERS))
+@pytest.mark.parametrize("chapter", list(chapters.CHAPTERS))
 def test_the_main_job(recorded, chapter) -> None:
-    check(drawn(*tour_tables.CHAPTERS[chapter](main_job()[chapter])), recorded)
+    check(drawn(*showcase_tables.CHAPTERS[chapter](main_job()[chapter])), recorded)
 
 
 def test_a_verdict_is_one_row(recorded) -> None:
@@ -327,8 +331,8 @@ def test_compare(recorded, arguments) -> None:
 @pytest.mark.frameworks
 def test_the_main_job_in_the_frameworks(recorded) -> None:
     """The chapter of the tutorial as it is; that of the photographs: see test_docs."""
-    data = tour.tutorial(tuple(registry.FRAMEWORKS), lambda _: None)
-    check(drawn(*tour_tables.tutorial(data)), recorded)
+    data = chapters.tutorial(tuple(registry.FRAMEWORKS), lambda _: None)
+    check(drawn(*showcase_tables.tutorial(data)), recorded)
 
 
 # ---------------------------------------------------------------- widths
@@ -341,7 +345,7 @@ def test_a_pipe_obeys_columns_and_loses_nothing(recorded, monkeypatch, files, co
     output += run("compare", *files, "--input", "1x9x8x3")
     output += run("count", "efficientnet_lite0", "--input", "4096x224x224x3")
     for chapter, data in main_job().items():
-        output += drawn(*tour_tables.CHAPTERS[chapter](data))
+        output += drawn(*showcase_tables.CHAPTERS[chapter](data))
     fits = int(columns) >= 60  # else two columns side by side may already be wider
     check(output, recorded, width=int(columns) if fits else None)
     assert max(map(cell_len, output.splitlines())) > 0.9 * int(columns)
@@ -419,7 +423,7 @@ def test_a_pipe_is_told_no_progress(capfd) -> None:
 
 LOADS = """
 import logging, os, sys, warnings
-from convparity.analysis import quiet
+from convparity.analysis.report import quiet
 
 def load(name):
     os.write(2, b"noise of a library\\n")

@@ -23,7 +23,7 @@ from convparity import (
     output_shape,
     reference,
 )
-from convparity.analysis.cases import integer_case
+from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, cases, layers, seeds, values

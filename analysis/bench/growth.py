@@ -6,7 +6,7 @@ import numpy as np
 
 from convparity.analysis.bench.layers import Data, Step, as_dict
 from convparity.analysis.bench.workers import Job, Worker, measure
-from convparity.analysis.cost import total_cost
+from convparity.analysis.cost.counting import total_cost
 from convparity.impls.spec import Conv, SeparableConv
 
 NAMES = ("grows", "kind", "framework", "algorithm", "memory_format")

@@ -9,7 +9,7 @@ from typing import Any
 from convparity.analysis.bench.limits import least_work
 from convparity.analysis.bench.timing import spread
 from convparity.analysis.bench.workers import Job, Series, Worker, measure
-from convparity.analysis.cost import total_cost
+from convparity.analysis.cost.counting import total_cost
 from convparity.impls import networks
 from convparity.impls.notation import from_line
 from convparity.impls.shapes import Shape

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from convparity.analysis.bench.workers import Job, Worker, measure
-from convparity.analysis.cost import total_cost
+from convparity.analysis.cost.counting import total_cost
 from convparity.impls.shapes import Shape
 from convparity.impls.spec import Activation, Dense, Spec
 

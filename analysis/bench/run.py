@@ -11,7 +11,7 @@ from convparity.analysis.bench.layers import layers, mobilenet
 from convparity.analysis.bench.limits import limits
 from convparity.analysis.bench.startup import startup
 from convparity.analysis.bench.workers import workers
-from convparity.analysis.quiet import import_frameworks
+from convparity.analysis.report.quiet import import_frameworks
 from convparity.impls import registry
 
 Data = dict[str, Any]

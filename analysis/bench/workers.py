@@ -139,7 +139,7 @@ def serve(connection: Connection, framework: str, algorithm: str) -> None:
 def _runners(
     framework: str, algorithm: str, spec_json: str, input_shape: Shape, direction: str, seed: int
 ) -> dict[str, Callable[[], Any]]:
-    from convparity.analysis.quiet import import_frameworks
+    from convparity.analysis.report.quiet import import_frameworks
     from convparity.impls import registry
     from convparity.impls.shapes import output_shape
     from convparity.impls.weights import init_weights

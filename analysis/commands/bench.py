@@ -34,8 +34,8 @@ def bench(
     convparity bench --json speed.json --page speed.md
     convparity bench --from speed.json
     """
-    from convparity.analysis import tables
     from convparity.analysis.bench import grids
+    from convparity.analysis.report import tables
 
     data = _read(source) if source else _measure(chapters, frameworks)
     console = tables.console()
@@ -57,8 +57,8 @@ def bench(
 
 
 def _measure(chapters: tuple[str, ...], frameworks: str | None) -> Any:
-    from convparity.analysis import tables
     from convparity.analysis.bench.run import CHAPTERS, run
+    from convparity.analysis.report import tables
 
     for chapter in chapters:
         if chapter not in CHAPTERS:

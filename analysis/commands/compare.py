@@ -64,7 +64,7 @@ def compare(
     """
     from rich.text import Text
 
-    from convparity.analysis import tables
+    from convparity.analysis.report import tables
 
     console = tables.console()
     if not (layers or other) and (plot or against):
@@ -99,7 +99,9 @@ def _judge(
     seed: int,
     console: Any,
 ) -> tuple[Any, list[str]]:
-    from convparity.analysis import parity, pictures, tables
+    from convparity.analysis.proof import compare
+    from convparity.analysis.report import tables
+    from convparity.analysis.showcase import pictures
 
     weights = None
     if Path(what).suffix in SUFFIXES:
@@ -109,7 +111,7 @@ def _judge(
         title, spec, input_shape = find_subject(what, {}, parse_shape(shape) if shape else None)
     x = None if picture is None else pictures.prepare(picture, input_shape[1])
     options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
-    verdicts = parity.compare(spec, weights, names, seed=seed, **options)
+    verdicts = compare.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]
     tables.show(console, tables.verdicts_table(title, data))
     failures = [str(verdict) for verdict in verdicts if not verdict.ok]
@@ -123,7 +125,7 @@ def _judge(
 
 def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
     """The fault behind a wrong structure, asked with integers."""
-    from convparity.analysis.diagnosis import diagnose
+    from convparity.analysis.diagnosis.diagnose import diagnose
 
     def port(*case: Any) -> Any:
         return apply(*case, framework=framework)
@@ -132,12 +134,14 @@ def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
 
 
 def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
-    from convparity.analysis import tables, tour, tour_tables
+    from convparity.analysis.report import tables
+    from convparity.analysis.showcase import chapters
+    from convparity.analysis.showcase import tables as showcase_tables
 
     data: dict[str, Any] = {"versions": {name: registry.versions(name) for name in names}}
-    for title, chapter in tour.CHAPTERS.items():
+    for title, chapter in chapters.CHAPTERS.items():
         with tables.progress() as step:
             data[title] = chapter(names, step)
-        for part in tour_tables.CHAPTERS[title](data[title]):
+        for part in showcase_tables.CHAPTERS[title](data[title]):
             tables.show(console, part, "")
-    return data, [failure for title in tour.CHAPTERS for failure in data[title]["failures"]]
+    return data, [failure for title in chapters.CHAPTERS for failure in data[title]["failures"]]

@@ -33,21 +33,22 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
     convparity count mobilenet_v1 --width 0.5
     convparity count efficientnet_lite0
     """
-    from convparity.analysis import cost, tables
+    from convparity.analysis.cost import counting
+    from convparity.analysis.report import tables
 
     given = {name: value for name, value in options.items() if value is not None}
     title, spec, input_shape = find_subject(
         what.strip(), given, parse_shape(shape) if shape else None
     )
-    pair = cost.twins(spec)
+    pair = counting.twins(spec)
     specs = dict(zip(("regular", "separable"), pair, strict=True)) if pair else {title: spec}
-    costs = {name: cost.total_cost(each, input_shape) for name, each in specs.items()}
+    costs = {name: counting.total_cost(each, input_shape) for name, each in specs.items()}
 
     console = tables.console()
     if pair or isinstance(spec, Layer):
         tables.show(console, tables.learnables_table(costs))
     else:
-        blocks = cost.block_costs(spec, input_shape)
+        blocks = counting.block_costs(spec, input_shape)
         tables.show(console, tables.blocks_table(blocks, costs[title]))
     tables.show(console, tables.costs_table(costs))
     if any(each.macs for each in costs.values()):
@@ -56,17 +57,17 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
         data: dict[str, Any] = {name: _report(each, input_shape) for name, each in specs.items()}
         if pair:
             before, after = (each.parameters for each in costs.values())
-            data["reduction_percent"] = cost.reduction(before, after)
+            data["reduction_percent"] = counting.reduction(before, after)
         write_json(path, data)
 
 
 def _report(spec: Spec, input_shape: Shape) -> dict[str, Any]:
     """Everything that is known of a spec's cost, for JSON."""
-    from convparity.analysis import cost
+    from convparity.analysis.cost import counting
 
     return {
-        **cost.total_cost(spec, input_shape).as_dict(),
+        **counting.total_cost(spec, input_shape).as_dict(),
         "spec": json.loads(to_json(spec)),
-        "tensors": [tensor._asdict() for tensor in cost.tensors(spec)],
-        "layers": [step.as_dict() for step in cost.layer_costs(spec, input_shape)],
+        "tensors": [tensor._asdict() for tensor in counting.tensors(spec)],
+        "layers": [step.as_dict() for step in counting.layer_costs(spec, input_shape)],
     }

@@ -34,8 +34,8 @@ def diagnose(
     """Name the porting fault that explains a wrong output, or two at once.
 
     LINE says a layer, its input and its data, as a failing test prints it (see replay): run your
-    port on that input (numpy: convparity.analysis.replay.parse(LINE).case() gives the weights and
-    x) and save what it gives, channels-last. Without --output, the frameworks are run and
+    port on that input (numpy: convparity.analysis.replay.line.parse(LINE).case() gives the weights
+    and x) and save what it gives, channels-last. Without --output, the frameworks are run and
     diagnosed.
 
     Two weight files of one network are compared layer by layer; each layer of the second that is
@@ -58,7 +58,7 @@ def diagnose(
         if shape is not None:
             raise InputError("--input is of two files: a line says its own size")
         found = _line(what, output, frameworks, seconds)
-    from convparity.analysis.diagnosis import summary
+    from convparity.analysis.diagnosis.diagnose import summary
 
     if path is not None:
         write_json(path, {name: diagnosis.to_dict() for name, diagnosis in found.items()})
@@ -75,8 +75,8 @@ def _shortened(text: str) -> str:
 
 
 def _line(line: str, output: Path | None, frameworks: str | None, seconds: float) -> dict[str, Any]:
-    from convparity.analysis.diagnosis import diagnose
-    from convparity.analysis.replay import parse
+    from convparity.analysis.diagnosis.diagnose import diagnose
+    from convparity.analysis.replay.line import parse
     from convparity.impls import registry
 
     case = parse(line)
@@ -121,8 +121,8 @@ def _read(path: Path) -> Any:
 
 
 def _files(right: str, wrong: str, shape: str | None, seconds: float) -> dict[str, Any]:
-    from convparity.analysis.diagnosis import Diagnosis, diagnose_layers
-    from convparity.analysis.parity import first_divergence
+    from convparity.analysis.diagnosis.diagnose import Diagnosis, diagnose_layers
+    from convparity.analysis.layerwise.compare import first_divergence
 
     input_shape = parse_shape(shape or FILE_INPUT)
     try:

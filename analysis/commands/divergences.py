@@ -30,8 +30,8 @@ def divergences(words: tuple[str, ...], code: bool, path: Path | None) -> None:
     convparity divergences same padding --code
     convparity divergences transposed-flip --json
     """
-    from convparity.analysis import divergence_tables, tables
-    from convparity.analysis import divergences as known
+    from convparity.analysis.catalogue import entries as known
+    from convparity.analysis.report import catalogue_tables, tables
 
     entries = known.find(words)
     if path == Path("-"):
@@ -40,8 +40,8 @@ def divergences(words: tuple[str, ...], code: bool, path: Path | None) -> None:
     console = tables.console()
     if words:
         for entry in entries:
-            tables.show(console, *divergence_tables.details(entry, code))
+            tables.show(console, *catalogue_tables.details(entry, code))
     else:
-        tables.show(console, divergence_tables.overview(entries))
+        tables.show(console, catalogue_tables.overview(entries))
     if path:
         write_json(path, entries)

@@ -25,9 +25,10 @@ def judge_layers(
     console: Any,
 ) -> tuple[Any, list[str]]:
     """Every framework against the reference or one of them; or one weight file against another."""
-    from convparity.analysis import layer_tables, pictures, plots, tables
-    from convparity.analysis.diagnosis import diagnose_layers, summary
-    from convparity.analysis.parity import first_divergence
+    from convparity.analysis.diagnosis.diagnose import diagnose_layers, summary
+    from convparity.analysis.layerwise.compare import first_divergence
+    from convparity.analysis.report import layer_tables, plots, tables
+    from convparity.analysis.showcase import pictures
 
     title, spec, weights, input_shape = _subject(what, shape, seed)
     options: dict[str, Any] = {"input_shape": input_shape, "seed": seed}

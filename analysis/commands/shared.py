@@ -80,7 +80,7 @@ def find_frameworks(asked: str | None) -> tuple[str, ...]:
 
 def load_frameworks(asked: str | None) -> tuple[str, ...]:
     """Those of ``find_frameworks``, imported."""
-    from convparity.analysis.quiet import import_frameworks
+    from convparity.analysis.report.quiet import import_frameworks
 
     names = find_frameworks(asked)
     import_frameworks(names)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
-from convparity.analysis.filters import LINEAR
+from convparity.analysis.proof.linear_form import LINEAR
 from convparity.impls.shapes import Shape
 
 NOISE = 1e-7  # relative: less than two roundings of float32

@@ -4,9 +4,16 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.emulation import Narrow, bfloat16, emulated, float16, tf32, tf32_rounded
 from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault, kernel, own
-from convparity.analysis.filters import LINEAR
+from convparity.analysis.proof.emulation import (
+    Narrow,
+    bfloat16,
+    emulated,
+    float16,
+    tf32,
+    tf32_rounded,
+)
+from convparity.analysis.proof.linear_form import LINEAR
 from convparity.impls.shapes import Shape
 from convparity.impls.spec import (
     Activation,

@@ -20,7 +20,7 @@ from parity_tests.divergences.entry import (
 )
 
 ROOT = Path(__file__).parent.parent.parent
-DATA = "analysis/divergences.json"
+DATA = "analysis/catalogue/divergences.json"
 PAGE = "docs/divergences.md"
 UPSTREAM = "docs/upstream.md"
 SCRIPTS = "docs/upstream"

@@ -8,11 +8,11 @@ import numpy as np
 from hypothesis import Phase, given, settings
 from hypothesis import seed as hypothesis_seed
 
-from convparity.analysis.cases import exact_shape, integer_case, real_case
-from convparity.analysis.diagnosis import Diagnosis, diagnose
+from convparity.analysis.diagnosis.diagnose import Diagnosis, diagnose
+from convparity.analysis.diagnosis.suspects import KNOWN, right, same
 from convparity.analysis.faults import Fault, implementation, seed
 from convparity.analysis.faults.fault import Right
-from convparity.analysis.suspects import KNOWN, right, same
+from convparity.analysis.proof.data import exact_shape, integer_case, real_case
 from convparity.impls import registry
 from convparity.impls.weights import Weights
 from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases

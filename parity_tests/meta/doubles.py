@@ -20,9 +20,9 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from convparity.analysis.cases import exact_shape, integer_case, real_case
-from convparity.analysis.parity import Precision, Structure, precision, structure
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.proof.compare import Precision, Structure, precision, structure
+from convparity.analysis.proof.data import exact_shape, integer_case, real_case
+from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.notation import to_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (

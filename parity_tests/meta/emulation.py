@@ -25,7 +25,8 @@ from convparity import (
     output_shape,
     reference,
 )
-from convparity.analysis.emulation import (
+from convparity.analysis.proof.compare import Verdict, judge
+from convparity.analysis.proof.emulation import (
     Arrays,
     Candidate,
     bfloat16,
@@ -37,8 +38,7 @@ from convparity.analysis.emulation import (
     tf32,
     tf32_rounded,
 )
-from convparity.analysis.filters import filters_shape
-from convparity.analysis.parity import Verdict, judge
+from convparity.analysis.proof.linear_form import filters_shape
 from convparity.impls.notation import to_line
 from parity_tests.meta.transforms import fft, winograd
 

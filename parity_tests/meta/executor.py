@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.emulation import sources
-from convparity.analysis.filters import filters_shape, groups_of, to_filters
-from convparity.analysis.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
+from convparity.analysis.proof.emulation import sources
+from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
+from convparity.analysis.proof.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
 from convparity.impls.reference import activate, child_weights, pool_counts, pool_windows
 from convparity.impls.shapes import output_shape
 from convparity.impls.spec import (

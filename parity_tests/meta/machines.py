@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from convparity.analysis import tables
+from convparity.analysis.report import tables
 from parity_tests.meta.processor import processor
 
 ROOT = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from convparity.analysis.faults import FAULTS, Fault, Faulty
-from convparity.analysis.filters import LINEAR
+from convparity.analysis.proof.linear_form import LINEAR
 from convparity.impls.spec import BatchNorm
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta import trial

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from convparity import Conv, Sequential
-from convparity.analysis.diagnosis import Diagnosis
+from convparity.analysis.diagnosis.diagnose import Diagnosis
+from convparity.analysis.diagnosis.suspects import right
 from convparity.analysis.faults import FAULTS, implementation
-from convparity.analysis.replay import parse
-from convparity.analysis.suspects import right
+from convparity.analysis.replay.line import parse
 from parity_tests import asserts
 from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter

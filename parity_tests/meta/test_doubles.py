@@ -25,10 +25,10 @@ from convparity import (
     Spec,
     reference,
 )
-from convparity.analysis.cases import integer_case, real_case
-from convparity.analysis.parity import precision, structure
-from convparity.analysis.rounding import Rounded, exact_input, trace, transform_margin
-from convparity.analysis.verdict import SCALE_LIMIT
+from convparity.analysis.proof.compare import precision, structure
+from convparity.analysis.proof.data import integer_case, real_case
+from convparity.analysis.proof.rounding import Rounded, exact_input, trace, transform_margin
+from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls import networks
 from parity_tests.meta.doubles import (
     DOUBLES,

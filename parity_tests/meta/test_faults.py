@@ -24,8 +24,8 @@ from convparity import (
     init_weights,
     reference,
 )
-from convparity.analysis.cases import real_case
 from convparity.analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
+from convparity.analysis.proof.data import real_case
 from convparity.impls.reference import child_weights
 from convparity.impls.spec import ACTIVATIONS
 from convparity.impls.weights import Weights

@@ -5,8 +5,8 @@ import pytest
 
 import convparity
 from convparity import Conv, Sequential, UnsupportedError, reference
-from convparity.analysis.cases import integer_case
 from convparity.analysis.faults import CONTROL, FAULTS
+from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta.fakes import FakeAdapter

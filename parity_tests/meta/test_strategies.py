@@ -6,8 +6,8 @@ import pytest
 from hypothesis import find, given, settings
 
 from convparity import BatchNorm, Conv, ConvTranspose, GlobalAvgPool, output_shape
-from convparity.analysis.cases import exact_shape, integer_case
-from convparity.analysis.rounding import exact_input, trace
+from convparity.analysis.proof.data import exact_shape, integer_case
+from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.spec import walk
 from parity_tests.cells import FAMILIES, cells
 from parity_tests.strategies import (

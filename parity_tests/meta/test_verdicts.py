@@ -27,14 +27,20 @@ from convparity import (
     init_weights,
     reference,
 )
-from convparity.analysis import probes
-from convparity.analysis.arithmetic import from_bits
-from convparity.analysis.cases import integer_case, real_case
-from convparity.analysis.emulation import Arrays, exactly
-from convparity.analysis.filters import tap_sources, to_filters, to_kernel
-from convparity.analysis.parity import compare, compare_callables, judge, precision
-from convparity.analysis.rounding import UNIT_ROUNDOFF, common_unit, exact_input, round_to, trace
-from convparity.analysis.verdict import Place
+from convparity.analysis.proof import probes
+from convparity.analysis.proof.arithmetic import from_bits
+from convparity.analysis.proof.compare import compare, compare_callables, judge, precision
+from convparity.analysis.proof.data import integer_case, real_case
+from convparity.analysis.proof.emulation import Arrays, exactly
+from convparity.analysis.proof.linear_form import tap_sources, to_filters, to_kernel
+from convparity.analysis.proof.rounding import (
+    UNIT_ROUNDOFF,
+    common_unit,
+    exact_input,
+    round_to,
+    trace,
+)
+from convparity.analysis.proof.verdict import Place
 from parity_tests.meta import emulation
 from parity_tests.meta.emulation import (
     CORRECT,

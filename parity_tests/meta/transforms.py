@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.filters import groups_of
+from convparity.analysis.proof.linear_form import groups_of
 from convparity.impls.shapes import effective_kernel, output_shape, padding_pairs
 from convparity.impls.spec import Conv, DepthwiseConv, Spec
 

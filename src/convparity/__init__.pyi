@@ -1,10 +1,10 @@
-from .analysis.cost import layer_costs as layer_costs
-from .analysis.cost import total_cost as total_cost
-from .analysis.diagnosis import diagnose as diagnose
-from .analysis.divergence import first_divergence as first_divergence
-from .analysis.parity import compare as compare
-from .analysis.parity import compare_callables as compare_callables
-from .analysis.parity import judge as judge
+from .analysis.cost.counting import layer_costs as layer_costs
+from .analysis.cost.counting import total_cost as total_cost
+from .analysis.diagnosis.diagnose import diagnose as diagnose
+from .analysis.layerwise.compare import first_divergence as first_divergence
+from .analysis.proof.compare import compare as compare
+from .analysis.proof.compare import compare_callables as compare_callables
+from .analysis.proof.compare import judge as judge
 from .impls.convert import apply as apply
 from .impls.convert import build as build
 from .impls.convert import convert as convert

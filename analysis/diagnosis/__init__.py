@@ -1,0 +1,1 @@
+"""Which known fault gives the output that was seen."""

@@ -1,0 +1,1 @@
+"""Where two networks part: both as trees, compared layer by layer."""

@@ -1,0 +1,223 @@
+"""Where two networks that should be twins part: the first layer that errs by itself.
+
+Every layer is fed what the *expected* network feeds its twin, so that what a layer inherits from
+those before it is not its fault. What it gives is judged against float64 with the expected
+network's weights, by the verdicts of ``judging``, on that input and on small integers.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.layerwise.trees import Node, Pair, align, read
+from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
+from convparity.analysis.proof.data import LIMIT
+from convparity.analysis.proof.judging import precision, structure
+from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.verdict import Precision, Structure
+from convparity.impls import registry
+from convparity.impls.errors import InputError, WeightError, one_of
+from convparity.impls.reference import as_grouped
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import DepthwiseConv, Residual, SeparableConv, Sequential, Spec
+from convparity.impls.weights import Weights
+
+__all__ = ["first_divergence"]
+
+
+def first_divergence(
+    module: Any,
+    expected: Any,
+    x: np.ndarray | None = None,
+    *,
+    input_shape: Shape | None = None,
+    seed: int = 0,
+    dtype: str = "float32",
+    direct: bool = True,
+) -> Layerwise:
+    """Find the first layer of ``module`` that does not do what its twin in ``expected`` does.
+
+    Each is a native module, of any framework, or ``(spec, weights)``, which the reference runs.
+    The layers of ``expected`` are the truth, its weights included; it must be readable as a spec.
+    ``module`` may hold layers of its own code: each is judged by its output alone. Put both into
+    inference mode, as their frameworks have it. One of ``x`` and ``input_shape`` (N, *spatial, C)
+    is needed; ``direct`` is as in ``compare``.
+
+    Raises ``InputError`` where the layers cannot be aligned.
+    """
+    if x is None and input_shape is None:
+        raise InputError("first_divergence needs an input x, or an input_shape to draw one for")
+    if dtype not in UNIT_ROUNDOFF:
+        raise InputError(one_of("dtype", dtype, UNIT_ROUNDOFF))
+    truth, tried = read(expected, dtype), read(module, dtype)
+    if truth.spec is None:
+        registry.owner(expected).describe(expected)  # raises, and says what it cannot read
+    rng = np.random.default_rng(seed)
+    given = rng.standard_normal(input_shape) if x is None else np.asarray(x)
+    output_shape(_known(truth), given.shape)
+    start = round_to(given, dtype)
+    walk = _Walk(rng, dtype, direct)
+    walk.run(align(truth, tried), start, start, root=True)
+    return Layerwise(tried.owner, truth.owner, dtype, tuple(walk.layers))
+
+
+def _known(node: Node) -> Spec:
+    assert node.spec is not None  # nothing inside a readable module is unreadable
+    return node.spec
+
+
+class _Walk:
+    """Runs two aligned networks, layer by layer, and judges each layer when it has run."""
+
+    def __init__(self, rng: np.random.Generator, dtype: str, direct: bool) -> None:
+        self.rng, self.dtype, self.direct = rng, dtype, direct
+        self.layers: list[LayerVerdict] = []
+
+    def run(
+        self, pair: Pair, x: np.ndarray, drifted: np.ndarray | None, root: bool = False
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """What both give: the expected one for ``x``, the other for its own ``drifted`` input.
+
+        ``drifted`` is None once the other network gives nothing that its next layer could take.
+        """
+        if not pair.inside:
+            return self._judge(pair, x, drifted)
+        done, outputs = len(self.layers), (x, drifted)
+        branches = isinstance(pair.expected.spec, Residual)
+        for inner in pair.inside:
+            given = (x, drifted) if branches else outputs
+            outputs = self.run(inner, *given)
+        # that layers agree one by one does not say that they are put together alike
+        own_code = pair.module.spec is None or isinstance(pair.expected.spec, SeparableConv)
+        if branches or root or own_code:
+            return self._judge(pair, x, drifted, self.layers[done:])
+        return outputs
+
+    def _judge(
+        self,
+        pair: Pair,
+        x: np.ndarray,
+        drifted: np.ndarray | None,
+        inside: list[LayerVerdict] | None = None,
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        expected, module, spec = pair.expected, pair.module, _known(pair.expected)
+        weights = {name: round_to(w, self.dtype) for name, w in expected.weights().items()}
+        difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
+        target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
+        right, own = expected.forward(x), _attempt(module, x)
+        y = own if drifted is x or drifted is None else _attempt(module, drifted)
+        integers = round_to(self.rng.integers(-LIMIT, LIMIT, x.shape, endpoint=True), self.dtype)
+        drift = None if drifted is None else _distance(y, right)
+        verdict = LayerVerdict(
+            path=expected.path,
+            module_path=module.path,
+            kind=expected.kind,
+            own=self._verdict(own, spec, weights, x, target),
+            on_integers=self._verdict(_attempt(module, integers), spec, weights, integers),
+            expected_ok=self._verdict(right, spec, weights, x, target).ok,
+            inherited=None if drifted is None else _distance(y, own),
+            drift=drift,
+            size=math.sqrt(np.mean(target.value**2)) if target.value.size else 0.0,
+            spec_difference=None if inside else _spec_difference(spec, module.spec),
+            weight_difference=difference,
+            weights_ok=weights_ok,
+            follows=bool(inside) and not all(each.ok for each in inside or ()),
+            pair=pair,
+        )
+        self.layers.append(verdict if verdict.ok else replace(verdict, x=x))
+        usable = drift is not None and isinstance(y, np.ndarray) and y.shape == right.shape
+        following = round_to(right, self.dtype)
+        if not usable:
+            return following, None
+        assert isinstance(y, np.ndarray)
+        return following, following if np.array_equal(y, right) else y
+
+    def _verdict(
+        self,
+        output: np.ndarray | str,
+        spec: Spec,
+        weights: Weights,
+        x: np.ndarray,
+        target: Rounded | None = None,
+    ) -> Structure | Precision:
+        """Bit equality where nothing is rounded, else the bound and the size of the error."""
+        if target is None:
+            target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
+        if isinstance(output, str):
+            return Structure(0, target.value.size, 0.0, output)
+        if target.exact:
+            return structure(output, target)
+        return precision(output, target)
+
+    def _weights(self, pair: Pair, weights: Weights) -> tuple[str | None, bool]:
+        """How the weights differ, and whether by no more than a unit in the last place."""
+        if pair.module.spec is None:
+            return None, True
+        try:
+            held = pair.module.weights()
+        except WeightError as error:
+            return str(error), False
+        return _weight_difference(weights, held, UNIT_ROUNDOFF[self.dtype])
+
+
+def _attempt(module: Node, x: np.ndarray) -> np.ndarray | str:
+    """The output, or what stopped a module that cannot take what its twin takes."""
+    try:
+        return module.forward(x)
+    except Exception as error:  # each framework raises its own
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return f"it fails on {x.shape}: {type(error).__name__}: {first[:120]}"
+
+
+def _distance(a: np.ndarray | str, b: np.ndarray | str) -> float | None:
+    """The largest difference; None where there is none to measure."""
+    if isinstance(a, str) or isinstance(b, str) or a.shape != b.shape:
+        return None
+    with np.errstate(invalid="ignore"):
+        gap = abs(a.astype(np.float64) - b)
+    gap = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, gap)
+    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0))
+
+
+def _spec_difference(expected: Spec, module: Spec | None) -> str | None:
+    """The fields in which two specs differ: ``padding is ((1, 1), (1, 1)), not 'same'``."""
+    if module is None:
+        return "its code is its own: judged by its output"
+    if DepthwiseConv in (type(expected), type(module)):  # one with groups may stand for it
+        expected, module = (
+            as_grouped(each) if isinstance(each, DepthwiseConv) else each
+            for each in (expected, module)
+        )
+    if type(expected) is not type(module):
+        return f"{type(module).__name__}, not {type(expected).__name__}"
+    if expected == module or isinstance(expected, Sequential | Residual):  # layer by layer, then
+        return None
+    fields = vars(expected)
+    return ", ".join(
+        f"{name} is {getattr(module, name)!r}, not {value!r}"
+        for name, value in fields.items()
+        if getattr(module, name) != value
+    )
+
+
+def _weight_difference(
+    expected: Mapping[str, np.ndarray], held: Mapping[str, np.ndarray], u: float
+) -> tuple[str | None, bool]:
+    notes, fine = [], True
+    for name in sorted(expected.keys() & held.keys()):
+        right, found = expected[name], held[name]
+        if right.size != found.size:
+            notes.append(f"{name} has shape {found.shape}, not {right.shape}")
+            continue
+        found = found.reshape(right.shape)  # a depthwise kernel may be that of a grouped one
+        gap = abs(found.astype(np.float64) - right)
+        if not gap.any():
+            continue
+        at = np.unravel_index(int(gap.argmax()), gap.shape)
+        place = f"{list(map(int, at))} = {found[at]:g}, not {right[at]:g}"
+        notes.append(f"{np.count_nonzero(gap)} of {gap.size} in {name}, worst {name}{place}")
+        fine &= bool((gap <= 2 * u * abs(right.astype(np.float64))).all())
+    return "; ".join(notes) or None, fine

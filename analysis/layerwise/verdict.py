@@ -1,0 +1,151 @@
+"""What was found out about each layer of two networks that should be twins."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.layerwise.trees import Pair
+from convparity.analysis.proof.verdict import Precision, Structure
+
+
+@dataclass(frozen=True)
+class LayerVerdict:
+    """One layer: its own error on its twin's input, and what it inherited."""
+
+    path: str  # in the expected network; "" is the whole of it
+    module_path: str
+    kind: str
+    own: Structure | Precision  # fed with what its twin was fed
+    on_integers: Structure | Precision  # fed with small integers
+    expected_ok: bool  # the twin gives what float64 gives, up to rounding
+    inherited: float | None  # what wrong input alone changes in its output; None: it got none
+    drift: float | None  # the difference of both networks' values here
+    size: float  # the root mean square of the right output
+    spec_difference: str | None
+    weight_difference: str | None
+    weights_ok: bool  # they differ by a unit in the last place at most
+    follows: bool  # it holds a layer that errs, and must err for that
+    pair: Pair = field(repr=False, compare=False)
+    x: np.ndarray | None = field(default=None, repr=False, compare=False)  # kept of what errs
+
+    @property
+    def ok(self) -> bool:
+        """It errs by no more than rounding, or only as the layers inside it do."""
+        return self.follows or (self.own.ok and self.on_integers.ok and self.weights_ok)
+
+    @property
+    def state(self) -> str:
+        """One word for tables."""
+        if self.follows:
+            return "inherited"
+        if not self.ok:
+            return "WRONG"
+        return "ok" if self.expected_ok else "twin WRONG"
+
+    @property
+    def name(self) -> str:
+        """Its path, and the other network's where that is another."""
+        path = self.path or "the whole"
+        same = self.module_path == self.path
+        return path if same else f"{path} (there {self.module_path or 'the whole'})"
+
+    @property
+    def own_error(self) -> float:
+        """The largest difference from float64 on the twin's input; infinite without an output."""
+        if isinstance(self.own, Precision):
+            return self.own.error
+        if self.own.problem is not None:
+            return float("inf")
+        worst = self.own.worst
+        return 0.0 if worst is None else abs(worst.got - worst.expected)
+
+    @property
+    def effective_bits(self) -> float | None:
+        """Of its own error; None where nothing is rounded, so that it is right or wrong."""
+        return self.own.effective_bits if isinstance(self.own, Precision) else None
+
+    @property
+    def findings(self) -> str:
+        """What is wrong with it, and how it differs from its twin."""
+        parts = []
+        if not self.own.ok:
+            parts.append(str(self.own))
+        elif not self.on_integers.ok:
+            parts.append(f"on integers {self.on_integers}")
+        if self.weight_difference:
+            parts.append(f"weights differ: {self.weight_difference}")
+        if self.spec_difference:
+            parts.append(f"spec differs: {self.spec_difference}")
+        return "; ".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON takes it."""
+        return {
+            "path": self.path,
+            "module_path": self.module_path,
+            "kind": self.kind,
+            "own_error": self.own_error,
+            "own": str(self.own),
+            "on_integers": str(self.on_integers),
+            "effective_bits": self.effective_bits,
+            "inherited_error": self.inherited,
+            "drift": self.drift,
+            "size": self.size,
+            "expected_ok": self.expected_ok,
+            "spec_difference": self.spec_difference,
+            "weight_difference": self.weight_difference,
+            "state": self.state,
+        }
+
+
+@dataclass(frozen=True)
+class Layerwise:
+    """Two networks layer by layer, and the first layer that errs by itself; ``str`` says it."""
+
+    module: str
+    expected: str
+    dtype: str
+    layers: tuple[LayerVerdict, ...]  # in the order in which they run
+
+    @property
+    def first(self) -> LayerVerdict | None:
+        """The first layer whose own error fails its verdict; None where there is none."""
+        return next((layer for layer in self.layers if not layer.ok), None)
+
+    @property
+    def suspect(self) -> LayerVerdict | None:
+        """The first layer of the expected network that is not what its own spec says."""
+        return next((layer for layer in self.layers if not layer.expected_ok), None)
+
+    @property
+    def ok(self) -> bool:
+        """No layer of either network errs by itself."""
+        return self.first is None and self.suspect is None
+
+    def __str__(self) -> str:
+        pair = f"{self.module} against {self.expected}"
+        parts = []
+        if self.first is not None:
+            where = f"{self.first.name} ({self.first.kind})"
+            parts.append(f"{pair}: first divergence at {where}: {self.first.findings}")
+        if self.suspect is not None:
+            where = f"{self.suspect.path or 'the whole'} ({self.suspect.kind})"
+            parts.append(f"{pair}: the expected {self.expected} is itself wrong at {where}")
+        if parts:
+            return "; ".join(parts)
+        last = self.layers[-1].drift
+        outputs = "" if last is None else f", the outputs by at most {last:.1e}"
+        return f"{pair}: no divergence: {len(self.layers)} layers differ by rounding alone{outputs}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON takes it."""
+        return {
+            "module": self.module,
+            "expected": self.expected,
+            "dtype": self.dtype,
+            "ok": self.ok,
+            "first": None if self.first is None else self.first.path,
+            "text": str(self),
+            "layers": [layer.to_dict() for layer in self.layers],
+        }

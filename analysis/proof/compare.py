@@ -1,0 +1,223 @@
+"""Is a port right? Two verdicts: its structure is proved exact, its precision is measured.
+
+- **Structure**: on small integers no order of summation rounds, so every framework must give the
+  reference's bits. A wrong axis, pad, group, stride or flip shows at full size.
+- **Precision**: on real numbers the error must stay under a proved rounding bound, and its size is
+  reported as effective bits (about 23 for float32, 11 for TF32, 8 for bfloat16). Probes (see
+  ``probes``) ask each linear layer by itself whether it computes in its dtype at all.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from convparity.analysis.proof import probes
+from convparity.analysis.proof.data import exact_shape, integer_case, real_case
+from convparity.analysis.proof.judging import precision, structure
+from convparity.analysis.proof.linear_form import LINEAR, Linear
+from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import InputError
+from convparity.impls.shapes import Shape, output_shape
+from convparity.impls.spec import SeparableConv, Spec
+from convparity.impls.weights import check_weights
+
+__all__ = [
+    "SCALE_LIMIT",
+    "Place",
+    "Precision",
+    "Structure",
+    "Verdict",
+    "compare",
+    "compare_callables",
+    "judge",
+    "precision",
+    "structure",
+]
+
+Arrays = Mapping[str, np.ndarray]
+Candidate = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+def compare(
+    spec: Spec,
+    weights: Arrays | None = None,
+    frameworks: Iterable[str] | None = None,
+    x: np.ndarray | None = None,
+    *,
+    input_shape: Shape | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    dtype: str = "float32",
+    direct: bool | None = None,
+) -> list[Verdict]:
+    """Judge each framework's build of ``spec`` against the float64 reference.
+
+    Structure is judged on integers drawn from ``seed``; precision on ``x`` with ``weights`` (drawn
+    from ``seed`` where not given). One of ``x`` and ``input_shape`` (N, *spatial, C) is needed.
+    Without ``frameworks``, every installed one is judged; a missing one by name is an error.
+
+    In float32 and float64 the probes run, too: on a convolution, transposed convolution or dense
+    layer, and on the two steps of a ``SeparableConv``, each built by itself. ``direct`` says that
+    the algorithm sums products as they are, so that integers and probes must be exact; without it
+    one layer's transform (Winograd, FFT) is allowed its margin. By default, the CPU is direct.
+    """
+    names = registry.available() if frameworks is None else tuple(frameworks)
+    if x is None and input_shape is None:
+        raise InputError("compare needs an input x, or an input_shape to draw one for")
+    shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
+    output_shape(spec, shape)
+    if not names:
+        raise InputError("no framework is installed: pip install 'convparity[pytorch]', for one")
+    adapters = [registry.get(name) for name in names]  # a missing one fails before any work
+    exam = _Exam(
+        spec, weights, x, shape, seed, dtype, device == "cpu" if direct is None else direct
+    )
+    return [
+        exam.verdict(adapter.name, device, _built(adapter, device, dtype)) for adapter in adapters
+    ]
+
+
+def judge(
+    candidate: Candidate,
+    spec: Spec,
+    weights: Arrays | None = None,
+    x: np.ndarray | None = None,
+    *,
+    input_shape: Shape | None = None,
+    seed: int = 0,
+    name: str = "candidate",
+    dtype: str = "float32",
+    direct: bool = True,
+) -> Verdict:
+    """Judge your own implementation of ``spec`` exactly as ``compare`` judges a framework's.
+
+    ``candidate(spec, weights, x) -> y`` takes what ``reference`` takes: canonical weights and
+    a channels-last ``x`` of ``dtype``; it must give a ``y`` of that dtype (bfloat16 as float32). It
+    is asked for ``spec`` with several weights and, of a ``SeparableConv``, for its two steps.
+    """
+    if x is None and input_shape is None:
+        raise InputError("judge needs an input x, or an input_shape to draw one for")
+    shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
+    output_shape(spec, shape)
+    return _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
+
+
+def compare_callables(
+    candidate: Function,
+    expected: Function,
+    input_shape: Shape,
+    *,
+    seed: int = 0,
+    name: str = "candidate",
+    dtype: str = "float32",
+) -> Verdict:
+    """Judge one black box by another: both map a channels-last ``x`` of ``dtype`` to a ``y``.
+
+    - ``structure`` is judged on integers. Where ``expected`` answers in integers below
+      ``1 / u`` (its weights are integers), it is bit equality, as in ``compare``. Elsewhere orders
+      of summation differ, and up to 512 roundings of an output of this rms are allowed.
+    - ``precision`` is the difference on random reals, counted in such roundings.
+
+    Give both the same integer weights to have the structure proved. Without the weights no bound is
+    known (``share`` is 0) and the arithmetic is not: outputs that cancel to far less than their
+    terms look worse than they are, and a fault of both is not seen.
+    """
+    rng = np.random.default_rng(seed)
+    integers = rng.integers(-7, 7, input_shape, endpoint=True).astype(np.float64)
+    on_integers, on_reals = (
+        (np.asarray(candidate(x)), _black_box(np.asarray(expected(x.copy())), dtype))
+        for x in (round_to(integers, dtype), round_to(rng.standard_normal(input_shape), dtype))
+    )
+    reals, target = on_reals
+    unbounded = replace(target, bound=np.full(target.value.shape, np.inf))
+    return Verdict(name, "cpu", dtype, structure(*on_integers), precision(reals, unbounded))
+
+
+def _black_box(y: np.ndarray, dtype: str) -> Rounded:
+    """An output as a target: exact if it is integers, else only the size of a rounding is known."""
+    target = exact_input(y, dtype)
+    finite = np.where(np.isfinite(target.value), target.value, 0)
+    rounding = target.u * math.sqrt(np.mean(finite**2)) if finite.size else 0.0
+    integral = target.unit == 1 and float(np.max(abs(finite), initial=0)) * target.u < 1
+    slack = 0.0 if integral else SCALE_LIMIT * rounding
+    shape = target.value.shape
+    return replace(
+        target,
+        bound=np.full(shape, slack),
+        own=np.full(shape, rounding),
+        unit=1.0 if integral else None,
+        basis="exact" if integral else "measured",
+    )
+
+
+class _Exam:
+    """The questions that a spec is asked, with their answers; the same for every candidate."""
+
+    def __init__(
+        self,
+        spec: Spec,
+        weights: Arrays | None,
+        x: np.ndarray | None,
+        shape: Shape,
+        seed: int,
+        dtype: str,
+        direct: bool,
+    ) -> None:
+        self.spec, self.dtype, self.direct = spec, dtype, direct
+        drawn_weights, drawn_x = real_case(spec, shape, seed)
+        given = drawn_weights if weights is None else weights
+        check_weights(spec, given)
+        self.exact = integer_case(spec, exact_shape(spec, shape), seed, dtype)
+        self.real = (  # in the dtype's own values: getting there is no error of the framework's
+            {name: round_to(np.asarray(array), dtype) for name, array in given.items()},
+            round_to(drawn_x if x is None else np.asarray(x), dtype),
+        )
+        self.targets = [
+            trace(spec, w, exact_input(each, dtype, direct)) for w, each in (self.exact, self.real)
+        ]
+        self.probes = [
+            (case, layer, path)
+            for path, layer, layer_shape in _probed(spec, shape)
+            if dtype in probes.PROBED
+            for case in probes.cases(layer, layer_shape, seed, dtype)
+        ]
+
+    def verdict(self, name: str, device: str, candidate: Candidate) -> Verdict:
+        """Ask one candidate everything."""
+        on_integers, on_reals = (candidate(self.spec, *case) for case in (self.exact, self.real))
+        return Verdict(
+            name,
+            device,
+            self.dtype,
+            structure(on_integers, self.targets[0]),
+            precision(on_reals, self.targets[1]),
+            tuple(
+                probes.outcome(
+                    case, layer, path, candidate(layer, case.weights, case.x), self.direct
+                )
+                for case, layer, path in self.probes
+            ),
+        )
+
+
+def _built(adapter: Adapter, device: str, dtype: str) -> Candidate:
+    def candidate(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        module = adapter.build(spec, weights, device=device, dtype=dtype)
+        return adapter.apply(module, spec, x)
+
+    return candidate
+
+
+def _probed(spec: Spec, shape: Shape) -> Iterator[tuple[str, Linear, Shape]]:
+    """The layers that probes are asked of, with their input shapes."""
+    if isinstance(spec, LINEAR):
+        yield "", spec, shape
+    elif isinstance(spec, SeparableConv):
+        yield "depthwise", spec.depthwise, shape
+        yield "pointwise", spec.pointwise, output_shape(spec.depthwise, shape)

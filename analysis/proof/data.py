@@ -1,0 +1,226 @@
+"""Data on which a spec is judged: integers that nothing can round, and random reals."""
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, exact_input, trace
+from convparity.impls.errors import SpecError
+from convparity.impls.reference import run
+from convparity.impls.shapes import Shape, output_shape, parameter_shapes
+from convparity.impls.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Composite,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    Residual,
+    Spec,
+    walk,
+)
+from convparity.impls.weights import Weights, init_weights
+
+Case = tuple[Weights, np.ndarray]
+
+LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
+LIMIT = 7  # the largest magnitude of an input or a weight
+LIMITS = (LIMIT, LIMIT, LIMIT, LIMIT, 3, 2, 1)  # smaller ones, as rounding hides larger numbers
+
+
+def real_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
+    """Weights as ``init_weights`` draws them, and a standard-normal float32 input."""
+    x = np.random.default_rng(seed).standard_normal(input_shape).astype(np.float32)
+    return init_weights(spec, seed), x
+
+
+def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
+    """The shape nearest to ``input_shape``, smaller if possible, where ``integer_case`` is exact.
+
+    A mean over 49 pixels rounds, one over 16 does not: where a global pooling would see a size that
+    is no power of two, the input changes until it does. Other specs keep their shape.
+    """
+    shape = tuple(input_shape)
+    for axis in range(1, len(shape) - 1):
+        n = shape[axis]
+        for size in (*range(n, 0, -1), *range(n + 1, 2 * n + 16)):
+            smaller = (*shape[:axis], size, *shape[axis + 1 :])
+            try:
+                pooled = [each[axis] for each in _pooled_shapes(spec, smaller)]
+            except SpecError:  # too small for a kernel
+                continue
+            if all(count & (count - 1) == 0 for count in pooled):
+                shape = smaller
+                break
+    return shape
+
+
+def _pooled_shapes(spec: Spec, shape: Shape) -> Iterator[Shape]:
+    """The shapes that reach a global pooling."""
+    if isinstance(spec, GlobalAvgPool):
+        yield shape
+    elif isinstance(spec, Residual):
+        for _, branch in spec.children:
+            yield from _pooled_shapes(branch, shape)
+    elif isinstance(spec, Composite):
+        for _, child in spec.children:
+            yield from _pooled_shapes(child, shape)
+            shape = output_shape(child, shape)
+
+
+def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:
+    """Small integers for every input and weight, such that sums of them are exact in ``dtype``.
+
+    Then the order of summation cannot matter, and every framework must give the same bits. Layers
+    in a row multiply: in a deep network the filters are thinned, each to as many taps as the
+    layers still to come leave room for. BatchNorm gets a variance that makes ``variance + eps`` a
+    power of four: its root may be rounded, but not so far that another integer is as near.
+    ``rounding.trace`` says whether that holds; where it does not, smaller numbers are
+    drawn.
+    """
+    shape, rung, retries = tuple(input_shape), 0, 0
+    deep = sum(isinstance(layer, LINEAR) for _, layer in walk(spec)) >= DEEP
+    while True:
+        # half of the integers that the dtype counts without a gap
+        budget = 0.5 / UNIT_ROUNDOFF[dtype] / 32**rung
+        seeds = [seed, retries] if retries else [seed]
+        case = _integers(spec, shape, seeds, budget, LIMITS[rung])
+        target = trace(spec, case[0], exact_input(case[1], dtype))
+        if target.untested.any() and rung + 1 < len(LIMITS):
+            rung += 1
+        elif deep and retries < 9 and _blind(spec, case, target.value):
+            retries += 1
+        else:
+            return case
+
+
+def _blind(spec: Spec, case: Case, y: np.ndarray) -> bool:
+    """The signal has died on the way: few outputs would change with the input."""
+    other = run(spec, case[0], -case[1].astype(np.float64))
+    return bool(np.count_nonzero(other != y) < y.size / 10)
+
+
+def _integers(spec: Spec, shape: Shape, seeds: list[int], budget: float, limit: int) -> Case:
+    rng = np.random.default_rng(seeds)
+    x = rng.integers(-limit, limit, shape, endpoint=True)
+    left = sum(isinstance(layer, LINEAR) for _, layer in walk(spec))
+    weights = _Draw(rng, budget, left, limit).draw(spec, shape)
+    return weights, x.astype(np.float32)
+
+
+DEEP = 8  # linear layers: from here on, the signal must be kept alive
+
+
+class _Draw:
+    """Draws weights layer by layer, knowing how large the values have become (``size``)."""
+
+    def __init__(self, rng: np.random.Generator, budget: float, left: int, limit: int) -> None:
+        self.rng, self.budget, self.left, self.limit = rng, budget, left, limit
+        self.size: float = limit
+        self.deep = left >= DEEP
+
+    def draw(self, spec: Spec, shape: Shape) -> Weights:
+        if isinstance(spec, Residual):
+            return self._residual(spec, shape)
+        if isinstance(spec, Composite):
+            weights = Weights()
+            for name, child in spec.children:
+                weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
+                shape = output_shape(child, shape)
+            return weights
+        if isinstance(spec, LINEAR):
+            return self._linear(spec)
+        if isinstance(spec, BatchNorm):
+            return self._batch_norm(spec)
+        if isinstance(spec, LayerNorm | GroupNorm):
+            names = ("scale", "offset")
+            return {name: self._integers((spec.num_features,)) for name in names}
+        if isinstance(spec, AvgPool):
+            self.size *= math.prod(spec.kernel_size)
+        if isinstance(spec, GlobalAvgPool):
+            self.size *= math.prod(shape[1:-1])  # a mean of n integers is a multiple of 1/n
+        if spec == Activation("relu6"):
+            self.size = 6
+        return {}
+
+    def _residual(self, spec: Residual, shape: Shape) -> Weights:
+        at_start, total, weights = self.size, 0.0, Weights()
+        for name, child in spec.children:
+            self.size = at_start
+            weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
+            total += self.size
+        self.size = total if spec.shortcut is not None else total + at_start
+        return weights
+
+    def _linear(self, spec: Conv | ConvTranspose | DepthwiseConv | Dense) -> Weights:
+        shapes = parameter_shapes(spec)
+        if isinstance(spec, ConvTranspose):  # drawn as the convolution from its inputs to outputs
+            *k, out, _ = shapes["kernel"]
+            each_in = spec.in_channels // spec.groups
+            drawn = self._kernel((*k, each_in, spec.out_channels), 1)
+            split = drawn.reshape(*k, each_in, spec.groups, out)
+            weights = {"kernel": split.swapaxes(-1, -3).reshape(shapes["kernel"])}
+        else:
+            filter_axes = 2 if isinstance(spec, DepthwiseConv) else 1
+            weights = {"kernel": self._kernel(shapes["kernel"], filter_axes)}
+        if spec.bias:
+            weights["bias"] = self._integers(shapes["bias"])
+            self.size += self.limit
+        return weights
+
+    def _integers(self, shape: Shape) -> np.ndarray:
+        return self.rng.integers(-self.limit, self.limit, shape, endpoint=True).astype(np.float32)
+
+    def _kernel(self, shape: Shape, filter_axes: int) -> np.ndarray:
+        """The last ``filter_axes`` tell the filters apart; over the others each one sums."""
+        filters = shape[-filter_axes:]
+        taps = math.prod(shape[:-filter_axes])
+        growth = max(1, int((self.budget / self.size) ** (1 / self.left)))
+        self.left -= 1
+        if growth >= taps:  # every tap may be used, with magnitudes up to growth / taps
+            limit = min(self.limit, growth // taps)
+            kernel = self.rng.integers(-limit, limit, (taps, *filters), endpoint=True)
+        elif self.deep:
+            kernel = self._dealt(taps, filters, growth)
+        else:  # a few taps of +-1 in each filter, at random places
+            sign = self.rng.choice([-1, 1, 1], (taps, *filters))
+            rank = self.rng.random((taps, *filters)).argsort(axis=0).argsort(axis=0)
+            kernel = np.where(rank < growth, sign, 0)
+        self.size *= max(1, int(abs(kernel).sum(axis=0).max()))
+        return kernel.reshape(shape).astype(np.float32)
+
+    def _dealt(self, taps: int, filters: Shape, growth: int) -> np.ndarray:
+        """A few taps in each filter, dealt from a shuffled deck so that each input is read.
+
+        Most are +1: of sums with random signs, ReLU would leave little to the layers that follow.
+        """
+        made = math.prod(filters)
+        decks = [self.rng.permutation(taps) for _ in range(-(-made * growth // taps))]
+        hands = np.concatenate(decks)[: made * growth].reshape(made, growth)
+        kernel = np.zeros((taps, made))
+        kernel[hands, np.arange(made)[:, None]] = self.rng.choice([-1, *[1] * 9], hands.shape)
+        return kernel.reshape(taps, *filters)
+
+    def _batch_norm(self, spec: BatchNorm) -> Weights:
+        n = spec.num_features
+        root = self.rng.choice([0.5, 1.0, 2.0] if spec.eps < 0.25 else [1.0, 2.0], n)
+        mean, offset = self.rng.integers(-3, 3, n, endpoint=True), self.rng.integers(-2, 6, n)
+        sign = self.rng.choice([-1, 1, 1], n)
+        if self.deep:  # a scale of 1 and an offset near the mean keep the signal where ReLU6 is
+            offset, sign = mean + self.rng.integers(-1, 1, n, endpoint=True), np.ones(n)
+        elif self.limit < LIMIT:  # 16 bits: a scale of 1 too, and offsets that they tell apart
+            root, mean, offset = np.ones(n), np.sign(mean), np.sign(offset)
+        self.size += 3 + 5
+        return {
+            "scale": (root * sign).astype(np.float32),
+            "offset": offset.astype(np.float32),
+            "mean": mean.astype(np.float32),
+            # float64, so that adding eps back gives the power of four exactly there too
+            "variance": root**2 - spec.eps,
+        }

@@ -1,0 +1,88 @@
+"""The two verdicts on one output: against its exact value, and what rounding may make of it."""
+
+import math
+
+import numpy as np
+
+from convparity.analysis.proof.rounding import Rounded, rms
+from convparity.analysis.proof.verdict import Place, Precision, Structure
+
+
+def structure(output: np.ndarray, target: Rounded) -> Structure:
+    """Judge an output on integer data: every entry must be the reference's.
+
+    Where nothing is rounded that is bit equality. Elsewhere the bound decides, and only where it is
+    below half a unit of the data: there nothing but the right multiple of the unit passes.
+    """
+    slack = float(target.bound.max(initial=0))
+    problem = _form_problem(output, target)
+    if problem is not None:
+        return Structure(0, target.value.size, slack, problem, basis=target.basis)
+    error = _error(output, target.value)
+    wrong = error > target.bound
+    count = int(np.count_nonzero(wrong))
+    worst = None
+    if count:
+        worst = _place(np.where(wrong, error - target.bound, -1), output, target)
+    untested = int(np.count_nonzero(target.untested))
+    return Structure(count, target.value.size, slack, None, worst, target.basis, untested)
+
+
+def precision(output: np.ndarray, target: Rounded) -> Precision:
+    """Judge an output on real data: under the proved bound, and of the size rounding makes."""
+    problem = _form_problem(output, target)
+    if problem is not None:
+        return Precision(math.inf, None, math.inf, math.inf, 0, problem)
+    error = _error(output, target.value)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = np.where(error == 0, 0, error / target.bound)
+    shares = np.where(np.isnan(shares), np.inf, shares)
+    largest = _at(error)
+    bound = float(target.bound[largest]) if largest is not None else 0.0
+    rho = 0.0
+    rms_error = math.inf if np.isinf(error).any() else rms(error)
+    if rms_error:
+        scale = rms(target.scale)
+        rho = rms_error / scale if scale else math.inf
+    mantissa = -math.log2(target.u)
+    bits = mantissa - math.log2(rho) if rho else mantissa
+    return Precision(
+        float(error.max(initial=0)),
+        bound if bound < max(rms(target.value), target.tiny) else None,
+        float(shares.max(initial=0)),
+        rho,
+        max(0.0, min(mantissa, bits)),
+        None,
+        _place(shares, output, target) if output.size else None,
+    )
+
+
+def _form_problem(output: np.ndarray, target: Rounded) -> str | None:
+    if output.shape != target.value.shape:
+        return f"shape {output.shape}, not {target.value.shape}"
+    wanted = "float32" if target.dtype == "bfloat16" else target.dtype
+    if output.dtype != wanted:
+        return f"dtype {output.dtype}, not {wanted}"
+    return None
+
+
+def _error(output: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """|output - value|; infinite where only one of them is NaN, or an infinity is missed."""
+    with np.errstate(invalid="ignore"):
+        error = abs(output.astype(np.float64) - value)
+    same = (output == value) | (np.isnan(output) & np.isnan(value))
+    error = np.where(same, 0, error)
+    return np.where(np.isnan(error), np.inf, error)
+
+
+def _at(badness: np.ndarray) -> tuple[int, ...] | None:
+    """Where it is worst; None of an empty array."""
+    if not badness.size:
+        return None
+    return tuple(map(int, np.unravel_index(int(badness.argmax()), badness.shape)))
+
+
+def _place(badness: np.ndarray, output: np.ndarray, target: Rounded) -> Place:
+    at = _at(badness)
+    assert at is not None  # an empty output has no place
+    return Place(at, float(target.value[at]), float(output[at]), float(target.bound[at]))

@@ -1,0 +1,488 @@
+"""How far rounding alone can take an output from its exact value.
+
+Beside each value go three measures of its error. ``bound`` is what no order of summation exceeds
+(Higham, Accuracy and Stability of Numerical Algorithms, ch. 3-4); over many layers it grows
+beyond all use. ``scale`` is the size of the error if roundings were independent: known for the last
+layer, and for those before it a sample, carried through the network in float64. ``unit`` is the
+power of two that divides every exact value: what is computed must lie nearer to the right multiple
+of it than to any other.
+
+Sums and products of small integers are not rounded at all, in any order, and stay ``exact``. No
+other function is taken to be exact anywhere, not even at handy points: a reciprocal root of 4 is
+0.5 on one processor and 0.49999994 on another.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.proof.linear_form import to_filters
+from convparity.impls.reference import child_weights, pool_counts, run
+from convparity.impls.shapes import Shape
+from convparity.impls.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Residual,
+    SeparableConv,
+    Sequential,
+    Spec,
+)
+
+Arrays = Mapping[str, np.ndarray]
+
+UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
+SMALLEST_NORMAL = {
+    "float64": 2.0**-1022,
+    "float32": 2.0**-126,
+    "float16": 2.0**-14,
+    "bfloat16": 2.0**-126,
+}
+
+# Measured margins, in units of u. A square root, its reciprocal and a quotient are correctly
+# rounded by IEEE 754, but libraries replace them by approximations: TensorFlow's reciprocal root
+# was seen to be off by 2.
+ROOT = 12
+# What Winograd and FFT may add to a direct sum's error, as a multiple of u M
+TRANSFORM = 64
+
+# What a bound rests on. "proved" is said of sums, products, means and norms; "measured" where a
+# library's elementary function, or a transform, has a margin that was measured.
+BASES = ("exact", "proved", "measured")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounded:
+    """An exact value, and what arithmetic of a given dtype may make of it."""
+
+    value: np.ndarray
+    bound: np.ndarray  # |computed - value| is at most this, for any order of summation
+    noise: np.ndarray  # a sample of the error that independent roundings of earlier layers give
+    own: np.ndarray  # the standard deviation of the last layer's roundings
+    unit: float | None  # every exact value is a multiple of it; None: of no power of two
+    basis: str  # one of BASES; "exact" where nothing was rounded so far
+    dtype: str
+    direct: bool  # sums are taken as they stand, without a transform such as Winograd's
+    rng: np.random.Generator
+
+    @property
+    def scale(self) -> np.ndarray:
+        """The size of the error at each entry, if roundings were independent."""
+        return np.hypot(self.noise, self.own)
+
+    @property
+    def disturbed(self) -> np.ndarray:
+        """``value`` with a sample of all its error so far."""
+        return self.value + self.noise + self.own * self.rng.standard_normal(self.own.shape)
+
+    @property
+    def exact(self) -> bool:
+        """Nothing was rounded so far."""
+        return self.basis == "exact"
+
+    @property
+    def untested(self) -> np.ndarray:
+        """Where the bound is not below half a unit, so that rounding could hide a fault.
+
+        Where no unit is known, an integer, or the size of the values, stands for it.
+        """
+        unit = max(1.0, rms(self.value)) if self.unit is None else self.unit
+        return ~(self.bound < unit / 2)
+
+    @property
+    def small(self) -> np.ndarray:
+        """What is lost where subnormal numbers are read as zeros."""
+        size = abs(self.value)
+        return np.where(size < self.tiny, size, 0)
+
+    def rests_on(self, basis: str) -> str:
+        """The weaker of the bases of this value and of its next layer."""
+        return max(self.basis, basis, key=BASES.index)
+
+    def then(
+        self,
+        value: np.ndarray,
+        magnitude: np.ndarray,
+        *,
+        inherited: np.ndarray,
+        noise: Callable[[np.ndarray], np.ndarray],
+        variance: Callable[[], np.ndarray],
+        roundings: int | np.ndarray,
+        unit: float | None,
+        margin: np.ndarray | float = 0.0,
+        flushed: np.ndarray | float = 0.0,
+        rounds: bool = False,
+    ) -> "Rounded":
+        """The output of a layer that sums terms of ``magnitude`` in all, rounding each so often.
+
+        ``noise`` is the layer as a function of its input; ``variance`` is the sum of the squares
+        of its terms. Neither is asked where sums of multiples of ``unit`` are never rounded.
+        ``margin`` is what a transform may add to the error, and ``flushed`` what is lost where
+        subnormal numbers count as zeros. A layer with a root or a quotient ``rounds`` always.
+        """
+        zeros = np.zeros(value.shape)
+        transformed = bool(np.any(margin))
+        fits = unit is not None and bool(np.max(magnitude, initial=0) * self.u <= unit)
+        if self.exact and fits and not rounds:
+            return dataclasses.replace(
+                self,
+                value=value,
+                bound=zeros + margin,
+                noise=zeros,
+                own=zeros + margin / TRANSFORM,
+                unit=unit,
+                basis="measured" if transformed else "exact",
+            )
+        lost = roundings * self.tiny + flushed
+        return dataclasses.replace(
+            self,
+            value=value,
+            bound=inherited + self.gamma(roundings) * magnitude + lost + margin,
+            noise=zeros if self.exact else noise(self.disturbed) - value,
+            own=self.u * np.sqrt(variance()) + lost + margin / TRANSFORM,
+            unit=unit,
+            basis=self.rests_on("measured" if transformed else "proved"),
+        )
+
+    def gamma(self, roundings: int | np.ndarray) -> np.ndarray:
+        """The relative error of so many roundings in a row, at most (Higham, lemma 3.1)."""
+        slip = np.asarray(roundings) * self.u
+        return np.where(slip < 1, slip / np.where(slip < 1, 1 - slip, 1), np.inf)
+
+    @property
+    def u(self) -> float:
+        """The unit roundoff: half the distance from 1 to the next number."""
+        return UNIT_ROUNDOFF[self.dtype]
+
+    @property
+    def tiny(self) -> float:
+        """The smallest normal number: what a result below it may lose."""
+        return SMALLEST_NORMAL[self.dtype]
+
+
+def round_to(array: np.ndarray, dtype: str) -> np.ndarray:
+    """The nearest values of ``dtype``, ties to even; bfloat16, which NumPy lacks, as float32."""
+    if dtype != "bfloat16":
+        return array.astype(dtype)
+    bits = np.asarray(array, dtype=np.float32).view(np.uint32)
+    even = (bits >> 16) & 1
+    return ((bits + 0x7FFF + even) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def rms(array: np.ndarray) -> float:
+    """The root mean square of the finite entries; 0 of none."""
+    finite = np.isfinite(array)
+    return math.sqrt(np.mean(array**2, where=finite)) if finite.any() else 0.0
+
+
+def exact_input(x: np.ndarray, dtype: str = "float32", direct: bool = True) -> Rounded:
+    """An input that is what it is: no error yet."""
+    value = np.asarray(x, dtype=np.float64)
+    none = np.zeros(value.shape)
+    rng = np.random.default_rng(0)  # the same sample every time
+    return Rounded(value, none, none, none, common_unit(value), "exact", dtype, direct, rng)
+
+
+def common_unit(*arrays: np.ndarray) -> float | None:
+    """The largest power of two, at most 1, that divides every entry; None below 2**-30."""
+
+    def divides(exponent: int) -> bool:
+        scaled = (np.asarray(array, dtype=np.float64) * 2.0**exponent for array in arrays)
+        return all(bool((each == np.rint(each)).all()) for each in scaled)
+
+    if not divides(30):  # real numbers, at once
+        return None
+    return 2.0 ** -next(exponent for exponent in range(31) if divides(exponent))
+
+
+def _times(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a * b
+
+
+@singledispatch
+def trace(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
+    """The output of ``spec`` on ``x`` with its rounding error, layer after layer."""
+    raise NotImplementedError(f"no rounding bound is known for {type(spec).__name__}")
+
+
+@trace.register(Conv)
+@trace.register(ConvTranspose)
+@trace.register(DepthwiseConv)
+@trace.register(Dense)
+def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
+    plain = dataclasses.replace(spec, bias=False)
+    kernel = weights["kernel"].astype(np.float64)
+    bias = weights["bias"].astype(np.float64) if spec.bias else np.zeros(1)
+
+    def through(taps: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return run(plain, {"kernel": taps}, values)
+
+    value = through(kernel, x.value) + bias
+    return x.then(
+        value,
+        through(abs(kernel), abs(x.value) + x.bound) + abs(bias),
+        inherited=_inherited(plain, abs(kernel), x, value),
+        noise=lambda disturbed: through(kernel, disturbed) + bias,
+        variance=lambda: through(kernel**2, x.value**2) + bias**2,
+        # a tap of 0 adds nothing, whatever the order
+        roundings=np.count_nonzero(to_filters(spec, kernel), axis=(0, 1)) + 2,
+        unit=_times(x.unit, common_unit(kernel, bias)),
+        margin=0.0 if x.direct else transform_margin(spec, weights, abs(x.value), x.u),
+        flushed=_flushed(x, kernel, through),
+    )
+
+
+def _flushed(
+    x: Rounded, kernel: np.ndarray, through: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> np.ndarray | float:
+    """What a linear layer loses where subnormal inputs and taps count as zeros."""
+    taps = np.where(abs(kernel) < x.tiny, abs(kernel), 0)
+    lost: np.ndarray | float = 0.0
+    if (small := x.small).any():
+        lost = lost + through(abs(kernel), small)
+    if taps.any():
+        lost = lost + through(taps, abs(x.value))
+    return lost
+
+
+def transform_margin(spec: Any, weights: Arrays, size: np.ndarray, u: float) -> np.ndarray:
+    """64 u M for each output channel, where M sums max|x| sum|w| over its input channels, and |b|.
+
+    ``size`` is |x|. Winograd and FFT mix all the pixels of a channel, so that the largest one
+    counts everywhere.
+    """
+    filters = abs(to_filters(spec, weights["kernel"].astype(np.float64))).sum(axis=0)
+    channels = filters.shape[0]
+    grouped = size.reshape(-1, size.shape[-1]).max(axis=0).reshape(-1, channels)
+    most = np.einsum("gc,cgo->go", grouped, filters.reshape(channels, len(grouped), -1)).ravel()
+    if spec.bias:
+        most = most + abs(weights["bias"].astype(np.float64))
+    return np.asarray(TRANSFORM * u * most)
+
+
+def _inherited(plain: Any, kernel: np.ndarray, x: Rounded, value: np.ndarray) -> np.ndarray:
+    """What becomes of the input's bound, and of a transform's margin for it."""
+    if not x.bound.any():
+        return np.zeros(value.shape)
+    weights = {"kernel": kernel}
+    bound = run(plain, weights, x.bound)
+    return bound if x.direct else bound + transform_margin(plain, weights, x.bound, x.u)
+
+
+@trace.register
+def _(spec: BatchNorm, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    names = ("scale", "offset", "mean", "variance")
+    scale, offset, mean, variance = (weights[name].astype(np.float64) for name in names)
+    spread = variance + spec.eps
+    factor = scale / np.sqrt(spread)
+    size = abs(x.value) + abs(mean)
+    # of results, of a scale, and of eps, which 16 bits do not always hold
+    small = 1 + abs(factor) + size / np.sqrt(spread) + (abs(factor) * size + abs(offset)) / spread
+    return x.then(
+        value,
+        # a framework may subtract the mean first, or fold it into the offset: this bounds both
+        abs(factor) * (size + x.bound) + abs(offset),
+        inherited=abs(factor) * x.bound * (1 + x.tiny / spread),
+        noise=lambda disturbed: run(spec, weights, disturbed),
+        variance=lambda: factor**2 * (x.value**2 + mean**2) + offset**2,
+        roundings=ROOT + 6,  # variance, sum, root, its product, affine map
+        unit=_times(x.unit, common_unit(factor, factor * mean, offset, mean)),
+        flushed=abs(factor) * x.small + x.tiny * small,
+        rounds=True,
+    )
+
+
+@trace.register(LayerNorm)
+@trace.register(GroupNorm)
+def _(spec: LayerNorm | GroupNorm, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    n, mean = _group_means(spec, x.value.shape)
+    scale, offset = (abs(weights[name].astype(np.float64)) for name in ("scale", "offset"))
+    centre = mean(x.value)
+    centred = abs(x.value - centre)
+    spread = mean(centred**2) + spec.eps
+    # the mean, then the deviations, their squares, and what remains of them under the root
+    of_mean = mean(x.bound) + x.gamma(n + 2) * mean(abs(x.value) + x.bound)
+    of_centred = x.bound + of_mean + x.u * (centred + x.bound + of_mean) + 2 * x.tiny
+    of_squares = mean(2 * centred * of_centred + of_centred**2)
+    of_spread = of_squares + x.gamma(n + 4) * mean((centred + of_centred) ** 2)
+    of_root = (of_spread + x.tiny) / spread + (ROOT + 4) * x.u  # relative
+    normal = centred / np.sqrt(spread)
+    # a framework may fold the mean into the offset, and so round x and the mean at full size
+    folded = 8 * x.u * (abs(x.value) + x.bound + abs(centre)) / np.sqrt(spread)
+    error = of_centred / np.sqrt(spread) * (1 + of_root) + normal * of_root + folded
+    # normalised values never exceed the root of their number: what a bound beyond that is worth
+    error = np.where(of_root < 0.5, np.minimum(error, 3 * math.sqrt(n)), 3 * math.sqrt(n))
+    terms = x.value**2 + centre**2 + centred**2
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=scale * error + 4 * x.u * (scale * normal + offset) + 8 * x.tiny * (1 + normal),
+        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
+        own=x.u * np.sqrt(scale**2 * terms / spread + offset**2)
+        + x.tiny * (1 + scale / np.sqrt(spread)),
+        unit=None,
+        basis=x.rests_on("proved"),
+    )
+
+
+def _group_means(
+    spec: LayerNorm | GroupNorm, shape: Shape
+) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
+    """How many values are normalised together, and their mean at each of their places."""
+    if isinstance(spec, LayerNorm):
+        return shape[-1], lambda a: np.broadcast_to(a.mean(axis=-1, keepdims=True), a.shape)
+    grouped = (shape[0], -1, spec.num_groups, spec.num_features // spec.num_groups)
+
+    def mean(array: np.ndarray) -> np.ndarray:
+        groups = array.reshape(grouped)
+        means = groups.mean(axis=(1, 3), keepdims=True)
+        return np.broadcast_to(means, groups.shape).reshape(shape)
+
+    return math.prod(shape[1:]) // spec.num_groups, mean
+
+
+EXACT = ("relu", "relu6")  # neither rounds
+SLOPES = {  # the steepest slope of each function; its errors grow by no more
+    "sigmoid": 0.25,
+    "silu": 1.1,
+    "gelu": 1.13,
+    "gelu_tanh": 1.13,
+    "hard_sigmoid": 1 / 6,
+    "hard_swish": 1.5,
+    "softplus": 1.0,
+    "softmax": 2.0,
+    "tanh": 1.0,
+}
+LIBRARY = 16  # u, for a library's elementary function: a measured margin; 3 at most were seen
+
+
+@trace.register
+def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    if spec.function in EXACT:  # errors pass where the input does, and stop elsewhere
+        passes = abs(x.value - value) <= x.bound
+        return dataclasses.replace(
+            x,
+            value=value,
+            bound=np.where(passes, x.bound + x.small, 0),
+            noise=run(spec, weights, x.value + x.noise) - value,
+            own=np.where(value == x.value, x.own + x.small, 0),
+        )
+    steepest = max(1.0, abs(spec.alpha or 0)) if spec.alpha is not None else SLOPES[spec.function]
+    inherited = x.bound
+    if spec.function == "softmax":  # every value of a position reaches every other
+        inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
+    # exp(x) - 1 and 1 + tanh(x) cancel, at the size of 1 or of alpha
+    size = abs(x.value) + abs(value) + max(1.0, abs(spec.alpha or 0))
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=steepest * inherited + LIBRARY * x.u * (size + x.bound),
+        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
+        own=x.u * size + x.tiny,
+        unit=None,
+        basis="measured",
+    )
+
+
+@trace.register(Dropout)
+@trace.register(Flatten)
+def _(spec: Dropout | Flatten, weights: Arrays, x: Rounded) -> Rounded:
+    parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
+    value, bound, noise, own = (run(spec, {}, part) for part in parts)
+    return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)
+
+
+@trace.register
+def _(spec: MaxPool, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=run(spec, weights, x.bound + x.small),
+        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
+        own=run(spec, weights, x.small),
+    )
+
+
+@trace.register
+def _(spec: AvgPool, weights: Arrays, x: Rounded) -> Rounded:
+    return _mean(spec, x, pool_counts(spec, x.value.shape))
+
+
+@trace.register
+def _(spec: GlobalAvgPool, weights: Arrays, x: Rounded) -> Rounded:
+    return _mean(spec, x, np.array(math.prod(x.value.shape[1:-1])))
+
+
+def _mean(spec: AvgPool | GlobalAvgPool, x: Rounded, counts: np.ndarray) -> Rounded:
+    """A mean is a sum, which may be exact, and a division, which is if the count is 2**k."""
+    value = run(spec, {}, x.value)
+    magnitude = run(spec, {}, abs(x.value) + x.bound)
+    most = int(counts.max())
+    exact_sums = x.exact and bool(np.max(magnitude * most, initial=0) * x.u <= (x.unit or 0))
+    powers = bool(np.all(np.frexp(counts)[0] == 0.5))
+    return x.then(
+        value,
+        abs(value) if exact_sums else magnitude,
+        inherited=run(spec, {}, x.bound),
+        noise=lambda disturbed: run(spec, {}, disturbed),
+        variance=lambda: run(spec, {}, x.value**2) / counts,
+        roundings=ROOT + 2 + (0 if exact_sums else most),  # the reciprocal, the product with it
+        unit=_times(x.unit, 1 / most) if powers else None,
+        flushed=run(spec, {}, x.small),
+        rounds=True,
+    )
+
+
+@trace.register(Sequential)
+@trace.register(SeparableConv)
+def _(spec: Sequential | SeparableConv, weights: Arrays, x: Rounded) -> Rounded:
+    for name, child in spec.children:
+        x = trace(child, child_weights(weights, name), x)
+    return x
+
+
+@trace.register
+def _(spec: Residual, weights: Arrays, x: Rounded) -> Rounded:
+    body = trace(spec.body, child_weights(weights, "body"), x)
+    across = x
+    if spec.shortcut is not None:
+        across = trace(spec.shortcut, child_weights(weights, "shortcut"), x)
+    value = body.value + across.value
+    bound = body.bound + across.bound
+    both = dataclasses.replace(
+        x,
+        value=value,
+        bound=bound,
+        noise=body.noise + across.noise,
+        own=np.hypot(body.own, across.own),
+        basis=body.rests_on(across.basis),
+    )
+    units = (body.unit, across.unit)
+    return both.then(
+        value,
+        abs(body.value) + abs(across.value) if both.exact else abs(value) + bound,
+        inherited=bound,
+        noise=lambda disturbed: disturbed,
+        variance=lambda: value**2,
+        roundings=1,
+        unit=None if None in units else min(units),  # type: ignore[type-var]
+        flushed=2 * x.tiny,
+    )

@@ -1,0 +1,271 @@
+"""The plain ``flax.nnx`` or ``jax`` call of each layer, channels last."""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.replay.scripts.writer import Arrays, Writer
+from convparity.impls.reference import as_grouped
+from convparity.impls.shapes import Shape, effective_kernel, padding_pairs, transposed_crop
+from convparity.impls.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Spec,
+)
+
+PACKAGE = "flax"
+IMPORTS = """import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+
+print("numpy", np.__version__, "jax", jax.__version__, "flax", flax.__version__)
+jax.config.update("jax_default_matmul_precision", "highest")  # float32 on a GPU too, no TF32
+"""
+END = "got = np.asarray(y)"
+
+_NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_FUNCTIONS = {
+    "leaky_relu": "nnx.leaky_relu(y, {alpha})",
+    "elu": "nnx.elu(y, {alpha})",
+    "gelu": "nnx.gelu(y, approximate=False)",
+    "gelu_tanh": "nnx.gelu(y, approximate=True)",
+}
+
+
+class _Name:
+    """Source text as a value."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+RNGS = (_Name("nnx.Rngs(0)"), None)
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """The array as it is: channels last."""
+    return array
+
+
+def axes(ndim: int) -> str:
+    """The axes of an input, for a comment."""
+    return ", ".join(("N", *"DHW"[5 - ndim :], "C"))
+
+
+def start(out: Writer) -> list[str]:
+    """The lines before the first layer."""
+    return ["y = jnp.asarray(x)"]
+
+
+def _set(out: Writer, **variables: str) -> None:
+    for name, array in variables.items():
+        out.say(f"layer.{name}.set_value(jnp.asarray({array}))")
+    out.say("y = layer(y)")
+
+
+@singledispatch
+def write_layer(spec: Spec, weights: Arrays, shape: Shape, out: Writer) -> None:
+    """Add the calls of one layer."""
+    raise NotImplementedError(f"no script is known for {type(spec).__name__}")
+
+
+@write_layer.register
+def _(spec: Conv, weights: Arrays, shape: Shape, out: Writer) -> None:
+    variables = {"kernel": out.array("kernel", weights["kernel"], "*k, in/groups, out")}
+    if spec.bias:
+        variables["bias"] = out.array("bias", weights["bias"], "out")
+    pairs = padding_pairs(spec, shape[1:-1])
+    padding: Any = spec.padding.upper() if isinstance(spec.padding, str) else spec.padding
+    if spec.padding_mode != "zeros" and any(map(any, pairs)):
+        mode = _NUMPY_MODES[spec.padding_mode]
+        out.say("# nnx.Conv pads so by amounts of its own, or not at all: pad first")
+        out.say(f'y = jnp.pad(y, {[(0, 0), *pairs, (0, 0)]}, mode="{mode}")')
+        padding = "VALID"
+    ones = (1,) * spec.rank
+    out.call(
+        "layer = nnx.Conv",
+        str(spec.in_channels),
+        str(spec.out_channels),
+        str(spec.kernel_size),
+        f"padding={padding!r}",
+        strides=(spec.stride, ones),
+        kernel_dilation=(spec.dilation, ones),
+        feature_group_count=(spec.groups, 1),
+        use_bias=(spec.bias, True),
+        rngs=RNGS,
+    )
+    _set(out, **variables)
+
+
+@write_layer.register
+def _(spec: DepthwiseConv, weights: Arrays, shape: Shape, out: Writer) -> None:
+    kernel = weights["kernel"].reshape(*spec.kernel_size, 1, spec.out_channels)
+    write_layer(as_grouped(spec), {**weights, "kernel": kernel}, shape, out)
+
+
+@write_layer.register
+def _(spec: ConvTranspose, weights: Arrays, shape: Shape, out: Writer) -> None:
+    pairs, extra = transposed_crop(spec)
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    padding = tuple(  # of the input with stride - 1 zeros between its pixels
+        (k - 1 - low, k - 1 - high + more)
+        for k, (low, high), more in zip(extent, pairs, extra, strict=True)
+    )
+    if spec.groups > 1:
+        _grouped_transpose(spec, weights, padding, out)
+        return
+    variables = {"kernel": out.array("kernel", weights["kernel"], "*k, out, in")}
+    if spec.bias:
+        variables["bias"] = out.array("bias", weights["bias"], "out")
+    ones = (1,) * spec.rank
+    out.call(
+        "layer = nnx.ConvTranspose",
+        str(spec.in_channels),
+        str(spec.out_channels),
+        str(spec.kernel_size),
+        "padding='SAME'" if spec.padding == "same" else f"padding={padding!r}",
+        "transpose_kernel=True",
+        strides=(spec.stride, ones),
+        kernel_dilation=(spec.dilation, ones),
+        use_bias=(spec.bias, True),
+        rngs=RNGS,
+    )
+    _set(out, **variables)
+
+
+def _grouped_transpose(spec: ConvTranspose, weights: Arrays, padding: Any, out: Writer) -> None:
+    """``nnx.ConvTranspose`` has no groups: the convolution of which it is the gradient."""
+    *k, each_out, _ = weights["kernel"].shape
+    grouped = weights["kernel"].reshape(*k, each_out, spec.groups, -1)
+    flipped = np.flip(grouped, tuple(range(spec.rank)))
+    moved = np.moveaxis(flipped, -1, -3)  # (*k, in/g, out/g, g)
+    forward = moved.swapaxes(-1, -2).reshape(*k, -1, spec.out_channels)
+    kernel = out.array("kernel", forward, "*k, in/groups, out; flipped")
+    spatial = "DHW"[3 - spec.rank :]
+    numbers = (f"N{spatial}C", f"{spatial}IO", f"N{spatial}C")
+    out.say("# nnx.ConvTranspose has no groups: jax.lax, with the kernel flipped")
+    out.call(
+        "y = jax.lax.conv_general_dilated",
+        "y",
+        kernel,
+        f"window_strides={(1,) * spec.rank}",
+        f"padding={padding}",
+        f"lhs_dilation={spec.stride}",
+        f"rhs_dilation={spec.dilation}",
+        f"dimension_numbers={numbers}",
+        f"feature_group_count={spec.groups}",
+    )
+    if spec.bias:
+        out.say(f"y = y + {out.array('bias', weights['bias'], 'out')}")
+
+
+def _pool(spec: MaxPool | AvgPool, name: str, out: Writer, **options: tuple[Any, Any]) -> None:
+    padding = spec.padding.upper() if isinstance(spec.padding, str) else spec.padding
+    out.call(
+        f"y = nnx.{name}",
+        "y",
+        str(spec.kernel_size),
+        strides=(spec.stride, (1,) * spec.rank),
+        padding=(padding, "VALID"),
+        **options,
+    )
+
+
+@write_layer.register
+def _(spec: MaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _pool(spec, "max_pool", out)
+
+
+@write_layer.register
+def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _pool(spec, "avg_pool", out, count_include_pad=(spec.count_include_pad, True))
+
+
+@write_layer.register
+def _(spec: BatchNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    names = {"scale": "scale", "bias": "offset", "mean": "mean", "var": "variance"}
+    variables = {ours: out.array(name, weights[name], "C") for ours, name in names.items()}
+    out.call(
+        "layer = nnx.BatchNorm",
+        str(spec.num_features),
+        "use_running_average=True",
+        epsilon=(spec.eps, 1e-5),
+        rngs=RNGS,
+    )
+    _set(out, **variables)
+
+
+def _norm(
+    spec: LayerNorm | GroupNorm, weights: Arrays, name: str, out: Writer, *groups: str
+) -> None:
+    variables = {
+        ours: out.array(theirs, weights[theirs], "C")
+        for ours, theirs in (("scale", "scale"), ("bias", "offset"))
+    }
+    out.call(
+        f"layer = nnx.{name}",
+        str(spec.num_features),
+        *groups,
+        f"epsilon={spec.eps}",
+        "use_fast_variance=False",
+        rngs=RNGS,
+    )
+    _set(out, **variables)
+
+
+@write_layer.register
+def _(spec: LayerNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _norm(spec, weights, "LayerNorm", out)
+
+
+@write_layer.register
+def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _norm(spec, weights, "GroupNorm", out, f"num_groups={spec.num_groups}")
+
+
+@write_layer.register
+def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
+    call = _FUNCTIONS.get(spec.function, f"nnx.{spec.function}(y)")
+    out.say(f"y = {call.format(alpha=spec.alpha)}")
+
+
+@write_layer.register
+def _(spec: GlobalAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = jnp.mean(y, axis={tuple(range(1, len(shape) - 1))})")
+
+
+@write_layer.register
+def _(spec: Flatten, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("y = y.reshape(y.shape[0], -1)")
+
+
+@write_layer.register
+def _(spec: Dropout, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = nnx.Dropout({spec.p}, deterministic=True)(y)")
+
+
+@write_layer.register
+def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
+    variables = {"kernel": out.array("kernel", weights["kernel"], "in, out")}
+    if spec.bias:
+        variables["bias"] = out.array("bias", weights["bias"], "out")
+    sizes = (str(spec.in_features), str(spec.out_features))
+    out.call("layer = nnx.Linear", *sizes, use_bias=(spec.bias, True), rngs=RNGS)
+    _set(out, **variables)

@@ -1,0 +1,296 @@
+"""The plain ``keras.layers`` call of each layer, channels last."""
+
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.replay.scripts.writer import Arrays, Writer, crop
+from convparity.impls.shapes import Shape, padding_pairs, transposed_crop
+from convparity.impls.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Spec,
+)
+from convparity.impls.validation import Pairs
+
+PACKAGE = "keras"
+IMPORTS = """import keras
+import numpy as np
+
+backend = keras.config.backend()
+version = __import__(backend).__version__
+print("numpy", np.__version__, "keras", keras.__version__, "on", backend, version)
+keras.config.set_image_data_format("channels_last")
+"""
+END = "got = keras.ops.convert_to_numpy(y)"
+
+_NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+_FUNCTIONS = {
+    "leaky_relu": "keras.activations.leaky_relu(y, negative_slope={alpha})",
+    "elu": "keras.activations.elu(y, alpha={alpha})",
+    "gelu": "keras.activations.gelu(y, approximate=False)",
+    "gelu_tanh": "keras.activations.gelu(y, approximate=True)",
+    "hard_swish": "keras.activations.hard_silu(y)",
+}
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """The array as it is: channels last."""
+    return array
+
+
+def axes(ndim: int) -> str:
+    """The axes of an input, for a comment."""
+    return ", ".join(("N", *"DHW"[5 - ndim :], "C"))
+
+
+def start(out: Writer) -> list[str]:
+    """The lines before the first layer."""
+    return ["y = keras.ops.convert_to_tensor(x)"]
+
+
+def _set(out: Writer, *arrays: str, layer: str = "layer", y: str = "y") -> None:
+    out.say(f"{layer}.build({y}.shape)", f"{layer}.set_weights([{', '.join(arrays)}])")
+    out.say(f"{y} = {layer}({y})")
+
+
+@singledispatch
+def write_layer(spec: Spec, weights: Arrays, shape: Shape, out: Writer) -> None:
+    """Add the calls of one layer."""
+    raise NotImplementedError(f"no script is known for {type(spec).__name__}")
+
+
+def _pad(pairs: Pairs, out: Writer, why: str, option: str = "") -> None:
+    out.say(f"# {why}: pad first")
+    out.say("y = keras.ops.convert_to_numpy(y)")
+    out.say(f"y = np.pad(y, {[(0, 0), *pairs, (0, 0)]}{option})")
+
+
+def _pad_conv(spec: Conv | DepthwiseConv, subsample: bool, shape: Shape, out: Writer) -> str:
+    """Pad where Keras cannot; what is left for ``padding=``."""
+    pairs = padding_pairs(spec, shape[1:-1])
+    known = ("valid", "same", "causal") if isinstance(spec, Conv) else ("valid", "same")
+    if not any(map(any, pairs)):
+        return "valid"
+    if spec.padding in known and spec.padding_mode == "zeros" and not subsample:
+        return str(spec.padding)
+    mode = "" if spec.padding_mode == "zeros" else f', mode="{_NUMPY_MODES[spec.padding_mode]}"'
+    if mode:
+        why = "Keras pads with zeros alone"
+    elif subsample:
+        why = '"same" belongs to the stride'
+    else:
+        why = f"keras.layers has no such padding for {type(spec).__name__}{spec.rank}D"
+    _pad(pairs, out, why, mode)
+    return "valid"
+
+
+def _biases(spec: Any, weights: Arrays, out: Writer) -> list[str]:
+    return [out.array("bias", weights["bias"], "out")] if spec.bias else []
+
+
+@write_layer.register
+def _(spec: Conv, weights: Arrays, shape: Shape, out: Writer) -> None:
+    kernel = out.array("kernel", weights["kernel"], "*k, in/groups, out")
+    _conv(spec, kernel, spec.out_channels, spec.groups, weights, shape, out)
+
+
+def _conv(
+    spec: Conv | DepthwiseConv,
+    kernel: str,
+    filters: int,
+    groups: int,
+    weights: Arrays,
+    shape: Shape,
+    out: Writer,
+) -> None:
+    subsample = max(spec.stride) > 1 and max(spec.dilation) > 1
+    padding = _pad_conv(spec, subsample, shape, out)
+    ones = (1,) * spec.rank
+    out.call(
+        f"layer = keras.layers.Conv{spec.rank}D",
+        str(filters),
+        str(spec.kernel_size),
+        strides=(ones if subsample else spec.stride, ones),
+        padding=(padding, "valid"),
+        dilation_rate=(spec.dilation, ones),
+        groups=(groups, 1),
+        use_bias=(spec.bias, True),
+    )
+    _set(out, kernel, *_biases(spec, weights, out))
+    if subsample:
+        out.say("# keras.layers refuses a stride with a dilation: take every s-th pixel")
+        out.say(f"y = y[:, {', '.join(f'::{s}' for s in spec.stride)}]")
+
+
+@write_layer.register
+def _(spec: DepthwiseConv, weights: Arrays, shape: Shape, out: Writer) -> None:
+    if spec.rank == 3:
+        grouped = weights["kernel"].reshape(*spec.kernel_size, 1, spec.out_channels)
+        kernel = out.array("kernel", grouped, "*k, 1, out")
+        out.say("# keras.layers has no DepthwiseConv3D: one group a channel")
+        _conv(spec, kernel, spec.out_channels, spec.in_channels, weights, shape, out)
+        return
+    kernel = out.array("kernel", weights["kernel"], "*k, in, multiplier")
+    # TensorFlow's depthwise kernel errs, or refuses, at these
+    subsample = max(spec.stride) > 1 and (max(spec.dilation) > 1 or len(set(spec.stride)) > 1)
+    padding = _pad_conv(spec, subsample, shape, out)
+    ones = (1,) * spec.rank
+    out.call(
+        f"layer = keras.layers.DepthwiseConv{spec.rank}D",
+        str(spec.kernel_size),
+        strides=(ones if subsample else spec.stride, ones),
+        padding=(padding, "valid"),
+        depth_multiplier=(spec.depth_multiplier, 1),
+        dilation_rate=(spec.dilation, ones),
+        use_bias=(spec.bias, True),
+    )
+    _set(out, kernel, *_biases(spec, weights, out))
+    if subsample:
+        out.say("# TensorFlow restricts these strides: take every s-th pixel")
+        out.say(f"y = y[:, {', '.join(f'::{s}' for s in spec.stride)}]")
+
+
+@write_layer.register
+def _(spec: ConvTranspose, weights: Arrays, shape: Shape, out: Writer) -> None:
+    kernel = out.array("kernel", weights["kernel"], "*k, out/groups, in")
+    bias = _biases(spec, weights, out)
+    pairs, extra = transposed_crop(spec)
+    dilation, size = spec.dilation, spec.kernel_size
+    if max(spec.stride) > 1 and max(dilation) > 1:
+        out.say("# keras.layers refuses a stride with a dilation: a kernel with holes instead")
+        size = tuple((k - 1) * d + 1 for k, d in zip(size, dilation, strict=True))
+        out.say(
+            f"holes = np.zeros(({', '.join(map(str, size))}, *{kernel}.shape[-2:]), np.float32)"
+        )
+        out.say(f"holes[{', '.join(f'::{d}' for d in dilation)}] = {kernel}")
+        kernel, dilation = "holes", (1,) * spec.rank
+    ones = (1,) * spec.rank
+    cropped = any(map(any, pairs)) and spec.padding != "same"
+    options = {
+        "strides": (spec.stride, ones),
+        "padding": ("same" if spec.padding == "same" else "valid", "valid"),
+        "output_padding": (None if spec.padding == "same" else extra, None),
+        "dilation_rate": (dilation, ones),
+        "use_bias": (spec.bias, True),
+    }
+    name = f"keras.layers.Conv{spec.rank}DTranspose"
+    each_in, each_out = spec.in_channels // spec.groups, spec.out_channels // spec.groups
+    if spec.groups == 1:
+        out.call(f"layer = {name}", str(spec.out_channels), str(size), **options)
+        _set(out, kernel, *bias)
+    else:
+        out.say(f"# {name} has no groups: one layer a group")
+        out.say("parts = []", f"for group in range({spec.groups}):")
+        inner = Writer(composite=False)
+        inner.call(f"layer = {name}", str(each_out), str(size), **options)
+        inner.say(f"ins = slice(group * {each_in}, (group + 1) * {each_in})")
+        inner.say(f"outs = slice(group * {each_out}, (group + 1) * {each_out})")
+        inner.say("part = y[..., ins]")
+        _set(inner, f"{kernel}[..., ins]", *(f"{each}[outs]" for each in bias), y="part")
+        inner.say("parts.append(part)")
+        out.say(*(f"    {line}" for text in inner.lines for line in text.splitlines()))
+        out.say("y = keras.ops.concatenate(parts, axis=-1)")
+    if cropped:
+        out.say("# keras.layers has no such padding: crop the whole output instead")
+        out.say(f"y = y[:, {crop(spec, shape)}]")
+
+
+def _pool(spec: MaxPool | AvgPool, name: str, padding: Any, out: Writer, y: str = "y") -> None:
+    out.call(
+        f"pool = keras.layers.{name}Pooling{spec.rank}D",
+        str(spec.kernel_size),
+        strides=(spec.stride, spec.kernel_size),
+        padding=(padding, "valid"),
+    )
+    out.say(f"{y} = pool({y})")
+
+
+@write_layer.register
+def _(spec: MaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    padding = spec.padding
+    if not isinstance(padding, str):
+        _pad(padding, out, "keras.layers has no such padding", ", constant_values=-np.inf")
+        padding = "valid"
+    _pool(spec, "Max", padding, out)
+
+
+@write_layer.register
+def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    pairs = padding_pairs(spec, shape[1:-1])
+    if spec.count_include_pad or not any(map(any, pairs)):
+        if any(map(any, pairs)):
+            _pad(pairs, out, "keras.layers does not count the padding, and has no pairs")
+        _pool(spec, "Average", "valid", out)
+    elif spec.padding == "same":
+        _pool(spec, "Average", "same", out)
+    else:
+        size = int(np.prod(spec.kernel_size))
+        _pad(pairs, out, "keras.layers has no such padding")
+        widths = [(0, 0), *pairs, (0, 0)]
+        out.say(f"inside = np.pad(np.ones({(1, *shape[1:-1], 1)}, np.float32), {widths})")
+        _pool(spec, "Average", "valid", out)
+        out.say(f"counts = np.rint({size} * keras.ops.convert_to_numpy(pool(inside)))")
+        out.say(f"y = y * ({size} / counts)  # a mean over the pixels, without the padding")
+
+
+@write_layer.register
+def _(spec: BatchNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    names = ("scale", "offset", "mean", "variance")
+    arrays = [out.array(name, weights[name], "C") for name in names]
+    out.say(f"layer = keras.layers.BatchNormalization(epsilon={spec.eps})")
+    _set(out, *arrays)
+
+
+@write_layer.register
+def _(spec: LayerNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    arrays = [out.array(name, weights[name], "C") for name in ("scale", "offset")]
+    out.say(f"layer = keras.layers.LayerNormalization(epsilon={spec.eps})")
+    _set(out, *arrays)
+
+
+@write_layer.register
+def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    arrays = [out.array(name, weights[name], "C") for name in ("scale", "offset")]
+    out.say(f"layer = keras.layers.GroupNormalization({spec.num_groups}, epsilon={spec.eps})")
+    _set(out, *arrays)
+
+
+@write_layer.register
+def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
+    call = _FUNCTIONS.get(spec.function, f"keras.activations.{spec.function}(y)")
+    out.say(f"y = {call.format(alpha=spec.alpha)}")
+
+
+@write_layer.register
+def _(spec: GlobalAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = keras.layers.GlobalAveragePooling{len(shape) - 2}D()(y)")
+
+
+@write_layer.register
+def _(spec: Flatten, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("y = keras.layers.Flatten()(y)")
+
+
+@write_layer.register
+def _(spec: Dropout, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = keras.layers.Dropout({spec.p})(y, training=False)")
+
+
+@write_layer.register
+def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
+    kernel = out.array("kernel", weights["kernel"], "in, out")
+    out.call("layer = keras.layers.Dense", str(spec.out_features), use_bias=(spec.bias, True))
+    _set(out, kernel, *_biases(spec, weights, out))

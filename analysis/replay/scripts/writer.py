@@ -1,0 +1,199 @@
+"""The parts of a script that are the same in every framework: its arrays, calls and verdict."""
+
+import base64
+import textwrap
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.proof.compare import SCALE_LIMIT
+from convparity.analysis.proof.rounding import Rounded
+from convparity.impls.notation import to_line
+from convparity.impls.reference import child_weights
+from convparity.impls.shapes import Shape, output_shape, transposed_crop
+from convparity.impls.spec import Composite, ConvTranspose, Residual, Spec
+
+Arrays = Mapping[str, np.ndarray]
+WriteLayer = Callable[[Spec, Arrays, Shape, "Writer"], None]
+
+WIDTH = 96
+LITERAL = 4_000  # characters: an array of more is written in base64
+
+UNPACK = '''
+
+def unpack(text, dtype):
+    """The numbers that are written in base64, to keep the script short."""
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+'''
+
+
+class Writer:
+    """A script while it is written: the arrays that it holds, and the lines that use them."""
+
+    def __init__(self, composite: bool) -> None:
+        self.composite = composite  # the weights of several layers need several names
+        self.arrays: dict[str, tuple[np.ndarray, str]] = {}
+        self.lines: list[str] = []
+        self.layers = self.branches = 0
+
+    def array(self, name: str, value: np.ndarray, axes: str) -> str:
+        """Keep a weight of the present layer; the variable that holds it."""
+        variable = f"{name}_{self.layers}" if self.composite else name
+        self.arrays[variable] = (np.asarray(value, dtype=np.float32), axes)
+        return variable
+
+    def say(self, *lines: str) -> None:
+        """Add lines as they are."""
+        self.lines += lines
+
+    def call(self, target: str, *arguments: str, **options: tuple[Any, Any]) -> None:
+        """Add ``target(arguments, ...)``; each option is its value and its default, left out."""
+        given = [
+            f"{name}={value!r}" for name, (value, default) in options.items() if value != default
+        ]
+        words = [*arguments, *given]
+        line = f"{target}({', '.join(words)})"
+        if len(line) > WIDTH:
+            line = "\n".join([f"{target}(", *(f"    {word}," for word in words), ")"])
+        self.say(line)
+
+    def write(
+        self, spec: Spec, weights: Arrays, shape: Shape, layer: WriteLayer, path: str = ""
+    ) -> None:
+        """Add the lines that turn ``y`` into the output of ``spec`` on ``y``."""
+        if isinstance(spec, Residual):
+            self._residual(spec, weights, shape, layer, path)
+        elif isinstance(spec, Composite):
+            for name, child in spec.children:
+                inside = f"{path}.{name}" if path else name
+                self.write(child, child_weights(weights, name), shape, layer, inside)
+                shape = output_shape(child, shape)
+        else:
+            if self.composite:
+                self.say("", f"# {path}: {to_line(spec)}")
+            layer(spec, weights, shape, self)
+            self.layers += 1
+
+    def _residual(
+        self, spec: Residual, weights: Arrays, shape: Shape, layer: WriteLayer, path: str
+    ) -> None:
+        self.branches += 1
+        start, end = f"start_{self.branches}", f"end_{self.branches}"
+        self.say("", f"{start} = y")
+        for name, child in spec.children:
+            inside = f"{path}.{name}" if path else name
+            self.write(child, child_weights(weights, name), shape, layer, inside)
+            if name == "body" and spec.shortcut is not None:
+                self.say("", f"{end} = y", f"y = {start}")
+        self.say("", f"y = y + {start if spec.shortcut is None else end}")
+
+
+def crop(spec: ConvTranspose, shape: Shape) -> str:
+    """The index that crops the whole spatial output of a transposed convolution."""
+    pairs, _ = transposed_crop(spec)
+    sizes = output_shape(spec, shape)[1:-1]
+    return ", ".join(f"{low}:{low + n}" for (low, _), n in zip(pairs, sizes, strict=True))
+
+
+# ---------------------------------------------------------------- arrays as text
+
+
+def declaration(name: str, array: np.ndarray, comment: str) -> str:
+    """``name = np.array(...)``: a literal to read, or base64 where that would be long."""
+    kind = "np.float32" if array.dtype == np.float32 else "np.float64"
+    literal = ", ".join(map(_number, array.ravel()))
+    if len(literal) <= LITERAL:
+        text = f"np.array([{literal}], {kind})"
+        if len(text) + len(name) > WIDTH - 20:
+            text = "\n".join(["np.array([", _wrapped(literal), f"], {kind})"])
+    else:
+        compact = _compact(array)
+        coded = base64.b64encode(compact.tobytes()).decode()
+        parts = "\n".join(f'    "{part}"' for part in textwrap.wrap(coded, WIDTH - 8))
+        text = f'unpack(\n{parts},\n    "{compact.dtype.str}",\n).astype({kind})'
+    shaped = f".reshape{array.shape!r}" if array.ndim != 1 else ""
+    return f"{name} = {text}{shaped}  # {comment}"
+
+
+def _number(value: np.floating[Any]) -> str:
+    """The shortest text that reads back as this very number."""
+    if value == np.rint(value) and abs(value) < 1e9:
+        return str(int(value))
+    short = str(value)
+    # Python reads a float64 first: in rare cases that takes more digits
+    return short if type(value)(float(short)) == value else repr(float(value))
+
+
+def _wrapped(literal: str) -> str:
+    return textwrap.fill(literal, WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """The same numbers in the smallest dtype that holds them all."""
+    for dtype in ("<i1", "<i2", "<i4", "<f4"):
+        with np.errstate(invalid="ignore"):
+            small = array.astype(dtype)
+        if np.array_equal(small, array):
+            return small
+    return array.astype("<f8")
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def verdict(
+    target: Rounded, native: Callable[[np.ndarray], np.ndarray], axes: str
+) -> tuple[str, bool]:
+    """The lines that hold ``got`` against the reference, and whether every bit counts.
+
+    ``native`` moves the axes of an output as the framework has them; ``axes`` names them.
+    """
+    value = native(target.value)
+    if not target.bound.any():
+        return (
+            f"""
+# The output in float64. In float32 it is exact too, in whatever order sums are taken.
+{declaration("expected", value.astype(np.float32), axes)}
+
+assert got.dtype == np.float32, f"expected float32, got {{got.dtype}}"
+np.testing.assert_array_equal(
+    got, expected, err_msg="expected the exact result: ACTUAL is the framework's, DESIRED is right"
+)
+print("right: every bit is as expected")
+""",
+            True,
+        )
+    size = float(np.sqrt(np.mean(target.scale**2))) * SCALE_LIMIT
+    bound = native(target.bound)
+    if (bound.max() - bound.min()) <= 0.01 * bound.max():
+        bound = bound.max()
+    text = _upwards(bound)
+    return (
+        f"""
+# The output in float64, and the most that rounding to float32 on the way can change (proved).
+{declaration("expected", value, axes)}
+{text}
+rms_bound = {size * 1.005:.2e}  # of the error's root mean square: what float32 makes, and a margin
+
+assert got.dtype == np.float32, f"expected float32, got {{got.dtype}}"
+assert got.shape == expected.shape, f"expected the shape {{expected.shape}}, got {{got.shape}}"
+error = abs(got.astype(np.float64) - expected)
+at = np.unravel_index(np.argmax(error - bound), error.shape)
+rms = np.sqrt(np.mean(error**2))
+print(f"largest error {{error.max():.2e}}, root mean square {{rms:.2e}}")
+assert (error <= bound).all(), f"at {{at}}: expected {{expected[at]}}, got {{got[at]}}"
+assert rms <= rms_bound, f"expected an error of at most {{rms_bound}} (rms), got {{rms}}"
+print("right: the error is one that float32 makes")
+""",
+        False,
+    )
+
+
+def _upwards(bound: Any) -> str:
+    """``bound = ...`` in three digits, never below its value."""
+    if np.ndim(bound) == 0:
+        return f"bound = {bound * 1.005:.2e}"
+    rounded = np.array([float(f"{each:.2e}") for each in bound.ravel() * 1.005])
+    return declaration("bound", rounded.reshape(bound.shape), "of |got - expected|")

@@ -1,0 +1,1 @@
+"""What is found out, drawn: tables for the terminal, pictures, the table of support."""

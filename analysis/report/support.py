@@ -1,0 +1,106 @@
+"""What each framework supports, found out by running it: the table of the README.
+
+A cell is "exact" where the framework gives the reference's bits on integers. What takes a root, a
+mean or an elementary function may round even there: it is "within proved bound" (sums, products,
+means and norms) or "within measured margin" (the functions of a library). Which of them, the spec
+says and not the machine. "refused" has its reason below the table.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from convparity.analysis.proof.compare import compare
+from convparity.impls import registry
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.notation import from_line
+
+ROWS = {
+    "valid, unequal kernel and strides": "conv{r}d c4>6 k3x2 s2x3 {size}",
+    "same at any stride, even kernel": "conv{r}d c4>6 k4 s3 same {size}",
+    "explicit asymmetric pairs": "conv{r}d c4>6 k3 s2 p1:2x0:3 {size}",
+    "stride with dilation": "conv{r}d c4>6 k3 s2 d2 same {size}",
+    "groups": "conv{r}d c4>6 k3 s2 d1x2 g2 same nobias {size}",
+    "causal": "conv{r}d c4>6 k3 s2 d2 causal {size}",
+    "reflect padding, more than the size": "conv{r}d c4>6 k3 p9x2 reflect {size}",
+    "replicate padding": "conv{r}d c4>6 k3 s2 same replicate {size}",
+    "circular padding, more than the size": "conv{r}d c4>6 k3 p9x2 circular {size}",
+    "depthwise, multiplier, stride with dilation": "depthwise{r}d c4 k3 s2x1 d2 m3 same {size}",
+    "depthwise, causal": "depthwise{r}d c4 k3 s2 causal m2 {size}",
+    "separable, a bias on each step": "separable{r}d c4>6 k5 s2 m2 same nodwbias {size}",
+    "transposed, asymmetric, output padding": "transpose{r}d c4>6 k4 s3x2 p1:0x0:2 op2x1 {size}",
+    "transposed, same": "transpose{r}d c4>6 k4 s2 same {size}",
+    "transposed, groups and dilation": "transpose{r}d c4>6 k3 s2 d2 g2 {size}",
+    "max pooling, asymmetric": "maxpool{r}d k3 s2 p1:2x0:1 {size} c4",
+    "average pooling, padding counted": "avgpool{r}d k2 s1 p1:0x0:1 {size} c4",
+    "average pooling, padding not counted": "avgpool{r}d k3 s2 same nocount {size} c4",
+    "batch normalisation": "batchnorm{r}d c4 eps0.001 {size}",
+    "layer normalisation": "layernorm c4 {size}",
+    "group normalisation": "groupnorm g2 c4 {size}",
+    "global average pooling": "relu {power} c4 | gap",
+    "flatten and dense": "conv{r}d c4>4 k1 {power} | flatten | dropout p0.2 | dense c{flat}>3",
+    "residual": "residual( conv{r}d c4>4 k3 same {size} ; conv{r}d c4>4 k1 )",
+    "leaky_relu, elu, silu": "leaky_relu a0.2 {size} c4 | elu | silu",
+    "gelu, gelu_tanh, tanh": "gelu {size} c4 | gelu_tanh | tanh",
+    "sigmoid, hard_sigmoid, hard_swish": "sigmoid {size} c4 | hard_sigmoid | hard_swish",
+    "softplus, softmax": "softplus {size} c4 | softmax",
+}
+CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
+SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}
+POWERS = {1: "w4", 2: "hw4x2", 3: "dhw4x2x2"}
+SIZED = re.compile("(k|s|d|p|op)([0-9:]+(?:x[0-9:]+)+)")
+CAUSAL = ("causal", "depthwise, causal")  # rank 1 only
+
+# Why a cell is refused: (row, framework) -> the reason, and where there is one, a reference.
+REASONS: dict[tuple[str, str], str] = {}
+
+
+def line(row: str, rank: int) -> str:
+    """The spec of a row at a rank, in its one-line form."""
+    flat = {1: 16, 2: 32, 3: 64}[rank]
+    text = ROWS[row].format(r=rank, size=SIZES[rank], power=POWERS[rank], flat=flat)
+    return " ".join(_at_rank(word, rank) for word in text.split(" "))
+
+
+def _at_rank(word: str, rank: int) -> str:
+    """A window's token, such as ``k3x2``, with as many sizes as there are axes."""
+    if (token := SIZED.fullmatch(word)) is None:
+        return word
+    sizes = token[2].split("x")
+    return token[1] + "x".join((sizes + sizes[:1])[:rank])
+
+
+def cell(row: str, rank: int, framework: str) -> str:
+    """What ``framework`` makes of a row at a rank."""
+    spec, input_shape = from_line(line(row, rank))
+    try:
+        (verdict,) = compare(spec, frameworks=[framework], input_shape=input_shape)
+    except UnsupportedError:
+        return "refused"
+    if not verdict.ok:
+        return verdict.status.replace("wrong", "WRONG")
+    return CELLS[verdict.structure.basis]
+
+
+def table(frameworks: Iterable[str] = tuple(registry.FRAMEWORKS)) -> Iterator[str]:
+    """The lines of the table in Markdown: a row for each feature, a cell for each framework.
+
+    A cell stands for ranks 1, 2 and 3 at once (causal: for rank 1); ranks that differ are named.
+    """
+    names = list(frameworks)
+    yield f"| | in one line (rank 2) | {' | '.join(names)} |"
+    yield "|---" * (2 + len(names)) + "|"
+    for row in ROWS:
+        ranks = (1,) if row in CAUSAL else (1, 2, 3)
+        shown = line(row, ranks[-1] if len(ranks) == 1 else 2).replace("|", "\\|")
+        cells = []
+        for name in names:
+            by_rank = {rank: cell(row, rank, name) for rank in ranks}
+            kinds = dict.fromkeys(by_rank.values())
+            cells.append(
+                next(iter(kinds))
+                if len(kinds) == 1
+                else ", ".join(f"rank {rank}: {found}" for rank, found in by_rank.items())
+            )
+        yield f"| {row} | `{shown}` | {' | '.join(cells)} |"
+    for (row, name), reason in REASONS.items():
+        yield f"\n{row}, {name}: {reason}"

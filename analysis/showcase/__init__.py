@@ -1,0 +1,1 @@
+"""The main job: real layers, networks, weights and photographs in every framework."""
