@@ -11,7 +11,7 @@ from convparity.analysis.diagnosis.diagnose import diagnose
 from convparity.analysis.proof.compare import precision, structure
 from convparity.analysis.proof.data import exact_shape
 from convparity.analysis.proof.rounding import exact_input, trace
-from convparity.analysis.replay.line import Replay
+from convparity.analysis.replay.replay import Replay
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights

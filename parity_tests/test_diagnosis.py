@@ -23,7 +23,7 @@ from convparity.analysis.diagnosis.diagnose import diagnose, diagnose_layers, su
 from convparity.analysis.diagnosis.suspects import right
 from convparity.analysis.faults import FAULTS, implementation
 from convparity.analysis.layerwise.compare import first_divergence
-from convparity.analysis.replay.line import parse
+from convparity.analysis.replay.replay import parse
 from convparity.impls import networks
 from convparity.impls.errors import InputError
 from parity_tests.meta.diagnosis_trials import run

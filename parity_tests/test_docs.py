@@ -54,7 +54,7 @@ def test_the_diagnosis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The command finds the fault that the README says, in an output that has it."""
     command = re.search(r"`convparity (diagnose .*?y\.npy)`", README).group(1)
     line = shlex.split(command)[1]
-    case = line.parse(line)
+    case = replay.parse(line)
     weights, x = case.case()
     wrong = seed(case.spec, x.shape, FAULTS["padding-03"])
     monkeypatch.chdir(tmp_path)

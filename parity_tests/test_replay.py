@@ -11,7 +11,7 @@ from hypothesis import given
 
 from convparity import Conv, Sequential
 from convparity.analysis import cli as command
-from convparity.analysis.replay.line import Replay, judge, parse
+from convparity.analysis.replay.replay import Replay, judge, parse
 from convparity.analysis.replay.scripts import LIMIT, write_script
 from convparity.impls.errors import ConvparityError, InputError, SpecError
 from convparity.impls.registry import FRAMEWORKS

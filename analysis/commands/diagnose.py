@@ -34,7 +34,7 @@ def diagnose(
     """Name the porting fault that explains a wrong output, or two at once.
 
     LINE says a layer, its input and its data, as a failing test prints it (see replay): run your
-    port on that input (numpy: convparity.analysis.replay.line.parse(LINE).case() gives the weights
+    port on that input (numpy: convparity.analysis.replay.replay.parse(LINE).case() gives the weights
     and x) and save what it gives, channels-last. Without --output, the frameworks are run and
     diagnosed.
 
@@ -76,7 +76,7 @@ def _shortened(text: str) -> str:
 
 def _line(line: str, output: Path | None, frameworks: str | None, seconds: float) -> dict[str, Any]:
     from convparity.analysis.diagnosis.diagnose import diagnose
-    from convparity.analysis.replay.line import parse
+    from convparity.analysis.replay.replay import parse
     from convparity.impls import registry
 
     case = parse(line)

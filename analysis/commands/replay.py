@@ -29,7 +29,7 @@ def replay(line: str, frameworks: str | None, script: str | None, output: Path |
     convparity replay "conv2d c4>8 k3 hw7 | relu reals:3" --frameworks flax
     convparity replay "transpose1d c2>3 k4 s3 w5 ints:0" --script keras --output case.py
     """
-    from convparity.analysis.replay import line as replays
+    from convparity.analysis.replay import replay as replays
     from convparity.analysis.replay.scripts import write_script
 
     case = replays.parse(line)

@@ -10,7 +10,7 @@ import numpy as np
 
 from convparity import init_weights
 from convparity.analysis.faults import CONTROL, FAULTS, Fault, Faulty, seed
-from convparity.analysis.proof.compare import first_divergence
+from convparity.analysis.layerwise.compare import first_divergence
 from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.reference import child_weights

@@ -9,7 +9,7 @@ from convparity import Conv, Sequential
 from convparity.analysis.diagnosis.diagnose import Diagnosis
 from convparity.analysis.diagnosis.suspects import right
 from convparity.analysis.faults import FAULTS, implementation
-from convparity.analysis.replay.line import parse
+from convparity.analysis.replay.replay import parse
 from parity_tests import asserts
 from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter

@@ -2,7 +2,7 @@
 
 import importlib
 
-from convparity.analysis.replay.line import Replay
+from convparity.analysis.replay.replay import Replay
 from convparity.analysis.replay.scripts.writer import UNPACK, Writer, declaration, verdict
 from convparity.impls import registry
 from convparity.impls.errors import InputError, one_of
