@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from convparity import reference
 from convparity.analysis.cli import cli
 from convparity.analysis.faults import FAULTS, seed
+from convparity.analysis.replay import replay
 from convparity.analysis.report import support
 from convparity.impls import registry
 

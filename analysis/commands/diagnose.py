@@ -34,9 +34,9 @@ def diagnose(
     """Name the porting fault that explains a wrong output, or two at once.
 
     LINE says a layer, its input and its data, as a failing test prints it (see replay): run your
-    port on that input (numpy: convparity.analysis.replay.replay.parse(LINE).case() gives the weights
-    and x) and save what it gives, channels-last. Without --output, the frameworks are run and
-    diagnosed.
+    port on that input and save what it gives, channels-last: in Python,
+    convparity.analysis.replay.replay.parse(LINE).case() gives the weights and x as NumPy arrays.
+    Without --output, the frameworks are run and diagnosed.
 
     Two weight files of one network are compared layer by layer; each layer of the second that is
     wrong, though its input is right, is diagnosed. Exit status 1 if something is wrong.
