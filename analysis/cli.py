@@ -9,6 +9,7 @@ from convparity.analysis.commands.compare import compare
 from convparity.analysis.commands.count import count
 from convparity.analysis.commands.diagnose import diagnose
 from convparity.analysis.commands.divergences import divergences
+from convparity.analysis.commands.layers import layers
 from convparity.analysis.commands.replay import replay
 from convparity.analysis.commands.support import support
 from convparity.impls.errors import ConvparityError
@@ -20,7 +21,7 @@ def cli() -> None:
     """Convolutional networks in three frameworks: what they cost, and whether they agree."""
 
 
-for command in (bench, count, compare, diagnose, divergences, replay, support):
+for command in (bench, count, compare, diagnose, divergences, layers, replay, support):
     cli.add_command(command)
 
 

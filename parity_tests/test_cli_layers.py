@@ -1,4 +1,4 @@
-"""``convparity compare --layers``: tables, JSON and plots of two networks, layer by layer."""
+"""``convparity layers``: tables, JSON and plots of two networks, layer by layer."""
 
 import importlib.util
 import json
@@ -19,7 +19,7 @@ SPEC = Sequential(
 
 
 def command(*arguments):
-    return CliRunner().invoke(cli, ["compare", *map(str, arguments), "--input", "1x8x8x3"])
+    return CliRunner().invoke(cli, ["layers", *map(str, arguments), "--input", "1x8x8x3"])
 
 
 @pytest.fixture
@@ -53,6 +53,12 @@ def test_two_files(files: tuple[Path, Path], tmp_path: Path) -> None:
     }
 
 
+def test_two_files_of_compare_are_judged_alike(files: tuple[Path, Path]) -> None:
+    done = CliRunner().invoke(cli, ["compare", *map(str, files), "--input", "1x8x8x3"])
+    assert done.exit_code == 1
+    assert done.output == command(*files).output
+
+
 def test_a_file_against_itself(files: tuple[Path, Path]) -> None:
     done = command(files[0], files[0])
     assert done.exit_code == 0
@@ -61,10 +67,8 @@ def test_a_file_against_itself(files: tuple[Path, Path]) -> None:
 
 def test_options_that_do_not_fit(files: tuple[Path, Path]) -> None:
     for arguments in (
-        (files[0], "--plot", "drift.png"),
         (*files, "--against", "pytorch"),
         (*files, "--frameworks", "pytorch"),
-        ("--layers",),
     ):
         assert isinstance(command(*arguments).exception, InputError)
 
@@ -103,8 +107,8 @@ def test_frameworks_against_the_reference_and_each_other() -> None:
         ("--frameworks", "pytorch,flax"),
         ("--frameworks", "keras", "--against", "flax"),
     ):
-        done = command(layer, "--layers", *arguments)
+        done = command(layer, *arguments)
         assert done.exit_code == 0, done.output
         assert "no divergence: 3 layers" in done.output
-    alone = command(layer, "--layers", "--frameworks", "flax", "--against", "flax")
+    alone = command(layer, "--frameworks", "flax", "--against", "flax")
     assert isinstance(alone.exception, InputError)

@@ -319,8 +319,8 @@ def test_a_verdict_is_one_row(recorded) -> None:
     [
         ["compare", "conv2d c3>4 k3 s2 same hw8"],
         ["compare", "separable2d c3>4 k3 same hw8 | batchnorm2d c4 | relu | gap"],
-        ["compare", "conv2d c3>4 k3 s2 same hw8 | relu", "--layers"],
-        ["compare", "depthwise2d c3 k3 hw8 | gap", "--layers", "--against", "pytorch"],
+        ["layers", "conv2d c3>4 k3 s2 same hw8 | relu"],
+        ["layers", "depthwise2d c3 k3 hw8 | gap", "--against", "pytorch"],
     ],
     ids=" ".join,
 )

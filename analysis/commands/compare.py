@@ -15,7 +15,6 @@ from convparity.analysis.commands.shared import (
 )
 from convparity.impls import registry
 from convparity.impls.convert import apply
-from convparity.impls.errors import InputError
 from convparity.impls.files import SUFFIXES, load
 from convparity.impls.shapes import Shape
 from convparity.impls.spec import Spec
@@ -24,24 +23,18 @@ from convparity.impls.spec import Spec
 @click.command()
 @click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
 @click.argument("other", metavar="[FILE]", required=False)
-@click.option("--layers", is_flag=True, help="Layer by layer: which is the first that is wrong?")
-@click.option("--against", metavar="NAME", help="With --layers: a framework, not the reference.")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
-@click.option("--plot", type=click.Path(path_type=Path), help="With --layers: draw the drift here.")
 @click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
 def compare(
     what: str | None,
     other: str | None,
-    layers: bool,
-    against: str | None,
     frameworks: str | None,
     shape: str | None,
     picture: Path | None,
     seed: int,
-    plot: Path | None,
     path: Path | None,
 ) -> None:
     """Judge a layer, a network or a weight file in every framework.
@@ -50,16 +43,14 @@ def compare(
     photographs, and MobileNetV1 against its paper. Exit status 1 if any verdict is not ok: wrong,
     or not tested.
 
-    With --layers, every layer is fed what its twin in the reference (or in --against) is fed, and
-    the first whose own error is more than rounding is named. Two weight files of one network are
-    always judged so, the second against the first, and need no framework.
+    Two weight files of one network are judged layer by layer, the second against the first, as
+    `convparity layers` does, and need no framework.
 
     \b
     convparity compare
     convparity compare "conv2d c4>8 k3x2 s2 same hw7x9" --seed 17
     convparity compare mobilenet_v1 --frameworks pytorch,flax
     convparity compare weights.safetensors --picture cat.png
-    convparity compare mobilenet_v1 --layers --frameworks flax --against pytorch --plot drift.png
     convparity compare right.safetensors wrong.safetensors
     """
     from rich.text import Text
@@ -67,21 +58,16 @@ def compare(
     from convparity.analysis.report import tables
 
     console = tables.console()
-    if not (layers or other) and (plot or against):
-        raise InputError("--plot and --against belong to --layers")
-    if other is not None and (against or frameworks):
-        raise InputError("two files are compared by the reference: leave the frameworks out")
-    if what is None and layers:
-        raise InputError("--layers needs a layer, a network or a file")
-    names = () if other is not None else load_frameworks(frameworks)
     if what is None:
-        data, failures = _tour(names, console)
-    elif layers or other is not None:
+        data, failures = _showcase(load_frameworks(frameworks), console)
+    elif other is not None:
         from convparity.analysis.commands.layers import judge_layers
 
-        options = (names, against or "reference", shape, picture, seed, plot, console)
-        data, failures = judge_layers(what.strip(), other, *options)
+        data, failures = judge_layers(
+            what, other, frameworks=frameworks, shape=shape, picture=picture, seed=seed
+        )
     else:
+        names = load_frameworks(frameworks)
         data, failures = _judge(what.strip(), names, shape, picture, seed, console)
     if path:
         write_json(path, data)
@@ -133,7 +119,7 @@ def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
     return str(diagnose(port, spec, input_shape=input_shape))
 
 
-def _tour(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
+def _showcase(names: tuple[str, ...], console: Any) -> tuple[Any, list[str]]:
     from convparity.analysis.report import tables
     from convparity.analysis.showcase import chapters
     from convparity.analysis.showcase import tables as showcase_tables

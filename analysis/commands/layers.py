@@ -1,10 +1,19 @@
-"""``convparity compare --layers``: two networks layer by layer, and the first that errs."""
+"""``convparity layers``: two networks layer by layer, and the first layer that errs."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from convparity.analysis.commands.shared import FILE_INPUT, find_subject, parse_shape
+import click
+
+from convparity.analysis.commands.shared import (
+    FILE_INPUT,
+    find_subject,
+    load_frameworks,
+    parse_shape,
+    write_json,
+)
 from convparity.impls.convert import build
 from convparity.impls.errors import InputError
 from convparity.impls.files import SUFFIXES, load
@@ -13,24 +22,62 @@ from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights, init_weights
 
 
+@click.command()
+@click.argument("what", metavar="LAYER_OR_NETWORK_OR_FILE")
+@click.argument("other", metavar="[FILE]", required=False)
+@click.option("--against", metavar="NAME", help="A framework, not the reference.")
+@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Feed the network this picture.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
+@click.option("--plot", type=click.Path(path_type=Path), help="Draw the drift here.")
+@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+def layers(what: str, other: str | None, path: Path | None, **options: Any) -> None:
+    """Name the first layer that is wrong though its input is right.
+
+    Every layer is fed what its twin in the reference (or in --against) is fed, and the first whose
+    own error is more than rounding is named. Of two weight files of one network the second is
+    judged against the first, without any framework. Exit status 1 if any layer is wrong.
+
+    \b
+    convparity layers mobilenet_v1 --frameworks flax --against pytorch --plot drift.png
+    convparity layers right.safetensors wrong.safetensors
+    """
+    from rich.text import Text
+
+    from convparity.analysis.report import tables
+
+    data, failures = judge_layers(what, other, **options)
+    if path:
+        write_json(path, data)
+    for failure in failures:
+        tables.show(tables.console(), Text(f"not ok: {failure}", style="red"))
+    if failures:
+        sys.exit(1)
+
+
 def judge_layers(
     what: str,
     other: str | None,
-    names: tuple[str, ...],
-    against: str,
-    shape: str | None,
-    picture: Path | None,
-    seed: int,
-    plot: Path | None,
-    console: Any,
+    *,
+    against: str | None = None,
+    frameworks: str | None = None,
+    shape: str | None = None,
+    picture: Path | None = None,
+    seed: int = 0,
+    plot: Path | None = None,
 ) -> tuple[Any, list[str]]:
     """Every framework against the reference or one of them; or one weight file against another."""
+    if other is not None and (against or frameworks):
+        raise InputError("two files are compared by the reference: leave the frameworks out")
+    names = () if other is not None else load_frameworks(frameworks)
     from convparity.analysis.diagnosis.diagnose import diagnose_layers, summary
     from convparity.analysis.layerwise.compare import first_divergence
     from convparity.analysis.report import layer_tables, plots, tables
     from convparity.analysis.showcase import pictures
 
-    title, spec, weights, input_shape = _subject(what, shape, seed)
+    console = tables.console()
+    title, spec, weights, input_shape = _subject(what.strip(), shape, seed)
     options: dict[str, Any] = {"input_shape": input_shape, "seed": seed}
     if picture is not None:
         options = {"x": pictures.prepare(picture, input_shape[1]), "seed": seed}
@@ -38,7 +85,7 @@ def judge_layers(
     if other is not None:
         modules: dict[str, Any] = {Path(other).name: load(other)}
     else:
-        if against != "reference":
+        if against is not None:
             expected = build(spec, weights, framework=against)
         modules = {name: build(spec, weights, framework=name) for name in names if name != against}
     if not modules:
