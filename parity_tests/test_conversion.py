@@ -17,11 +17,12 @@ from convparity import (
     Sequential,
     Spec,
     WeightError,
+    convert,
     describe,
     dump,
     init_weights,
 )
-from convparity.impls import convert, networks, registry
+from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.layouts import BLOCK
 from convparity.impls.weights import Weights

@@ -15,13 +15,14 @@ from convparity import (
     SeparableConv,
     Sequential,
     build,
+    convert,
     describe,
     dump,
     init_weights,
     reference,
 )
 from convparity.analysis.proof.compare import compare
-from convparity.impls import convert, registry
+from convparity.impls import registry
 from parity_tests.test_conversion import assert_same_bits
 
 pytestmark = pytest.mark.frameworks
