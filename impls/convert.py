@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from convparity.impls import registry
+from convparity.impls.overloads import typed_build, typed_convert
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
 
 
+@typed_build
 def build(
     spec: Spec,
     weights: Mapping[str, np.ndarray] | None = None,
@@ -47,6 +49,7 @@ def dump(module: Any) -> Weights:
     return registry.owner(module).dump(module)
 
 
+@typed_convert
 def convert(module: Any, to: str, *, share: bool = False) -> Any:
     """The same network in another framework: same spec, the same weights bit for bit.
 

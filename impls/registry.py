@@ -18,8 +18,13 @@ class Framework:
 
     name: str  # also the extra that installs it
     adapter: str  # "module:class"
-    root: str  # the package whose classes its modules inherit from
+    module: str  # the class that its modules are
     minimum: Mapping[str, str]  # distribution -> oldest version
+
+    @property
+    def root(self) -> str:
+        """The package whose classes its modules inherit from."""
+        return self.module.partition(".")[0]
 
 
 FRAMEWORKS = {
@@ -28,19 +33,19 @@ FRAMEWORKS = {
         Framework(
             "pytorch",
             "convparity.impls.pytorch.adapter:PyTorchAdapter",
-            "torch",
+            "torch.nn.Module",
             {"torch": "2.6"},
         ),
         Framework(
             "flax",
             "convparity.impls.flax.adapter:FlaxAdapter",
-            "flax",
+            "flax.nnx.Module",
             {"jax": "0.8.1", "flax": "0.12.1"},
         ),
         Framework(
             "keras",
             "convparity.impls.keras.adapter:KerasAdapter",
-            "keras",
+            "keras.layers.Layer",
             {"keras": "3.12", "tensorflow": "2.20"},
         ),
     )

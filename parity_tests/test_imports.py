@@ -111,7 +111,8 @@ ALLOWED = {
     "impls.adapter": "impls.errors impls.spec impls.shapes impls.weights impls.layouts numpy",
     "impls.import_order": "impls.errors",
     "impls.registry": "impls.errors impls.adapter",
-    "impls.convert": "impls.spec impls.weights impls.registry numpy",
+    "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
+    "impls.convert": "impls.spec impls.weights impls.registry impls.overloads numpy",
     "impls.files": "impls.errors impls.spec impls.shapes impls.weights impls.notation "
     "impls.networks impls.registry impls.pytorch.adapter numpy safetensors",
     "impls": "",

@@ -1,0 +1,75 @@
+"""What a user's type checker and editor are told is true."""
+
+import ast
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convparity import Conv, build, convert
+from convparity.impls import registry
+from parity_tests.meta.overloads import PAGE, page
+
+
+def test_the_overloads_are_those_of_the_registry() -> None:
+    """`python -m parity_tests.meta.overloads` writes them anew."""
+    assert ast.dump(ast.parse(PAGE.read_text("utf-8"))) == ast.dump(ast.parse(page()))
+
+
+# ---------------------------------------------------------------- a type checker
+
+USE = """
+from torch import nn
+
+import convparity as cp
+
+spec = cp.Conv(3, 8, 3)
+reveal_type(cp.build(spec, framework="pytorch"))
+reveal_type(cp.build(spec, cp.init_weights(spec, 0), framework="flax", dtype="float64"))
+reveal_type(cp.convert(nn.Module(), to="keras"))
+reveal_type(cp.convert(nn.Module(), "pytorch", share=True))
+reveal_type(cp.output_shape(spec, (1, 5, 5, 3)))
+reveal_type(cp.__version__)
+"""
+REVEALED = [
+    "torch.nn.Module",
+    "flax.nnx.Module",
+    "keras.layers.Layer",
+    "torch.nn.Module",
+    "tuple[int, ...]",
+    "str",
+]
+
+
+def test_a_type_checker_knows_what_comes_back(tmp_path: Path) -> None:
+    """With stand-ins for the frameworks, so that they need not be installed nor read."""
+    for row in registry.FRAMEWORKS.values():
+        folder, _, name = row.module.rpartition(".")
+        path = tmp_path / "stubs" / folder.replace(".", "/") / "__init__.pyi"
+        path.parent.mkdir(parents=True)
+        (path.parents[1] / "__init__.pyi").touch()
+        path.write_text(f"class {name}: ...\n")
+    (tmp_path / "use.py").write_text(USE)
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "use.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": "stubs"},
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in run.stdout.splitlines() if ": note: " in line]
+    revealed = [line.split('"')[1].replace("builtins.", "") for line in lines]
+    assert revealed == REVEALED, run.stdout + run.stderr
+    assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("name", registry.FRAMEWORKS)
+def test_what_comes_back_is_what_the_registry_says(name: str) -> None:
+    package, _, attribute = registry.framework(name).module.rpartition(".")
+    kind = getattr(importlib.import_module(package), attribute)
+    assert isinstance(build(Conv(2, 3, 3), framework=name), kind)
+    assert isinstance(convert(build(Conv(2, 3, 3), framework="pytorch"), to=name), kind)
