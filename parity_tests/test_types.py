@@ -19,6 +19,24 @@ def test_the_overloads_are_those_of_the_registry() -> None:
     assert ast.dump(ast.parse(PAGE.read_text("utf-8"))) == ast.dump(ast.parse(page()))
 
 
+def arguments(function: ast.FunctionDef) -> str:
+    """Names and defaults, without types."""
+    names = [*function.args.args, *function.args.kwonlyargs]
+    for each in names:
+        each.annotation = None
+    return ast.unparse(function.args).removeprefix("self, ")
+
+
+def test_the_overloads_take_what_the_functions_take() -> None:
+    made = ast.parse((PAGE.parent / "convert.py").read_text("utf-8")).body
+    functions = {each.name: each for each in made if isinstance(each, ast.FunctionDef)}
+    for kind in ast.parse(PAGE.read_text("utf-8")).body:
+        if isinstance(kind, ast.ClassDef):
+            calls = [each for each in kind.body if isinstance(each, ast.FunctionDef)]
+            assert len(calls) == len(registry.FRAMEWORKS) + 1
+            assert {arguments(call) for call in calls} == {arguments(functions[kind.name.lower()])}
+
+
 # ---------------------------------------------------------------- a type checker
 
 USE = """

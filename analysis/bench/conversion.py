@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from convparity import build, convert, parameter_shapes
 from convparity.analysis.bench.growth import exponent
 from convparity.analysis.bench.timing import peak_bytes
 from convparity.impls import registry
+from convparity.impls.convert import build, convert
+from convparity.impls.shapes import parameter_shapes
 from convparity.impls.spec import (
     BatchNorm,
     Conv,

@@ -1,6 +1,5 @@
 """``convparity compare``: the main job, and the verdicts of one layer, network or file."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +8,9 @@ import click
 from convparity.analysis.commands.shared import (
     FILE_INPUT,
     find_subject,
+    finish,
     load_frameworks,
     parse_shape,
-    write_json,
 )
 from convparity.impls import registry
 from convparity.impls.convert import apply
@@ -53,8 +52,6 @@ def compare(
     convparity compare weights.safetensors --picture cat.png
     convparity compare right.safetensors wrong.safetensors
     """
-    from rich.text import Text
-
     from convparity.analysis.report import tables
 
     console = tables.console()
@@ -69,12 +66,7 @@ def compare(
     else:
         names = load_frameworks(frameworks)
         data, failures = _judge(what.strip(), names, shape, picture, seed, console)
-    if path:
-        write_json(path, data)
-    for failure in failures:
-        tables.show(console, Text(f"not ok: {failure}", style="red"))
-    if failures:
-        sys.exit(1)
+    finish(data, failures, path)
 
 
 def _judge(

@@ -1,6 +1,5 @@
 """``convparity layers``: two networks layer by layer, and the first layer that errs."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,9 +9,9 @@ import click
 from convparity.analysis.commands.shared import (
     FILE_INPUT,
     find_subject,
+    finish,
     load_frameworks,
     parse_shape,
-    write_json,
 )
 from convparity.impls.convert import build
 from convparity.impls.errors import InputError
@@ -43,17 +42,8 @@ def layers(what: str, other: str | None, path: Path | None, **options: Any) -> N
     convparity layers mobilenet_v1 --frameworks flax --against pytorch --plot drift.png
     convparity layers right.safetensors wrong.safetensors
     """
-    from rich.text import Text
-
-    from convparity.analysis.report import tables
-
     data, failures = judge_layers(what, other, **options)
-    if path:
-        write_json(path, data)
-    for failure in failures:
-        tables.show(tables.console(), Text(f"not ok: {failure}", style="red"))
-    if failures:
-        sys.exit(1)
+    finish(data, failures, path)
 
 
 def judge_layers(

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,20 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def finish(data: Any, failures: list[str], path: Path | None) -> None:
+    """Write the figures, say what is not ok, and exit with status 1 if anything is not."""
+    from rich.text import Text
+
+    from convparity.analysis.report import tables
+
+    if path:
+        write_json(path, data)
+    for failure in failures:
+        tables.show(tables.console(), Text(f"not ok: {failure}", style="red"))
+    if failures:
+        sys.exit(1)
 
 
 def find_subject(

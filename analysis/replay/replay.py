@@ -5,7 +5,7 @@ The line is that of ``convparity.impls.notation``, and a last word for the data:
     conv2d c4>8 k3x2 s2x1 d1x2 same g2 hw7x9 ints:17
     {"type": "Conv", ..., "input_shape": [1, 7, 9, 4], "data": "ints:17"}
 
-``ints:SEED`` is ``cases.integer_case`` (at ``exact_shape``) and judges the structure;
+``ints:SEED`` is ``proof.data.integer_case`` (at ``exact_shape``) and judges the structure;
 ``reals:SEED`` is ``real_case`` and judges the precision. Both say the same data wherever they run.
 """
 

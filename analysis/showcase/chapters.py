@@ -1,6 +1,6 @@
 """The main job: real layers, real weights and real photographs in every framework, and the proof.
 
-Each chapter computes plain data (what ``--json`` writes, and ``tour_tables`` draws), with the
+Each chapter computes plain data (what ``--json`` writes, and ``showcase.tables`` draws), with the
 sentences of whatever failed under ``"failures"``.
 """
 
@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
-import convparity
 from convparity.analysis.cost import counting
 from convparity.analysis.faults import symmetric_padding
 from convparity.analysis.proof.compare import Verdict, compare, precision
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.analysis.showcase import pictures
 from convparity.impls import networks, registry
+from convparity.impls.convert import apply
+from convparity.impls.files import load
 from convparity.impls.networks import Network, mobilenet_v1
 from convparity.impls.spec import Conv, SeparableConv, Spec
+from convparity.impls.weights import init_weights
 
 Data = dict[str, Any]
 Step = Callable[[str], None]  # told what is done next, by a sentence
@@ -40,7 +42,7 @@ def tutorial(frameworks: Iterable[str], step: Step) -> Data:
         for name in frameworks:
             step(f"{name}: the tutorial's {title} layer")
             adapter = registry.get(name)
-            module = adapter.build(spec, convparity.init_weights(spec, seed=0))
+            module = adapter.build(spec, init_weights(spec, seed=0))
             y = adapter.apply(module, spec, np.zeros(TUTORIAL_INPUT, dtype=np.float32))
             reported = {"learnables": adapter.count(module).trainable, "output_shape": y.shape}
             data["layers"][title]["reported"][name] = reported
@@ -77,7 +79,7 @@ def classify(frameworks: Iterable[str], step: Step) -> Data:
     """EfficientNet-Lite0 as released, on four photographs; then with its padding made symmetric."""
     step("loading the released weights of EfficientNet-Lite0")
     path = pictures.released_efficientnet_lite0()
-    spec, weights = convparity.load(path)
+    spec, weights = load(path)
     photos = {name: pictures.prepare(file) for name, file in pictures.photographs().items()}
     x = np.concatenate(list(photos.values()))
     step("EfficientNet-Lite0 in float64, with its rounding errors")
@@ -111,7 +113,7 @@ def classify(frameworks: Iterable[str], step: Step) -> Data:
     data["symmetric_padding"] = {}
     for name in frameworks:
         step(f"{name}: the same with symmetric padding")
-        logits = convparity.apply(wrong, weights, x, framework=name)
+        logits = apply(wrong, weights, x, framework=name)
         for photo, row in zip(photos, logits, strict=True):
             data["symmetric_padding"].setdefault(photo, {})[name] = _top5(row)[0]
     return data
@@ -182,7 +184,7 @@ def mobilenet(frameworks: Iterable[str], step: Step) -> Data:
     data: Data = {"rows": [], "verdicts": [], "failures": []}
     for title, network, paper_macs, paper_parameters in _published():
         total = counting.total_cost(network.spec, network.input_shape)
-        weights = convparity.init_weights(network.spec, seed=0)
+        weights = init_weights(network.spec, seed=0)
         row: Data = {
             "title": title,
             "paper_million_macs": paper_macs,

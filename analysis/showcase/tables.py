@@ -1,4 +1,4 @@
-"""The main job, drawn: for each chapter of ``tour``, its data as tables and sentences."""
+"""The main job, drawn: each chapter of ``showcase.chapters``, its data as tables and sentences."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
