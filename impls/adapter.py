@@ -14,8 +14,7 @@ import numpy as np
 
 from convparity.impls.errors import InputError, UnsupportedError, WeightError, one_of
 from convparity.impls.layouts import Layout, copy_into
-from convparity.impls.shapes import output_shape, parameter_shapes
-from convparity.impls.spec import Sequential, Spec
+from convparity.impls.spec import Sequential, Spec, output_shape, parameter_shapes
 from convparity.impls.weights import Weights, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")

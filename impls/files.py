@@ -11,8 +11,7 @@ from convparity.impls import networks, registry
 from convparity.impls.errors import InputError, SpecError, WeightError
 from convparity.impls.networks import efficientnet_lite
 from convparity.impls.notation import from_json, to_json
-from convparity.impls.shapes import parameter_shapes
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Spec, parameter_shapes
 from convparity.impls.weights import Weights, check_weights
 
 PYTORCH_SUFFIXES = (".pth", ".pt")

@@ -5,23 +5,20 @@ that shares no code with it.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import reduce, singledispatch
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 
-from convparity.impls.shapes import (
-    Shape,
-    effective_kernel,
-    output_shape,
-    padding_pairs,
-    transposed_crop,
-)
 from convparity.impls.spec import (
+    NUMPY_MODES,
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -32,16 +29,25 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
-    SeparableConv,
-    Sequential,
+    Shape,
     Spec,
+    effective_kernel,
+    fold_steps,
+    output_shape,
+    padding_pairs,
+    transposed_crop,
 )
-from convparity.impls.weights import check_weights
+from convparity.impls.weights import Arrays, check_weights
 
-Arrays = Mapping[str, np.ndarray]
 
-_NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+class Implementation(Protocol):
+    """What computes the output of any spec: ``reference``, a framework, a candidate, a fault.
+
+    It takes canonical weights and a channels-last ``x``, and gives a channels-last output.
+    """
+
+    def __call__(self, spec: Spec, weights: Arrays, x: np.ndarray, /) -> np.ndarray:
+        """The output of ``spec`` at inference."""
 
 
 def reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
@@ -52,12 +58,6 @@ def reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
     output_shape(spec, np.shape(x))
     check_weights(spec, weights)
     return run(spec, weights, np.asarray(x, dtype=np.float64))
-
-
-def child_weights(weights: Arrays, name: str) -> dict[str, np.ndarray]:
-    """The weights of the child ``name``, under the child's own names."""
-    prefix = name + "."
-    return {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
 
 
 def as_grouped(spec: DepthwiseConv) -> Conv:
@@ -79,8 +79,7 @@ def as_grouped(spec: DepthwiseConv) -> Conv:
 def convolve(spec: Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The convolution without its bias: ``x`` (N, *spatial, I), ``kernel`` (*k, I/groups, O)."""
     pairs = padding_pairs(spec, x.shape[1:-1])
-    mode = _NUMPY_MODES[spec.padding_mode]
-    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=mode)  # type: ignore[call-overload]
+    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
     out = output_shape(spec, x.shape)
     y_NPGO = np.zeros((out[0], int(np.prod(out[1:-1])), spec.groups, out[-1] // spec.groups))
     # one group axis on both: (k, I/g, O) -> (k, g, I/g, O/g)
@@ -187,7 +186,7 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])  # NumPy has none
 
 
 @singledispatch
-def run(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+def run(spec: Spec, weights: Arrays, *values: np.ndarray) -> np.ndarray:
     """``reference`` without its checks: the meaning of each layer, and nothing else."""
     raise NotImplementedError(f"the reference does not know {type(spec).__name__}")
 
@@ -271,17 +270,11 @@ def _(spec: Dropout, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return x
 
 
-@run.register(Sequential)
-@run.register(SeparableConv)
-def _(spec: Sequential | SeparableConv, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    for name, child in spec.children:
-        x = run(child, child_weights(weights, name), x)
-    return x
+@run.register
+def _(spec: Add, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return reduce(np.add, values)
 
 
 @run.register
-def _(spec: Residual, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    shortcut = x
-    if spec.shortcut is not None:
-        shortcut = run(spec.shortcut, child_weights(weights, "shortcut"), x)
-    return run(spec.body, child_weights(weights, "body"), x) + shortcut
+def _(spec: Composite, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return fold_steps(spec, x, lambda step, values: run(step.spec, step.weights(weights), *values))

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from convparity.impls.errors import WeightError
-from convparity.impls.shapes import Shape, parameter_shapes
-from convparity.impls.spec import DepthwiseConv, Spec, walk
+from convparity.impls.spec import DepthwiseConv, Shape, Spec, dotted, parameter_shapes, walk
 
 Weights = dict[str, np.ndarray]
+Arrays = Mapping[str, np.ndarray]  # weights that are only read
 
 
 def init_weights(spec: Spec, seed: int) -> Weights:
@@ -26,8 +26,8 @@ def init_weights(spec: Spec, seed: int) -> Weights:
     """
     weights = {}
     for path, layer in walk(spec):
-        for own_name, shape in parameter_shapes(layer).items():
-            name = f"{path}.{own_name}" if path else own_name
+        for own_name, shape in layer.parameters().items():
+            name = dotted(path, own_name)
             weights[name] = _draw(name, shape, _fan_in(layer, shape), seed)
     return weights
 
@@ -50,7 +50,7 @@ def _draw(name: str, shape: Shape, fan_in: int, seed: int) -> np.ndarray:
     return np.asarray(values, dtype=np.float32)
 
 
-def check_weights(spec: Spec, weights: Mapping[str, np.ndarray]) -> None:
+def check_weights(spec: Spec, weights: Arrays) -> None:
     """Raise ``WeightError`` unless ``weights`` are exactly the arrays that ``spec`` declares.
 
     No framework can be trusted with this: two of the three run misshaped weights without a word.

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    PADDING_MODES,
     Activation,
     AvgPool,
     BatchNorm,
@@ -22,7 +23,6 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
 )
-from convparity.impls.validation import PADDING_MODES
 
 INTS = st.integers(1, 12)
 SPEC_NAMES = st.text("abYZ019_", min_size=1, max_size=3)

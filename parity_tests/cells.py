@@ -6,10 +6,10 @@ from typing import NamedTuple
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from convparity.impls.shapes import Shape, effective_kernel, output_shape, padding_pairs
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    PADDING_MODES,
     Activation,
     AvgPool,
     BatchNorm,
@@ -25,9 +25,12 @@ from convparity.impls.spec import (
     MaxPool,
     SeparableConv,
     Sequential,
+    Shape,
+    effective_kernel,
+    output_shape,
+    padding_pairs,
     walk,
 )
-from convparity.impls.validation import PADDING_MODES
 from parity_tests import strategies
 from parity_tests.strategies import Case
 

@@ -33,9 +33,7 @@ from convparity import (
     Spec,
     output_shape,
 )
-from convparity.impls.shapes import Shape, effective_kernel
-from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA
-from convparity.impls.validation import PADDING_MODES
+from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, PADDING_MODES, Shape, effective_kernel
 
 
 class Case(NamedTuple):

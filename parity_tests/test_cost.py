@@ -20,7 +20,6 @@ from convparity.impls import networks
 from convparity.impls.errors import InputError, SpecError
 from convparity.impls.notation import from_line
 from convparity.impls.notation.json_form import TYPES
-from convparity.impls.shapes import output_shape
 from convparity.impls.spec import (
     Activation,
     BatchNorm,
@@ -34,6 +33,7 @@ from convparity.impls.spec import (
     Residual,
     SeparableConv,
     Sequential,
+    output_shape,
 )
 
 # ---------------------------------------------------------------- the tutorial

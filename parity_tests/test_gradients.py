@@ -35,8 +35,7 @@ from convparity import (
 from convparity.analysis.proof.data import integer_case
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import ACTIVATIONS
+from convparity.impls.spec import ACTIVATIONS, Shape
 from parity_tests.asserts import replay
 from parity_tests.strategies import (
     Case,

@@ -9,7 +9,6 @@ from convparity.analysis.cost.counting import layer_costs, total_cost
 from convparity.impls import networks
 from convparity.impls.errors import InputError, SpecError
 from convparity.impls.networks.efficientnet_lite import released_name
-from convparity.impls.shapes import output_shape, parameter_shapes
 from convparity.impls.spec import (
     BatchNorm,
     Conv,
@@ -17,6 +16,8 @@ from convparity.impls.spec import (
     Dropout,
     Residual,
     SeparableConv,
+    output_shape,
+    parameter_shapes,
     walk,
 )
 

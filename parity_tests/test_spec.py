@@ -269,7 +269,11 @@ def test_output_shape(spec, shape, expected):
             "in layer 'dense': Dense takes 160 channels on the last axis, not 128",
         ),
         (Sequential({"a": CHAIN}), (1, 9, 9, 4), "in layer 'a': in layer 'conv': Conv takes 3"),
-        (Residual(Conv(3, 4, 1)), (1, 5, 5, 3), r"body gives \(1, 5, 5, 4\), the shortcut \(1, 5"),
+        (
+            Residual(Conv(3, 4, 1)),
+            (1, 5, 5, 3),
+            r"where body and <input> meet: Add takes .* \(1, 5, 5, 4\) and \(1, 5, 5, 3\)",
+        ),
         (Flatten(), (), r"Flatten takes \(N, \.\.\., C\), not \(\)"),
         (Activation("relu"), (5,), r"Activation takes \(N, \.\.\., C\), not \(5,\)"),
     ],

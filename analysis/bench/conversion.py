@@ -18,7 +18,6 @@ from convparity.analysis.bench.growth import exponent
 from convparity.analysis.bench.timing import peak_bytes
 from convparity.impls import registry
 from convparity.impls.convert import build, convert
-from convparity.impls.shapes import parameter_shapes
 from convparity.impls.spec import (
     BatchNorm,
     Conv,
@@ -26,6 +25,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     GlobalAvgPool,
     Sequential,
+    parameter_shapes,
     walk,
 )
 

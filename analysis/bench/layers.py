@@ -12,8 +12,7 @@ from convparity.analysis.bench.workers import Job, Series, Worker, measure
 from convparity.analysis.cost.counting import total_cost
 from convparity.impls import networks
 from convparity.impls.notation import from_line
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec
 
 Data = dict[str, Any]
 Step = Callable[[str], None]

@@ -5,8 +5,7 @@ from typing import Any
 
 from convparity.analysis.bench.workers import Job, Worker, measure
 from convparity.analysis.cost.counting import total_cost
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Activation, Dense, Spec
+from convparity.impls.spec import Activation, Dense, Shape, Spec
 
 PRODUCTS = (1024, 2048)  # sizes of square matrices
 COPY = (64, 512, 512)  # 67 MB in, 67 MB out: beyond the caches

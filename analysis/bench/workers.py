@@ -16,8 +16,7 @@ import numpy as np
 from convparity.analysis.bench.timing import burst, peak_bytes, take_turns
 from convparity.impls.errors import ConvparityError
 from convparity.impls.notation import from_json, to_json
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec
 
 
 class Job(NamedTuple):
@@ -141,7 +140,7 @@ def _runners(
 ) -> dict[str, Callable[[], Any]]:
     from convparity.analysis.report.quiet import import_frameworks
     from convparity.impls import registry
-    from convparity.impls.shapes import output_shape
+    from convparity.impls.spec import output_shape
     from convparity.impls.weights import init_weights
 
     spec, rng = from_json(spec_json), np.random.default_rng(seed)

@@ -15,8 +15,7 @@ from convparity.analysis.commands.shared import (
 from convparity.impls import registry
 from convparity.impls.convert import apply
 from convparity.impls.files import SUFFIXES, load
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec
 
 
 @click.command()

@@ -8,8 +8,7 @@ import click
 
 from convparity.analysis.commands.shared import find_subject, parse_shape, write_json
 from convparity.impls.notation import to_json
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Layer, Spec
+from convparity.impls.spec import Layer, Shape, Spec
 
 
 @click.command()

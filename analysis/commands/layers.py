@@ -16,8 +16,7 @@ from convparity.analysis.commands.shared import (
 from convparity.impls.convert import build
 from convparity.impls.errors import InputError
 from convparity.impls.files import SUFFIXES, load
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec
 from convparity.impls.weights import Weights, init_weights
 
 

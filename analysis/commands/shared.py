@@ -11,8 +11,7 @@ import click
 from convparity.impls import networks, registry
 from convparity.impls.errors import FrameworkUnavailable, InputError, one_of
 from convparity.impls.notation import LAYER_WORDS, from_line
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec
 
 FILE_INPUT = "1x224x224x3"  # of a weight file, which does not say it
 

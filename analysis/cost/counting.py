@@ -6,24 +6,37 @@ normalisation, activation, pooling and addition count none, as in the tools that
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any, NamedTuple
 
-from convparity.impls.errors import InputError, SpecError, one_of
-from convparity.impls.shapes import Shape, output_shape, parameter_shapes
+from convparity.impls.errors import InputError, one_of
 from convparity.impls.spec import (
+    Activation,
+    Add,
+    AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
+    Dense,
+    DepthwiseConv,
     Dropout,
     Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    Join,
     Layer,
-    Residual,
+    LayerNorm,
+    MaxPool,
     SeparableConv,
     Sequential,
+    Shape,
     Spec,
+    dotted,
+    fold_steps,
+    output_shape,
     walk,
 )
 
@@ -42,14 +55,9 @@ class Tensor(NamedTuple):
 def tensors(spec: Spec) -> tuple[Tensor, ...]:
     """Every weight of ``spec``, in declaration order."""
     return tuple(
-        Tensor(
-            f"{path}.{name}" if path else name,
-            shape,
-            math.prod(shape),
-            not (isinstance(layer, BatchNorm) and name in ("mean", "variance")),
-        )
+        Tensor(dotted(path, name), shape, math.prod(shape), trainable=name not in layer.statistics)
         for path, layer in walk(spec)
-        for name, shape in parameter_shapes(layer).items()
+        for name, shape in layer.parameters().items()
     )
 
 
@@ -134,15 +142,37 @@ def total_cost(spec: Spec, input_shape: Shape) -> Cost:
 
 
 def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
-    """Every step in the order in which it runs: the layers, and each Residual's addition."""
+    """Every step in the order in which it runs: the layers, and where branches join."""
     output_shape(spec, input_shape)  # an error that names the whole path of the layer
-    return tuple(_steps(spec, "", tuple(input_shape)))
+    found: list[Cost] = []
+
+    def visit(spec: Spec, path: str, *shapes: Shape) -> Shape:
+        if isinstance(spec, Composite):
+            return fold_steps(
+                spec, shapes[0], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+            )
+        found.append(_cost(spec, path, *shapes))
+        return found[-1].output_shape
+
+    visit(spec, "", tuple(input_shape))
+    return tuple(found)
 
 
 def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
     """The children of ``spec``, those of a numbered Sequential (a list of blocks) one by one."""
     output_shape(spec, input_shape)
-    return tuple(_blocks(spec, "", tuple(input_shape)))
+    found: list[Cost] = []
+
+    def visit(spec: Spec, path: str, shape: Shape) -> Shape:
+        if isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit()):
+            return fold_steps(
+                spec, shape, lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+            )
+        found.append(_total(path, spec, shape))
+        return found[-1].output_shape
+
+    visit(spec, "", tuple(input_shape))
+    return tuple(found)
 
 
 def _total(path: str, spec: Spec, input_shape: Shape) -> Cost:
@@ -160,68 +190,52 @@ def _total(path: str, spec: Spec, input_shape: Shape) -> Cost:
     )
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
-def _blocks(spec: Spec, path: str, shape: Shape) -> Iterator[Cost]:
-    if isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit()):
-        for name, child in spec.children:
-            yield from _blocks(child, _join(path, name), shape)
-            shape = output_shape(child, shape)
-    else:
-        yield _total(path, spec, shape)
-
-
 @singledispatch
-def _steps(spec: Spec, path: str, shape: Shape) -> Iterator[Cost]:
-    raise SpecError(f"the cost of {type(spec).__name__} is not known")
+def _cost(spec: Spec, path: str, *shapes: Shape) -> Cost:
+    """The cost of one step."""
+    raise NotImplementedError(f"the cost of {type(spec).__name__} is not known")
 
 
-@_steps.register
-def _(spec: Layer, path: str, shape: Shape) -> Iterator[Cost]:
-    after = output_shape(spec, shape)
-    sizes = {tensor.name: tensor.size for tensor in tensors(spec)}
-    statistics = sum(tensor.size for tensor in tensors(spec) if not tensor.trainable)
-    weights = sum(sizes.values())
-    positions = math.prod(after[:-1])  # at each of them, every entry of the kernel is used once
-    at_rest = isinstance(spec, Dropout | Flatten)  # at inference no value changes or moves
-    yield Cost(
-        path,
-        spec,
-        shape,
-        after,
-        weights - statistics,
-        statistics,
-        macs=positions * sizes.get("kernel", 0),
-        bias_adds=positions * sizes.get("bias", 0),
-        values_moved=0 if at_rest else math.prod(shape) + weights + math.prod(after),
-    )
+def _step(spec: Layer | Join, path: str, *shapes: Shape, macs: int = 0, bias_adds: int = 0) -> Cost:
+    """What follows from the shapes: every input, weight and output is moved once."""
+    own = tensors(spec)
+    trained = sum(tensor.size for tensor in own if tensor.trainable)
+    statistics = sum(tensor.size for tensor in own if not tensor.trainable)
+    after = output_shape(spec, *shapes)
+    moved = sum(map(math.prod, shapes)) + trained + statistics + math.prod(after)
+    return Cost(path, spec, shapes[0], after, trained, statistics, macs, bias_adds, moved)
 
 
-@_steps.register
-def _(spec: ConvTranspose, path: str, shape: Shape) -> Iterator[Cost]:
-    (as_layer,) = _steps.dispatch(Layer)(spec, path, shape)
-    taps = math.prod(parameter_shapes(spec)["kernel"])
-    # every entry of the kernel is used once at each position of the input
-    yield dataclasses.replace(as_layer, macs=math.prod(shape[:-1]) * taps)
+@_cost.register(Activation)
+@_cost.register(Add)
+@_cost.register(AvgPool)
+@_cost.register(BatchNorm)
+@_cost.register(GlobalAvgPool)
+@_cost.register(GroupNorm)
+@_cost.register(LayerNorm)
+@_cost.register(MaxPool)
+def _(spec: Layer | Join, path: str, *shapes: Shape) -> Cost:
+    return _step(spec, path, *shapes)
 
 
-@_steps.register(Sequential)
-@_steps.register(SeparableConv)
-def _(spec: Sequential | SeparableConv, path: str, shape: Shape) -> Iterator[Cost]:
-    for name, child in spec.children:
-        yield from _steps(child, _join(path, name), shape)
-        shape = output_shape(child, shape)
+@_cost.register(Dropout)
+@_cost.register(Flatten)
+def _(spec: Dropout | Flatten, path: str, shape: Shape) -> Cost:
+    # at inference no value changes or moves
+    return dataclasses.replace(_step(spec, path, shape), values_moved=0)
 
 
-@_steps.register
-def _(spec: Residual, path: str, shape: Shape) -> Iterator[Cost]:
-    for name, child in spec.children:
-        yield from _steps(child, _join(path, name), shape)
-    after = output_shape(spec, shape)
-    # The addition reads the two branches and writes one sum.
-    yield Cost(_join(path, "add"), spec, after, after, 0, 0, 0, 0, 3 * math.prod(after))
+@_cost.register(Conv)
+@_cost.register(DepthwiseConv)
+@_cost.register(Dense)
+@_cost.register(ConvTranspose)
+def _(spec: Conv | DepthwiseConv | Dense | ConvTranspose, path: str, shape: Shape) -> Cost:
+    sizes = {name: math.prod(own) for name, own in spec.parameters().items()}
+    made = math.prod(output_shape(spec, shape)[:-1])
+    # each entry of the kernel is used once at each position of the output, or of what is spread
+    used = math.prod(shape[:-1]) if isinstance(spec, ConvTranspose) else made
+    biases = made * sizes.get("bias", 0)
+    return _step(spec, path, shape, macs=used * sizes["kernel"], bias_adds=biases)
 
 
 # ---------------------------------------------------------------- conventions

@@ -28,8 +28,7 @@ from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls import registry
 from convparity.impls.errors import InputError, UnsupportedError
-from convparity.impls.shapes import Shape, output_shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec, output_shape
 from convparity.impls.weights import check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]

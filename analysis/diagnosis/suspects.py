@@ -13,8 +13,7 @@ from convparity.analysis.proof.rounding import Rounded, exact_input, trace
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import run
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Composite, Spec
+from convparity.impls.spec import Composite, Shape, Spec
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -19,7 +19,7 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
 )
 from convparity.analysis.faults.fault import FAULTS, Fault, Faulty, Right, Step
 from convparity.analysis.faults.seeding import Seed, implementation, operations, seed
-from convparity.impls.shapes import Shape
+from convparity.impls.spec import Shape
 from convparity.impls.spec import Spec
 
 CONTROL = "control-01"

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Activation, Dropout, Sequential
+from convparity.impls.spec import Activation, ActivationName, Dropout, Sequential, Shape
 
 
-def _replaced(spec: Activation, name: str, by: str) -> Faulty | None:
+def _replaced(spec: Activation, name: ActivationName, by: ActivationName) -> Faulty | None:
     return Faulty(Activation(by), f"{by} for {name}") if spec.function == name else None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
 from convparity.analysis.proof.linear_form import LINEAR
-from convparity.impls.shapes import Shape
+from convparity.impls.spec import Shape
 
 NOISE = 1e-7  # relative: less than two roundings of float32
 EXACT = 2.0**-10  # multiples of it are sums that were not rounded, and bear no noise

@@ -5,8 +5,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool, Spec
+from convparity.impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool, Shape, Spec
 
 WINDOWED = (Conv, DepthwiseConv, ConvTranspose, MaxPool, AvgPool)
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import SpecError
-from convparity.impls.shapes import Shape, output_shape, parameter_shapes
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
 
 Arrays = Mapping[str, np.ndarray]
 Right = Callable[[Spec, Arrays, np.ndarray], np.ndarray]

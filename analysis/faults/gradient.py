@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Faulty, Step, fault
-from convparity.impls.shapes import Shape, parameter_shapes
 from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
@@ -16,7 +15,9 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     SeparableConv,
+    Shape,
     Spec,
+    parameter_shapes,
 )
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)

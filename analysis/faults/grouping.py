@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Faulty, fault, kernel, kernel_shape
-from convparity.impls.shapes import Shape
 from convparity.impls.spec import (
     Activation,
     Conv,
@@ -14,6 +13,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     SeparableConv,
     Sequential,
+    Shape,
 )
 
 BOTH_GROUPED = (Conv, ConvTranspose)

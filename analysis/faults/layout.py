@@ -13,8 +13,7 @@ from convparity.analysis.faults.fault import (
     kernel_shape,
 )
 from convparity.impls.layouts import CHANNELS_FIRST
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv, Flatten
+from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv, Flatten, Shape
 
 WINDOWED = (Conv, DepthwiseConv, ConvTranspose)
 

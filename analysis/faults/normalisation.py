@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault, own, pixels
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential
+from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential, Shape
 
 NORMS = (BatchNorm, LayerNorm, GroupNorm)
 BY_INPUT = (LayerNorm, GroupNorm)

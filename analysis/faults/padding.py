@@ -6,15 +6,19 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, crop, fault
-from convparity.impls.shapes import (
+from convparity.impls.spec import (
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    MaxPool,
+    Pairs,
     Shape,
     output_shape,
     padding_pairs,
     transposed_crop,
     window_extent,
 )
-from convparity.impls.spec import AvgPool, Conv, ConvTranspose, DepthwiseConv, MaxPool
-from convparity.impls.validation import Pairs
 
 CONVS = (Conv, DepthwiseConv)
 POOLS = (MaxPool, AvgPool)

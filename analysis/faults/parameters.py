@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Faulty, fault, own
-from convparity.impls.shapes import Shape, parameter_shapes
 from convparity.impls.spec import (
     BatchNorm,
     Conv,
@@ -17,6 +16,8 @@ from convparity.impls.spec import (
     LayerNorm,
     SeparableConv,
     Sequential,
+    Shape,
+    parameter_shapes,
     walk,
 )
 from convparity.impls.weights import init_weights

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault
-from convparity.impls.shapes import Shape, padding_pairs
-from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool
+from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool, Shape, padding_pairs
 
 POOLS = (MaxPool, AvgPool)
 

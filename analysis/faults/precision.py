@@ -14,7 +14,6 @@ from convparity.analysis.proof.emulation import (
     tf32_rounded,
 )
 from convparity.analysis.proof.linear_form import LINEAR
-from convparity.impls.shapes import Shape
 from convparity.impls.spec import (
     Activation,
     BatchNorm,
@@ -22,6 +21,7 @@ from convparity.impls.spec import (
     ConvTranspose,
     DepthwiseConv,
     LayerNorm,
+    Shape,
 )
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)

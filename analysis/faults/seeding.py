@@ -9,9 +9,15 @@ import numpy as np
 
 from convparity.analysis.faults.fault import Arrays, Fault, Faulty, Right
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import child_weights
-from convparity.impls.shapes import Shape, output_shape
-from convparity.impls.spec import Composite, Residual, Sequential, Spec
+from convparity.impls.spec import (
+    Composite,
+    Residual,
+    Sequential,
+    Shape,
+    Spec,
+    child_weights,
+    output_shape,
+)
 
 Seed = tuple[Fault, str | None]  # None is every layer where the fault can exist
 

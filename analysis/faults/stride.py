@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, crop, fault
-from convparity.impls.shapes import Shape, output_shape, padding_pairs
 from convparity.impls.spec import (
     AvgPool,
     Conv,
@@ -15,6 +14,9 @@ from convparity.impls.spec import (
     MaxPool,
     SeparableConv,
     Sequential,
+    Shape,
+    output_shape,
+    padding_pairs,
 )
 
 CONVS = (Conv, DepthwiseConv)
@@ -53,14 +55,14 @@ def strides_exchanged(spec: Any, shape: Shape) -> Faulty | None:
     hidden=lambda spec, shape: (
         spec.padding != "same"
         or padding_pairs(spec.depthwise, shape[1:-1])
-        == padding_pairs(replace(spec.depthwise, stride=1), shape[1:-1])
+        == padding_pairs(replace(spec.depthwise, stride=(1,) * spec.rank), shape[1:-1])
     ),
 )
 def stride_in_the_pointwise_step(spec: SeparableConv, shape: Shape) -> Faulty | None:
     if max(spec.stride) == 1:
         return None
     steps = {
-        "depthwise": replace(spec.depthwise, stride=1),
+        "depthwise": replace(spec.depthwise, stride=(1,) * spec.rank),
         "pointwise": replace(spec.pointwise, stride=spec.stride),
     }
     return Faulty(Sequential(steps), f"stride {spec.stride} in the pointwise step")
@@ -178,7 +180,7 @@ def input_subsampled(spec: Any, shape: Shape) -> Faulty | None:
         return None
     every = tuple(slice(None, None, s) for s in spec.stride)
     return Faulty(
-        replace(spec, stride=1),
+        replace(spec, stride=(1,) * spec.rank),
         f"stride 1 on x[::s], s {spec.stride}",
         before=lambda x: x[(slice(None), *every)],
     )
@@ -209,4 +211,6 @@ def upsampled_by_repeating(spec: ConvTranspose, shape: Shape) -> Faulty | None:
             x = x.repeat(s, axis + 1)
         return x
 
-    return Faulty(replace(spec, stride=1), f"each pixel {spec.stride} times", before=repeat)
+    return Faulty(
+        replace(spec, stride=(1,) * spec.rank), f"each pixel {spec.stride} times", before=repeat
+    )

@@ -21,8 +21,15 @@ from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
 from convparity.impls.errors import InputError, WeightError, one_of
 from convparity.impls.reference import as_grouped
-from convparity.impls.shapes import Shape, output_shape
-from convparity.impls.spec import DepthwiseConv, Residual, SeparableConv, Sequential, Spec
+from convparity.impls.spec import (
+    DepthwiseConv,
+    Residual,
+    SeparableConv,
+    Sequential,
+    Shape,
+    Spec,
+    output_shape,
+)
 from convparity.impls.weights import Weights
 
 __all__ = ["first_divergence"]

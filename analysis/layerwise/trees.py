@@ -16,7 +16,7 @@ from convparity.analysis.proof.rounding import round_to
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError, UnsupportedError
-from convparity.impls.reference import child_weights, run
+from convparity.impls.reference import run
 from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
     Spec,
+    child_weights,
 )
 from convparity.impls.weights import Weights, check_weights
 

@@ -22,8 +22,7 @@ from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Str
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
-from convparity.impls.shapes import Shape, output_shape
-from convparity.impls.spec import SeparableConv, Spec
+from convparity.impls.spec import SeparableConv, Shape, Spec, output_shape
 from convparity.impls.weights import check_weights
 
 __all__ = [

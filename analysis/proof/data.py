@@ -1,16 +1,18 @@
 """Data on which a spec is judged: integers that nothing can round, and random reals."""
 
 import math
-from collections.abc import Iterator
+from functools import singledispatchmethod
+from typing import NamedTuple
 
 import numpy as np
 
+from convparity.analysis.proof.linear_form import LINEAR, Linear
 from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, exact_input, trace
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import run
-from convparity.impls.shapes import Shape, output_shape, parameter_shapes
 from convparity.impls.spec import (
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
     Composite,
@@ -18,18 +20,23 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Dropout,
+    Flatten,
     GlobalAvgPool,
     GroupNorm,
     LayerNorm,
-    Residual,
+    MaxPool,
+    Shape,
     Spec,
+    fold_steps,
+    output_shape,
+    under,
     walk,
 )
 from convparity.impls.weights import Weights, init_weights
 
 Case = tuple[Weights, np.ndarray]
 
-LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
 LIMIT = 7  # the largest magnitude of an input or a weight
 LIMITS = (LIMIT, LIMIT, LIMIT, LIMIT, 3, 2, 1)  # smaller ones, as rounding hides larger numbers
 
@@ -61,17 +68,19 @@ def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
     return shape
 
 
-def _pooled_shapes(spec: Spec, shape: Shape) -> Iterator[Shape]:
+def _pooled_shapes(spec: Spec, shape: Shape) -> list[Shape]:
     """The shapes that reach a global pooling."""
-    if isinstance(spec, GlobalAvgPool):
-        yield shape
-    elif isinstance(spec, Residual):
-        for _, branch in spec.children:
-            yield from _pooled_shapes(branch, shape)
-    elif isinstance(spec, Composite):
-        for _, child in spec.children:
-            yield from _pooled_shapes(child, shape)
-            shape = output_shape(child, shape)
+    found = []
+
+    def visit(spec: Spec, *shapes: Shape) -> Shape:
+        if isinstance(spec, Composite):
+            return fold_steps(spec, shapes[0], lambda step, inputs: visit(step.spec, *inputs))
+        if isinstance(spec, GlobalAvgPool):
+            found.append(shapes[0])
+        return output_shape(spec, *shapes)
+
+    visit(spec, shape)
+    return found
 
 
 def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:
@@ -110,11 +119,19 @@ def _integers(spec: Spec, shape: Shape, seeds: list[int], budget: float, limit: 
     rng = np.random.default_rng(seeds)
     x = rng.integers(-limit, limit, shape, endpoint=True)
     left = sum(isinstance(layer, LINEAR) for _, layer in walk(spec))
-    weights = _Draw(rng, budget, left, limit).draw(spec, shape)
-    return weights, x.astype(np.float32)
+    draw = _Draw(rng, budget, left, limit)
+    draw.draw(spec, "", _Value(shape, limit))
+    return draw.weights, x.astype(np.float32)
 
 
 DEEP = 8  # linear layers: from here on, the signal must be kept alive
+
+
+class _Value(NamedTuple):
+    """What is known of a value while the weights that follow it are drawn."""
+
+    shape: Shape
+    size: float  # no entry is larger
 
 
 class _Draw:
@@ -124,42 +141,82 @@ class _Draw:
         self.rng, self.budget, self.left, self.limit = rng, budget, left, limit
         self.size: float = limit
         self.deep = left >= DEEP
+        self.weights = Weights()
 
-    def draw(self, spec: Spec, shape: Shape) -> Weights:
-        if isinstance(spec, Residual):
-            return self._residual(spec, shape)
+    def draw(self, spec: Spec, path: str, *values: _Value) -> _Value:
+        """Draw the weights of ``spec``; what it makes of ``values``."""
         if isinstance(spec, Composite):
-            weights = Weights()
-            for name, child in spec.children:
-                weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
-                shape = output_shape(child, shape)
-            return weights
-        if isinstance(spec, LINEAR):
-            return self._linear(spec)
-        if isinstance(spec, BatchNorm):
-            return self._batch_norm(spec)
-        if isinstance(spec, LayerNorm | GroupNorm):
-            names = ("scale", "offset")
-            return {name: self._integers((spec.num_features,)) for name in names}
-        if isinstance(spec, AvgPool):
-            self.size *= math.prod(spec.kernel_size)
-        if isinstance(spec, GlobalAvgPool):
-            self.size *= math.prod(shape[1:-1])  # a mean of n integers is a multiple of 1/n
-        if spec == Activation("relu6"):
+            return fold_steps(
+                spec,
+                values[0],
+                lambda step, inputs: self.draw(step.spec, step.path(path), *inputs),
+            )
+        shapes = [value.shape for value in values]
+        self.size = sum(value.size for value in values)
+        self.weights |= under(path, self.layer(spec, shapes[0]))
+        return _Value(output_shape(spec, *shapes), self.size)
+
+    @singledispatchmethod
+    def layer(self, spec: Spec, shape: Shape) -> Weights:
+        """The weights of one layer on an input of ``shape``; ``size`` becomes that of its output.
+
+        Before it, ``size`` is that of the layer's input, or of all its inputs together.
+        """
+        raise NotImplementedError(f"no integers are drawn for {type(spec).__name__}")
+
+    @layer.register(Add)
+    @layer.register(Dropout)
+    @layer.register(Flatten)
+    @layer.register(MaxPool)
+    def _(self, spec: Spec, shape: Shape) -> Weights:
+        return {}
+
+    @layer.register
+    def _(self, spec: Activation, shape: Shape) -> Weights:
+        if spec.function == "relu6":
             self.size = 6
         return {}
 
-    def _residual(self, spec: Residual, shape: Shape) -> Weights:
-        at_start, total, weights = self.size, 0.0, Weights()
-        for name, child in spec.children:
-            self.size = at_start
-            weights |= {f"{name}.{k}": w for k, w in self.draw(child, shape).items()}
-            total += self.size
-        self.size = total if spec.shortcut is not None else total + at_start
-        return weights
+    @layer.register
+    def _(self, spec: AvgPool, shape: Shape) -> Weights:
+        self.size *= math.prod(spec.kernel_size)
+        return {}
 
-    def _linear(self, spec: Conv | ConvTranspose | DepthwiseConv | Dense) -> Weights:
-        shapes = parameter_shapes(spec)
+    @layer.register
+    def _(self, spec: GlobalAvgPool, shape: Shape) -> Weights:
+        self.size *= math.prod(shape[1:-1])  # a mean of n integers is a multiple of 1/n
+        return {}
+
+    @layer.register(LayerNorm)
+    @layer.register(GroupNorm)
+    def _(self, spec: LayerNorm | GroupNorm, shape: Shape) -> Weights:
+        return {name: self._integers(own) for name, own in spec.parameters().items()}
+
+    @layer.register
+    def _(self, spec: BatchNorm, shape: Shape) -> Weights:
+        n = spec.num_features
+        root = self.rng.choice([0.5, 1.0, 2.0] if spec.eps < 0.25 else [1.0, 2.0], n)
+        mean, offset = self.rng.integers(-3, 3, n, endpoint=True), self.rng.integers(-2, 6, n)
+        sign = self.rng.choice([-1, 1, 1], n)
+        if self.deep:  # a scale of 1 and an offset near the mean keep the signal where ReLU6 is
+            offset, sign = mean + self.rng.integers(-1, 1, n, endpoint=True), np.ones(n)
+        elif self.limit < LIMIT:  # 16 bits: a scale of 1 too, and offsets that they tell apart
+            root, mean, offset = np.ones(n), np.sign(mean), np.sign(offset)
+        self.size += 3 + 5
+        return {
+            "scale": (root * sign).astype(np.float32),
+            "offset": offset.astype(np.float32),
+            "mean": mean.astype(np.float32),
+            # float64, so that adding eps back gives the power of four exactly there too
+            "variance": root**2 - spec.eps,
+        }
+
+    @layer.register(Conv)
+    @layer.register(ConvTranspose)
+    @layer.register(Dense)
+    @layer.register(DepthwiseConv)
+    def _(self, spec: Linear, shape: Shape) -> Weights:
+        shapes = spec.parameters()
         if isinstance(spec, ConvTranspose):  # drawn as the convolution from its inputs to outputs
             *k, out, _ = shapes["kernel"]
             each_in = spec.in_channels // spec.groups
@@ -206,21 +263,3 @@ class _Draw:
         kernel = np.zeros((taps, made))
         kernel[hands, np.arange(made)[:, None]] = self.rng.choice([-1, *[1] * 9], hands.shape)
         return kernel.reshape(taps, *filters)
-
-    def _batch_norm(self, spec: BatchNorm) -> Weights:
-        n = spec.num_features
-        root = self.rng.choice([0.5, 1.0, 2.0] if spec.eps < 0.25 else [1.0, 2.0], n)
-        mean, offset = self.rng.integers(-3, 3, n, endpoint=True), self.rng.integers(-2, 6, n)
-        sign = self.rng.choice([-1, 1, 1], n)
-        if self.deep:  # a scale of 1 and an offset near the mean keep the signal where ReLU6 is
-            offset, sign = mean + self.rng.integers(-1, 1, n, endpoint=True), np.ones(n)
-        elif self.limit < LIMIT:  # 16 bits: a scale of 1 too, and offsets that they tell apart
-            root, mean, offset = np.ones(n), np.sign(mean), np.sign(offset)
-        self.size += 3 + 5
-        return {
-            "scale": (root * sign).astype(np.float32),
-            "offset": offset.astype(np.float32),
-            "mean": mean.astype(np.float32),
-            # float64, so that adding eps back gives the power of four exactly there too
-            "variance": root**2 - spec.eps,
-        }

@@ -12,9 +12,7 @@ import numpy as np
 
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, tap_sources, to_filters
 from convparity.analysis.proof.rounding import round_to
-from convparity.impls.reference import child_weights
-from convparity.impls.shapes import output_shape
-from convparity.impls.spec import SeparableConv, Spec
+from convparity.impls.spec import SeparableConv, Spec, child_weights, output_shape
 
 Arrays = Mapping[str, np.ndarray]
 Candidate = Callable[[Spec, Arrays, np.ndarray], np.ndarray]

@@ -10,8 +10,7 @@ import math
 import numpy as np
 
 from convparity.impls.reference import run
-from convparity.impls.shapes import Shape, parameter_shapes
-from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv
+from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv, Shape, parameter_shapes
 
 Linear = Conv | ConvTranspose | DepthwiseConv | Dense
 LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)

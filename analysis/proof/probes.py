@@ -24,7 +24,7 @@ import numpy as np
 from convparity.analysis.proof.linear_form import Linear, filters_shape, tap_sources, to_kernel
 from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, round_to
 from convparity.impls.reference import run
-from convparity.impls.shapes import Shape, parameter_shapes
+from convparity.impls.spec import Shape, parameter_shapes
 from convparity.impls.weights import Weights
 
 # Significand bits, with the hidden one; float16 has those of tf32 and a smaller range.

@@ -14,19 +14,20 @@ other function is taken to be exact anywhere, not even at handy points: a recipr
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
-from functools import singledispatch
+from collections.abc import Callable
+from functools import reduce, singledispatch
 from typing import Any
 
 import numpy as np
 
 from convparity.analysis.proof.linear_form import to_filters
-from convparity.impls.reference import child_weights, pool_counts, run
-from convparity.impls.shapes import Shape
+from convparity.impls.reference import pool_counts, run
 from convparity.impls.spec import (
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -37,13 +38,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
-    SeparableConv,
-    Sequential,
+    Shape,
     Spec,
+    fold_steps,
 )
-
-Arrays = Mapping[str, np.ndarray]
+from convparity.impls.weights import Arrays
 
 UNIT_ROUNDOFF = {"float64": 2.0**-53, "float32": 2.0**-24, "float16": 2.0**-11, "bfloat16": 2.0**-8}
 SMALLEST_NORMAL = {
@@ -214,8 +213,8 @@ def _times(a: float | None, b: float | None) -> float | None:
 
 
 @singledispatch
-def trace(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
-    """The output of ``spec`` on ``x`` with its rounding error, layer after layer."""
+def trace(spec: Spec, weights: Arrays, *values: Rounded) -> Rounded:
+    """The output of ``spec`` on its input with its rounding error, layer after layer."""
     raise NotImplementedError(f"no rounding bound is known for {type(spec).__name__}")
 
 
@@ -451,38 +450,37 @@ def _mean(spec: AvgPool | GlobalAvgPool, x: Rounded, counts: np.ndarray) -> Roun
     )
 
 
-@trace.register(Sequential)
-@trace.register(SeparableConv)
-def _(spec: Sequential | SeparableConv, weights: Arrays, x: Rounded) -> Rounded:
-    for name, child in spec.children:
-        x = trace(child, child_weights(weights, name), x)
-    return x
-
-
 @trace.register
-def _(spec: Residual, weights: Arrays, x: Rounded) -> Rounded:
-    body = trace(spec.body, child_weights(weights, "body"), x)
-    across = x
-    if spec.shortcut is not None:
-        across = trace(spec.shortcut, child_weights(weights, "shortcut"), x)
-    value = body.value + across.value
-    bound = body.bound + across.bound
+def _(spec: Add, weights: Arrays, *values: Rounded) -> Rounded:
+    value = reduce(np.add, (each.value for each in values))
+    bound = reduce(np.add, (each.bound for each in values))
     both = dataclasses.replace(
-        x,
+        values[0],
         value=value,
         bound=bound,
-        noise=body.noise + across.noise,
-        own=np.hypot(body.own, across.own),
-        basis=body.rests_on(across.basis),
+        noise=reduce(np.add, (each.noise for each in values)),
+        own=reduce(np.hypot, (each.own for each in values)),
+        basis=max((each.basis for each in values), key=BASES.index),
     )
-    units = (body.unit, across.unit)
+    magnitude = reduce(np.add, (abs(each.value) for each in values))
     return both.then(
         value,
-        abs(body.value) + abs(across.value) if both.exact else abs(value) + bound,
+        magnitude if both.exact else abs(value) + bound,
         inherited=bound,
         noise=lambda disturbed: disturbed,
         variance=lambda: value**2,
-        roundings=1,
-        unit=None if None in units else min(units),  # type: ignore[type-var]
-        flushed=2 * x.tiny,
+        roundings=len(values) - 1,
+        unit=reduce(_finer, (each.unit for each in values)),
+        flushed=len(values) * values[0].tiny,
+    )
+
+
+def _finer(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else min(a, b)
+
+
+@trace.register
+def _(spec: Composite, weights: Arrays, x: Rounded) -> Rounded:
+    return fold_steps(
+        spec, x, lambda step, values: trace(step.spec, step.weights(weights), *values)
     )

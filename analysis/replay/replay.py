@@ -25,8 +25,7 @@ from convparity.impls.adapter import Adapter
 from convparity.impls.errors import SpecError
 from convparity.impls.notation import from_line, to_line
 from convparity.impls.notation.json_form import loads, readable_depth, shortened
-from convparity.impls.shapes import Shape, output_shape, parameter_shapes
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
 from convparity.impls.weights import Weights
 
 _DATA = re.compile("(ints|reals):(0|[1-9][0-9]{0,18})")

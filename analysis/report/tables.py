@@ -19,7 +19,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from convparity.analysis.cost.counting import CONVENTIONS, Cost, reduction, tensors
-from convparity.impls.shapes import Shape
+from convparity.impls.spec import Shape
 
 WIDTH = 80  # of a pipe or a file
 ANY_WIDTH = 1_000_000

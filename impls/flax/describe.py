@@ -12,9 +12,9 @@ from convparity.impls.adapter import find_reader
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.flax import layers
 from convparity.impls.flax.make import PADDING_MODES
-from convparity.impls.shapes import effective_kernel
 from convparity.impls.spec import (
     Activation,
+    ActivationName,
     AvgPool,
     BatchNorm,
     Conv,
@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
     Spec,
+    effective_kernel,
 )
 
 # The same convolution by other algorithms.
@@ -252,7 +253,7 @@ def _sequential(module: Any, rank: int) -> Spec:
 # ---------------------------------------------------------------- functions
 
 
-def _plain(name: str) -> Callable[[], Spec]:
+def _plain(name: ActivationName) -> Callable[[], Spec]:
     return lambda: Activation(name)
 
 

@@ -8,7 +8,6 @@ import keras
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.keras import layers, pooling
 from convparity.impls.keras.variables import born_with
-from convparity.impls.shapes import parameter_shapes
 from convparity.impls.spec import (
     Activation,
     AvgPool,
@@ -28,6 +27,7 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
     Spec,
+    parameter_shapes,
     walk,
 )
 from convparity.impls.weights import Weights

@@ -7,8 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convparity.impls.shapes import parameter_shapes
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Spec, parameter_shapes
 from convparity.impls.weights import Weights
 
 LARGE = 1 << 16  # bytes from which TensorFlow's transposition is worth its call

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from convparity.impls.errors import InputError
-from convparity.impls.shapes import Shape
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Shape, Spec
 
 IMAGENET_SIZE = 224  # pixels a side
 

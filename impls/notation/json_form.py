@@ -6,18 +6,21 @@ object whose order counts.
 
 import contextlib
 import dataclasses
+import inspect
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import convparity.impls.spec
 from convparity.impls.errors import SpecError, one_of
-from convparity.impls.spec import Composite, Sequential, Spec
+from convparity.impls.spec import Composite, Layer, Sequential, Spec, arguments
 
 TYPES: dict[str, type[Any]] = {
     name: value
     for name, value in vars(convparity.impls.spec).items()
-    if isinstance(value, type) and issubclass(value, Spec) and dataclasses.is_dataclass(value)
+    if isinstance(value, type)
+    and issubclass(value, Layer | Composite)
+    and dataclasses.is_dataclass(value)
 }
 
 MAX_DEPTH = 64  # more than a network needs; few enough for every function that recurs on specs
@@ -95,12 +98,12 @@ def read_spec(data: Any) -> Spec:
     name = given.pop("type")
     if not isinstance(name, str) or name not in TYPES:
         raise SpecError(one_of("spec type", name, TYPES))
-    known = {field.name: field.default for field in dataclasses.fields(TYPES[name])}
+    known = arguments(TYPES[name])
     for key in given:
         if key not in known:
             raise SpecError(one_of(f"field of {name}", key, known))
     for key, default in known.items():
-        if key not in given and default is dataclasses.MISSING:
+        if key not in given and default is inspect.Parameter.empty:
             raise SpecError(f"{name}: the field {key!r} is missing")
     if name == "Sequential":
         if not isinstance(given["layers"], dict):

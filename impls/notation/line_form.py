@@ -37,6 +37,7 @@ the rest are the spec's defaults. The first layer may say the input's shape: ``n
 """
 
 import dataclasses
+import inspect
 import json
 import re
 from collections.abc import Callable
@@ -51,10 +52,11 @@ from convparity.impls.notation.json_form import (
     readable_depth,
     shortened,
 )
-from convparity.impls.shapes import Shape
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    PADDING_MODES,
+    PADDINGS,
     Activation,
     AvgPool,
     BatchNorm,
@@ -71,9 +73,10 @@ from convparity.impls.spec import (
     Residual,
     SeparableConv,
     Sequential,
+    Shape,
     Spec,
+    arguments,
 )
-from convparity.impls.validation import PADDING_MODES, PADDINGS
 
 
 def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
@@ -181,8 +184,8 @@ def _field(
         return "" if omitted(spec) else prefix + write(getattr(spec, name))
 
     def omitted(spec: Any) -> bool:
-        default = {f.name: f.default for f in dataclasses.fields(spec)}[name]
-        if default is dataclasses.MISSING:
+        default = arguments(type(spec))[name]
+        if default is inspect.Parameter.empty:
             return False
         try:
             without: bool = dataclasses.replace(spec, **{name: default}) == spec
@@ -269,19 +272,21 @@ _AVGPOOL = (*_MAXPOOL, _NO_COUNT)
 _EPS = _real("eps", "eps")
 _BATCHNORM = (_int("num_features", "c"), _EPS, _real("momentum", "mom"))
 
-_WORDS = {
-    f"{name}{rank}d": _Word(type_, {"rank": rank}, tokens, channels)
-    for name, type_, tokens, channels in (
-        ("conv", Conv, _CONV, "in_channels"),
-        ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
-        ("separable", SeparableConv, _SEPARABLE, "in_channels"),
-        ("transpose", ConvTranspose, _TRANSPOSE, "in_channels"),
-        ("maxpool", MaxPool, _MAXPOOL, None),
-        ("avgpool", AvgPool, _AVGPOOL, None),
-        ("batchnorm", BatchNorm, _BATCHNORM, "num_features"),
-    )
-    for rank in (1, 2, 3)
-} | {
+_OF_RANK: tuple[tuple[str, type[Spec], tuple[_Token, ...], str | None], ...] = (
+    ("conv", Conv, _CONV, "in_channels"),
+    ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
+    ("separable", SeparableConv, _SEPARABLE, "in_channels"),
+    ("transpose", ConvTranspose, _TRANSPOSE, "in_channels"),
+    ("maxpool", MaxPool, _MAXPOOL, None),
+    ("avgpool", AvgPool, _AVGPOOL, None),
+    ("batchnorm", BatchNorm, _BATCHNORM, "num_features"),
+)
+_WORDS: dict[str, _Word] = {
+    **{
+        f"{name}{rank}d": _Word(type_, {"rank": rank}, tokens, channels)
+        for name, type_, tokens, channels in _OF_RANK
+        for rank in (1, 2, 3)
+    },
     "dense": _Word(Dense, {}, (_in_out("features"), _BIAS), "in_features"),
     "dropout": _Word(Dropout, {}, (_real("p", "p"),)),
     "flatten": _Word(Flatten, {}, ()),
@@ -437,7 +442,8 @@ def _read_layer(words: list[str]) -> tuple[Spec, Shape | None]:
                 raise SpecError(f"{name}: {text!r} says {key} a second time")
             said[key] = value
     shape = {key: said.pop(key) for key in ("n", "size", "c") if key in said}
-    needed = {f.name for f in dataclasses.fields(word.type) if f.default is dataclasses.MISSING}
+    defaults = arguments(word.type).items()
+    needed = {name for name, default in defaults if default is inspect.Parameter.empty}
     for token in word.tokens:
         if not needed & set(token.fields) <= said.keys():
             raise SpecError(f"{name} needs {token.example}")

@@ -111,13 +111,13 @@ def _conv_transpose(module: Any) -> ConvTranspose:
 
 
 def _cropped(module: layers.ConvTransposeNd) -> ConvTranspose:
-    pairs = [
+    pairs = tuple(
         (both + low, both + high)
         for both, (low, high) in zip(module.padding, module.crop_after, strict=True)
-    ]
+    )
     spec = _conv_transpose(module)
     if module.same:
-        return dataclasses.replace(spec, padding="same", output_padding=0)
+        return dataclasses.replace(spec, padding="same", output_padding=(0,) * spec.rank)
     return dataclasses.replace(spec, padding=pairs)
 
 

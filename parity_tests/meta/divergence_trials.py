@@ -13,10 +13,8 @@ from convparity.analysis.faults import CONTROL, FAULTS, Fault, Faulty, seed
 from convparity.analysis.layerwise.compare import first_divergence
 from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
-from convparity.impls.reference import child_weights
 from convparity.impls.reference import run as reference
-from convparity.impls.shapes import Shape, output_shape
-from convparity.impls.spec import Composite, Spec
+from convparity.impls.spec import Composite, Shape, Spec, child_weights, output_shape
 from convparity.impls.weights import Weights
 
 # Narrow arithmetic is the business of probes, which ask a layer for other weights than its own.

@@ -26,6 +26,7 @@ from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.notation import to_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (
+    PADDING_MODES,
     AvgPool,
     BatchNorm,
     Conv,
@@ -40,7 +41,6 @@ from convparity.impls.spec import (
     Spec,
     walk,
 )
-from convparity.impls.validation import PADDING_MODES
 from convparity.impls.weights import Weights
 from parity_tests.cells import FAMILIES
 from parity_tests.meta import transforms

@@ -14,8 +14,7 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, child_weights, pool_counts, pool_windows
-from convparity.impls.shapes import output_shape
+from convparity.impls.reference import activate, pool_counts, pool_windows
 from convparity.impls.spec import (
     Activation,
     AvgPool,
@@ -34,6 +33,8 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
     Spec,
+    child_weights,
+    output_shape,
 )
 from parity_tests.meta import transforms
 

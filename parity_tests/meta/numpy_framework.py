@@ -15,8 +15,8 @@ from convparity.impls import registry
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import SAME
-from convparity.impls.reference import child_weights, run
-from convparity.impls.spec import Residual, SeparableConv, Sequential, Spec
+from convparity.impls.reference import run
+from convparity.impls.spec import Residual, SeparableConv, Sequential, Spec, child_weights
 from convparity.impls.weights import Weights
 
 

@@ -17,9 +17,15 @@ from convparity.analysis.faults import Fault, Faulty, Step, operations, seed
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import SpecError, UnsupportedError
-from convparity.impls.reference import child_weights
-from convparity.impls.shapes import Shape, output_shape
-from convparity.impls.spec import Composite, Residual, SeparableConv, Spec
+from convparity.impls.spec import (
+    Composite,
+    Residual,
+    SeparableConv,
+    Shape,
+    Spec,
+    child_weights,
+    output_shape,
+)
 from convparity.impls.weights import Weights, check_weights
 
 OTHER_DEVICE = "gpu:0"

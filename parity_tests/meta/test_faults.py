@@ -26,8 +26,7 @@ from convparity import (
 )
 from convparity.analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
 from convparity.analysis.proof.data import real_case
-from convparity.impls.reference import child_weights
-from convparity.impls.spec import ACTIVATIONS
+from convparity.impls.spec import ACTIVATIONS, child_weights
 from convparity.impls.weights import Weights
 from parity_tests.cells import FAMILIES
 from parity_tests.strategies import MAKERS, Case, cases, chain_cases, layers

@@ -6,8 +6,14 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.linear_form import groups_of
-from convparity.impls.shapes import effective_kernel, output_shape, padding_pairs
-from convparity.impls.spec import Conv, DepthwiseConv, Spec
+from convparity.impls.spec import (
+    Conv,
+    DepthwiseConv,
+    Spec,
+    effective_kernel,
+    output_shape,
+    padding_pairs,
+)
 
 Arrays = Mapping[str, np.ndarray]
 

@@ -24,8 +24,6 @@ from .impls.notation import from_line as from_line
 from .impls.notation import to_json as to_json
 from .impls.notation import to_line as to_line
 from .impls.reference import reference as reference
-from .impls.shapes import output_shape as output_shape
-from .impls.shapes import parameter_shapes as parameter_shapes
 from .impls.spec import Activation as Activation
 from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
@@ -43,5 +41,7 @@ from .impls.spec import Residual as Residual
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential
 from .impls.spec import Spec as Spec
+from .impls.spec import output_shape as output_shape
+from .impls.spec import parameter_shapes as parameter_shapes
 from .impls.weights import init_weights as init_weights
 from .version import __version__ as __version__

@@ -7,7 +7,6 @@ import numpy as np
 
 from convparity.analysis.replay.scripts.writer import Arrays, Writer
 from convparity.impls.reference import as_grouped
-from convparity.impls.shapes import Shape, effective_kernel, padding_pairs, transposed_crop
 from convparity.impls.spec import (
     Activation,
     AvgPool,
@@ -22,7 +21,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Shape,
     Spec,
+    effective_kernel,
+    padding_pairs,
+    transposed_crop,
 )
 
 PACKAGE = "flax"

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.replay.scripts.writer import Arrays, Writer, crop
-from convparity.impls.shapes import Shape, padding_pairs, transposed_crop
 from convparity.impls.spec import (
     Activation,
     AvgPool,
@@ -21,9 +20,12 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pairs,
+    Shape,
     Spec,
+    padding_pairs,
+    transposed_crop,
 )
-from convparity.impls.validation import Pairs
 
 PACKAGE = "keras"
 IMPORTS = """import keras

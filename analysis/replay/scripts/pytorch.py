@@ -8,7 +8,6 @@ import numpy as np
 from convparity.analysis.replay.scripts.writer import Arrays, Writer, crop
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.shapes import Shape, padding_pairs, transposed_crop
 from convparity.impls.spec import (
     Activation,
     AvgPool,
@@ -23,9 +22,12 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pairs,
+    Shape,
     Spec,
+    padding_pairs,
+    transposed_crop,
 )
-from convparity.impls.validation import Pairs
 
 PACKAGE = "torch"
 IMPORTS = """import numpy as np

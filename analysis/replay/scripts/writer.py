@@ -10,9 +10,16 @@ import numpy as np
 from convparity.analysis.proof.compare import SCALE_LIMIT
 from convparity.analysis.proof.rounding import Rounded
 from convparity.impls.notation import to_line
-from convparity.impls.reference import child_weights
-from convparity.impls.shapes import Shape, output_shape, transposed_crop
-from convparity.impls.spec import Composite, ConvTranspose, Residual, Spec
+from convparity.impls.spec import (
+    Composite,
+    ConvTranspose,
+    Residual,
+    Shape,
+    Spec,
+    child_weights,
+    output_shape,
+    transposed_crop,
+)
 
 Arrays = Mapping[str, np.ndarray]
 WriteLayer = Callable[[Spec, Arrays, Shape, "Writer"], None]

@@ -1,0 +1,106 @@
+"""What a layer is, said once: frozen dataclasses in PyTorch's vocabulary, checked when made.
+
+A spec holds no weights and knows no framework. A scalar stands for every spatial axis; it is stored
+as one int an axis. ``padding`` is stored as ``"valid"``, ``"same"`` (TensorFlow's rule, at any
+stride), ``"causal"`` (rank 1) or one ``(low, high)`` pair an axis. One file a family of layers;
+``base`` says what they have in common, ``fold`` in what order the steps of a composite run.
+"""
+
+from convparity.impls.spec.activation import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    Activation,
+    ActivationName,
+)
+from convparity.impls.spec.base import (
+    INPUT,
+    NAME,
+    Composite,
+    Join,
+    Layer,
+    Spec,
+    Step,
+    arguments,
+    child_weights,
+    dotted,
+    under,
+)
+from convparity.impls.spec.checks import (
+    NUMPY_MODES,
+    PADDING_MODES,
+    PADDINGS,
+    PaddingMode,
+    Pairs,
+    Shape,
+)
+from convparity.impls.spec.convolution import (
+    Conv,
+    ConvTranspose,
+    DepthwiseConv,
+    SeparableConv,
+    transposed_crop,
+)
+from convparity.impls.spec.fold import (
+    fold_steps,
+    is_chain,
+    output_shape,
+    parameter_shapes,
+    stretches,
+    walk,
+)
+from convparity.impls.spec.graph import Sequential
+from convparity.impls.spec.head import Dense, Dropout, Flatten
+from convparity.impls.spec.join import Add, Residual
+from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm
+from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
+from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
+
+__all__ = [
+    "ACTIVATIONS",
+    "DEFAULT_ALPHA",
+    "INPUT",
+    "NAME",
+    "NUMPY_MODES",
+    "PADDINGS",
+    "PADDING_MODES",
+    "Activation",
+    "ActivationName",
+    "Add",
+    "AvgPool",
+    "BatchNorm",
+    "Composite",
+    "Conv",
+    "ConvTranspose",
+    "Dense",
+    "DepthwiseConv",
+    "Dropout",
+    "Flatten",
+    "GlobalAvgPool",
+    "GroupNorm",
+    "Join",
+    "Layer",
+    "LayerNorm",
+    "MaxPool",
+    "PaddingMode",
+    "Pairs",
+    "Residual",
+    "SeparableConv",
+    "Sequential",
+    "Shape",
+    "Spec",
+    "Step",
+    "arguments",
+    "child_weights",
+    "dotted",
+    "effective_kernel",
+    "fold_steps",
+    "is_chain",
+    "output_shape",
+    "padding_pairs",
+    "parameter_shapes",
+    "stretches",
+    "transposed_crop",
+    "under",
+    "walk",
+    "window_extent",
+]

@@ -1,0 +1,61 @@
+"""Activations: functions of each value, and the softmax of each position."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from convparity.impls.errors import one_of
+from convparity.impls.spec.base import Layer
+from convparity.impls.spec.checks import Shape, fail, number, set_fields, takes
+
+ActivationName = Literal[
+    "relu",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "silu",
+    "gelu",
+    "gelu_tanh",
+    "sigmoid",
+    "hard_sigmoid",
+    "hard_swish",
+    "softplus",
+    "softmax",
+    "tanh",
+]
+ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
+DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
+
+
+@dataclass(frozen=True, init=False)
+class Activation(Layer):
+    """A function of each value; ``softmax`` is over the channels.
+
+    ``alpha`` is the slope of ``leaky_relu`` below 0 (0.01 unless given) and the limit of ``elu``
+    (1 unless given); no other function takes it. ``gelu`` is exact (erf), ``gelu_tanh`` its
+    approximation (arXiv 1606.08415); ``hard_sigmoid`` is relu6(x + 3) / 6, ``hard_swish`` x times
+    that (arXiv 1905.02244).
+    """
+
+    function: ActivationName
+    alpha: float | None
+
+    def __init__(self, function: ActivationName, alpha: float | None = None) -> None:
+        if function not in ACTIVATIONS:
+            raise fail(self, one_of("activation", function, ACTIVATIONS))
+        if alpha is None:
+            alpha = DEFAULT_ALPHA.get(function)
+        elif function not in DEFAULT_ALPHA:
+            raise fail(self, f"{function} takes no alpha; {', '.join(DEFAULT_ALPHA)} do")
+        else:
+            alpha = number(self, "alpha", alpha)
+            if not 0 <= alpha < math.inf:
+                raise fail(self, f"alpha must be a finite number from 0 on, not {alpha}")
+        set_fields(self, function=function, alpha=alpha)
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape)
+        return input_shape
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}

@@ -1,0 +1,130 @@
+"""What every spec is: a layer, a join of several values, or a composite of named steps.
+
+A spec holds no weights and knows no framework. Shapes are channels-last and bear the batch:
+``(N, *spatial, C)``, or ``(N, features)`` after a pooling, flatten or dense layer.
+"""
+
+import inspect
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from convparity.impls.spec.checks import Shape, fail
+
+T = TypeVar("T")
+
+NAME = re.compile(r"[A-Za-z0-9_]+")  # of a child
+INPUT = "<input>"  # the name of a composite's input among the values of its steps
+
+
+class Spec(ABC):  # noqa: B024 (what is abstract differs between its three kinds)
+    """Any layer or composite of layers: a frozen dataclass that is checked when it is made."""
+
+
+class Layer(Spec):
+    """A spec without children that makes one value of one.
+
+    A layer carries its own facts, and cannot be made without them:
+
+    - its fields, in PyTorch's vocabulary and in normal form: one int an axis, pairs of padding;
+    - ``output_shape(input_shape)``, which raises ``SpecError`` where the input does not fit;
+    - ``parameters()``, the shapes of its weights by their canonical names (``kernel``, ``bias``).
+    """
+
+    # those of its weights that training does not change
+    statistics: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        """The shape that the layer makes of a channels-last ``input_shape``."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, Shape]:
+        """Each weight's canonical name and shape, in the order of declaration."""
+
+
+class Join(Spec):
+    """A spec without children and weights that makes one value of several."""
+
+    @abstractmethod
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        """The shape that the join makes of channels-last ``input_shapes``."""
+
+
+class Step(NamedTuple):
+    """One step of a composite: a child that runs, or a join of values that are there already."""
+
+    name: str  # of the value that it makes; unique in its composite
+    spec: Spec
+    inputs: tuple[str, ...]  # the values that it takes: names of earlier steps, or ``INPUT``
+    child: str | None  # the child that runs; None for a join
+
+    def path(self, path: str) -> str:
+        """The dotted path of this step in a composite at ``path``."""
+        return dotted(path, self.child or self.name)
+
+    def weights(self, weights: Mapping[str, T]) -> dict[str, T]:
+        """Those of a composite's ``weights`` that are this step's, under its own names."""
+        return {} if self.child is None else child_weights(weights, self.child)
+
+
+class Composite(Spec):
+    """A spec made of named children; a child's weights are named ``<child>.<name>``."""
+
+    @property
+    @abstractmethod
+    def steps(self) -> tuple[Step, ...]:
+        """What runs, in an order in which every value is there when it is taken.
+
+        The value of the last step is the output. ``fold_steps`` runs them.
+        """
+
+    @abstractmethod
+    def with_children(self, children: Mapping[str, Spec]) -> "Composite":
+        """The same wiring of other children, given by the same names."""
+
+    @property
+    def children(self) -> tuple[tuple[str, Spec], ...]:
+        """The children and their names, in the order in which they are declared."""
+        return tuple({s.child: s.spec for s in self.steps if s.child is not None}.items())
+
+
+def chain_steps(children: Mapping[str, Spec]) -> tuple[Step, ...]:
+    """The steps of children that run one after another."""
+    names = (INPUT, *children)
+    return tuple(
+        Step(name, child, (before,), name)
+        for before, (name, child) in zip(names, children.items(), strict=False)
+    )
+
+
+def a_spec(owner: Spec, name: str, value: Any) -> Spec:
+    """``value`` if it is a spec."""
+    if not isinstance(value, Spec):
+        raise fail(owner, f"{name} must be a spec, not {value!r}")
+    return value
+
+
+def arguments(kind: type[Spec]) -> dict[str, Any]:
+    """What a kind of spec is made with, by name, and the defaults; ``inspect.Parameter.empty``."""
+    return {p.name: p.default for p in inspect.signature(kind).parameters.values()}
+
+
+# ---------------------------------------------------------------- dotted names
+
+
+def dotted(path: str, name: str) -> str:
+    """The dotted path of ``name`` inside ``path``, which is "" for the whole."""
+    return f"{path}.{name}" if path else name
+
+
+def child_weights(weights: Mapping[str, T], name: str) -> dict[str, T]:
+    """The entries of the child ``name``, under the child's own names."""
+    prefix = name + "."
+    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+
+
+def under(name: str, weights: Mapping[str, T]) -> dict[str, T]:
+    """The inverse of ``child_weights``: a child's entries, under its parent's names."""
+    return {dotted(name, k): v for k, v in weights.items()}

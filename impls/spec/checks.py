@@ -1,0 +1,147 @@
+"""Checks of a spec's fields: each error names the layer, the field, and what it may be.
+
+Each function takes the layer that asks, for the error, and gives the value in its normal form.
+"""
+
+import operator
+from collections.abc import Iterable
+from typing import Any, Literal, SupportsIndex, get_args
+
+from convparity.impls.errors import SpecError, one_of
+
+Shape = tuple[int, ...]
+Pairs = tuple[tuple[int, int], ...]
+PerAxis = SupportsIndex | Iterable[SupportsIndex]  # one int for every spatial axis, or one an axis
+PaddingName = Literal["valid", "same", "causal"]
+Padding = PaddingName | Pairs  # as it is stored
+PaddingLike = PaddingName | SupportsIndex | Iterable[SupportsIndex | Iterable[SupportsIndex]]
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+PADDINGS: tuple[PaddingName, ...] = get_args(PaddingName)
+PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
+# NumPy's names of them, which are JAX's too
+NUMPY_MODES: dict[PaddingMode, Literal["constant", "reflect", "edge", "wrap"]] = {
+    "zeros": "constant",
+    "reflect": "reflect",
+    "replicate": "edge",
+    "circular": "wrap",
+}
+
+
+def fail(owner: object, message: str) -> SpecError:
+    """The error, to be raised, that names the kind of layer."""
+    return SpecError(f"{type(owner).__name__}: {message}")
+
+
+def set_fields(owner: object, **values: object) -> None:
+    """Store the fields of a frozen dataclass, from its ``__init__``."""
+    for name, value in values.items():
+        object.__setattr__(owner, name, value)
+
+
+def integer(owner: object, name: str, value: Any, least: int = 1) -> int:
+    """An integer of at least ``least``; NumPy's count, booleans do not."""
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        found = operator.index(value)
+    except TypeError:
+        raise fail(owner, f"{name} must be an integer, not {value!r}") from None
+    if found < least:
+        raise fail(owner, f"{name} must be at least {least}, not {found}")
+    return found
+
+
+def boolean(owner: object, name: str, value: Any) -> bool:
+    """True or False, nothing that merely acts like it."""
+    if not isinstance(value, bool):
+        raise fail(owner, f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def number(owner: object, name: str, value: Any) -> float:
+    """A real number; no text, no boolean."""
+    try:
+        if isinstance(value, bool | str):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise fail(owner, f"{name} must be a number, not {value!r}") from None
+
+
+def rank_of(owner: object, value: Any) -> int:
+    """The number of spatial axes: 1, 2 or 3."""
+    rank = integer(owner, "rank", value)
+    if rank > 3:
+        raise fail(owner, f"rank must be 1, 2 or 3, not {rank}")
+    return rank
+
+
+def per_axis(owner: object, name: str, value: Any, rank: int, least: int = 1) -> Shape:
+    """One integer a spatial axis; a scalar stands for all of them."""
+    if not isinstance(value, Iterable) or isinstance(value, str):
+        return (integer(owner, name, value, least),) * rank
+    numbers = tuple(integer(owner, name, each, least) for each in value)
+    if len(numbers) != rank:
+        raise fail(owner, f"{name} must have {rank} entries (rank {rank}), not {numbers}")
+    return numbers
+
+
+def padding_of(owner: object, value: Any, rank: int) -> Padding:
+    """A name, or a (low, high) pair a spatial axis; no padding at all is "valid"."""
+    if isinstance(value, str):
+        if value not in PADDINGS:
+            raise fail(owner, one_of("padding", value, PADDINGS))
+        if value == "causal" and rank != 1:
+            raise fail(owner, f"causal padding needs rank 1, not rank {rank}: give pairs instead")
+        return value
+    if not isinstance(value, Iterable):
+        value = (value,) * rank
+    entries = tuple(value)
+    if len(entries) != rank:
+        raise fail(
+            owner,
+            f"padding must be a name, an int, {rank} ints or {rank} (low, high) pairs "
+            f"(rank {rank}), not {value!r}",
+        )
+    pairs = []
+    for entry in entries:
+        low_high = tuple(entry) if isinstance(entry, Iterable) else (entry, entry)
+        if len(low_high) != 2:
+            raise fail(owner, f"a padding pair is (low, high), not {entry!r}")
+        low, high = (integer(owner, "padding", each, 0) for each in low_high)
+        pairs.append((low, high))
+    return tuple(pairs) if any(map(any, pairs)) else "valid"
+
+
+def padding_mode_of(owner: object, value: Any) -> PaddingMode:
+    """What the padding is filled with."""
+    if value not in PADDING_MODES:
+        raise fail(owner, one_of("padding_mode", value, PADDING_MODES))
+    mode: PaddingMode = value
+    return mode
+
+
+def divisible(owner: object, name: str, size: int, by: str, groups: int) -> None:
+    """Raise unless ``groups`` groups of equal size can be made of ``size`` channels."""
+    if size % groups:
+        raise fail(owner, f"{name}={size} is not divisible by {by}={groups}: change one of them")
+
+
+def takes(
+    owner: object, shape: Shape, ndim: int | None = None, channels: int | None = None
+) -> None:
+    """Raise unless an input's ``shape`` has so many axes, and so many channels on the last."""
+    who, shape = type(owner).__name__, tuple(shape)
+    if ndim is not None and len(shape) != ndim:
+        form = "(N, features)" if ndim == 2 else f"(N, {ndim - 2} spatial sizes, C)"
+        raise SpecError(f"{who} takes an input of {ndim} axes {form}, channels last, not {shape}")
+    if len(shape) < 2:
+        raise SpecError(f"{who} takes (N, ..., C), not {shape}")
+    if any(n < 1 for n in shape):
+        raise SpecError(f"{who}: every size of an input shape must be at least 1, not {shape}")
+    if channels is not None and shape[-1] != channels:
+        raise SpecError(
+            f"{who} takes {channels} channels on the last axis, not {shape[-1]} in {shape}: "
+            "move the channels last, or change the spec"
+        )

@@ -1,0 +1,344 @@
+"""Convolutions: regular, depthwise, separable, transposed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convparity.impls.spec.base import Composite, Layer, Spec, Step, chain_steps
+from convparity.impls.spec.checks import (
+    Padding,
+    PaddingLike,
+    PaddingMode,
+    Pairs,
+    PerAxis,
+    Shape,
+    boolean,
+    divisible,
+    fail,
+    integer,
+    padding_mode_of,
+    padding_of,
+    per_axis,
+    rank_of,
+    set_fields,
+    takes,
+)
+from convparity.impls.spec.graph import Sequential
+from convparity.impls.spec.windows import effective_kernel, positions
+
+
+def _window(
+    owner: object, rank: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any
+) -> dict[str, Any]:
+    """The fields that every convolution has, in normal form."""
+    rank = rank_of(owner, rank)
+    return {
+        "rank": rank,
+        "kernel_size": per_axis(owner, "kernel_size", kernel_size, rank),
+        "stride": per_axis(owner, "stride", stride, rank),
+        "padding": padding_of(owner, padding, rank),
+        "dilation": per_axis(owner, "dilation", dilation, rank),
+    }
+
+
+def _with_bias(kernel: Shape, out_channels: int, bias: bool) -> dict[str, Shape]:
+    return {"kernel": kernel, "bias": (out_channels,)} if bias else {"kernel": kernel}
+
+
+@dataclass(frozen=True, init=False)
+class Conv(Layer):
+    """A convolution (cross-correlation) over ``rank`` spatial axes.
+
+    Weights: ``kernel (*kernel_size, in_channels/groups, out_channels)``, ``bias (out_channels,)``.
+    Groups are contiguous blocks of channels, as in every framework.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Shape
+    stride: Shape
+    padding: Padding
+    dilation: Shape
+    groups: int
+    bias: bool
+    padding_mode: PaddingMode
+    rank: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PaddingLike = "valid",
+        dilation: PerAxis = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        rank: int = 2,
+    ) -> None:
+        set_fields(
+            self,
+            **_window(self, rank, kernel_size, stride, padding, dilation),
+            in_channels=integer(self, "in_channels", in_channels),
+            out_channels=integer(self, "out_channels", out_channels),
+            groups=integer(self, "groups", groups),
+            bias=boolean(self, "bias", bias),
+            padding_mode=padding_mode_of(self, padding_mode),
+        )
+        divisible(self, "in_channels", self.in_channels, "groups", self.groups)
+        divisible(self, "out_channels", self.out_channels, "groups", self.groups)
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2, self.in_channels)
+        return (input_shape[0], *positions(self, input_shape[1:-1]), self.out_channels)
+
+    def parameters(self) -> dict[str, Shape]:
+        kernel = (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
+        return _with_bias(kernel, self.out_channels, self.bias)
+
+
+@dataclass(frozen=True, init=False)
+class DepthwiseConv(Layer):
+    """A convolution of each channel by itself, ``depth_multiplier`` times.
+
+    Weights: ``kernel (*kernel_size, in_channels, depth_multiplier)``, ``bias (out_channels,)``;
+    output channel ``c * depth_multiplier + m`` sees input channel ``c`` (Sifre 2014, sec. 6.2).
+    """
+
+    in_channels: int
+    kernel_size: Shape
+    stride: Shape
+    padding: Padding
+    dilation: Shape
+    depth_multiplier: int
+    bias: bool
+    padding_mode: PaddingMode
+    rank: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PaddingLike = "valid",
+        dilation: PerAxis = 1,
+        depth_multiplier: int = 1,
+        bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        rank: int = 2,
+    ) -> None:
+        set_fields(
+            self,
+            **_window(self, rank, kernel_size, stride, padding, dilation),
+            in_channels=integer(self, "in_channels", in_channels),
+            depth_multiplier=integer(self, "depth_multiplier", depth_multiplier),
+            bias=boolean(self, "bias", bias),
+            padding_mode=padding_mode_of(self, padding_mode),
+        )
+
+    @property
+    def out_channels(self) -> int:
+        """``in_channels * depth_multiplier``."""
+        return self.in_channels * self.depth_multiplier
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2, self.in_channels)
+        return (input_shape[0], *positions(self, input_shape[1:-1]), self.out_channels)
+
+    def parameters(self) -> dict[str, Shape]:
+        kernel = (*self.kernel_size, self.in_channels, self.depth_multiplier)
+        return _with_bias(kernel, self.out_channels, self.bias)
+
+
+@dataclass(frozen=True, init=False)
+class SeparableConv(Composite):
+    """A depthwise convolution, then a pointwise (1x1) one, with nothing in between.
+
+    ``stride``, ``padding`` and ``dilation`` belong to the depthwise step. Weights:
+    ``depthwise.kernel``, ``depthwise.bias``, ``pointwise.kernel``, ``pointwise.bias``
+    (Chollet, arXiv 1610.02357, sec. 1.1).
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Shape
+    stride: Shape
+    padding: Padding
+    dilation: Shape
+    depth_multiplier: int
+    depthwise_bias: bool
+    pointwise_bias: bool
+    padding_mode: PaddingMode
+    rank: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PaddingLike = "valid",
+        dilation: PerAxis = 1,
+        depth_multiplier: int = 1,
+        depthwise_bias: bool = True,
+        pointwise_bias: bool = True,
+        padding_mode: PaddingMode = "zeros",
+        rank: int = 2,
+    ) -> None:
+        set_fields(
+            self,
+            **_window(self, rank, kernel_size, stride, padding, dilation),
+            in_channels=integer(self, "in_channels", in_channels),
+            out_channels=integer(self, "out_channels", out_channels),
+            depth_multiplier=integer(self, "depth_multiplier", depth_multiplier),
+            depthwise_bias=boolean(self, "depthwise_bias", depthwise_bias),
+            pointwise_bias=boolean(self, "pointwise_bias", pointwise_bias),
+            padding_mode=padding_mode_of(self, padding_mode),
+        )
+
+    @property
+    def depthwise(self) -> DepthwiseConv:
+        """The first step: each channel by itself."""
+        return DepthwiseConv(
+            self.in_channels,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.depth_multiplier,
+            self.depthwise_bias,
+            self.padding_mode,
+            self.rank,
+        )
+
+    @property
+    def pointwise(self) -> Conv:
+        """The second step: a 1x1 convolution that mixes the channels."""
+        return Conv(
+            self.in_channels * self.depth_multiplier,
+            self.out_channels,
+            1,
+            bias=self.pointwise_bias,
+            rank=self.rank,
+        )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """``depthwise``, then ``pointwise``."""
+        return chain_steps({"depthwise": self.depthwise, "pointwise": self.pointwise})
+
+    def with_children(self, children: Mapping[str, Spec]) -> Sequential:
+        """Other steps one after another."""
+        return Sequential({name: children[name] for name, _ in self.children})
+
+
+@dataclass(frozen=True, init=False)
+class ConvTranspose(Layer):
+    """The transpose, i.e. the gradient by its input, of ``Conv(out_channels, in_channels, ...)``.
+
+    It maps that convolution's output shape to its input shape. Several inputs share an output size
+    when ``stride > 1``: ``output_padding`` (below the stride) chooses, as in PyTorch; under "same"
+    the size is ``n * stride``. Weights: ``kernel (*kernel_size, out_channels/groups, in_channels)``
+    (the convolution's own kernel), ``bias (out_channels,)``. See Dumoulin and Visin, arXiv
+    1603.07285, ch. 4.
+    """
+
+    in_channels: int
+    out_channels: int
+    kernel_size: Shape
+    stride: Shape
+    padding: Padding
+    output_padding: Shape
+    groups: int
+    bias: bool
+    dilation: Shape
+    rank: int
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: PerAxis,
+        stride: PerAxis = 1,
+        padding: PaddingLike = "valid",
+        output_padding: PerAxis = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: PerAxis = 1,
+        rank: int = 2,
+    ) -> None:
+        set_fields(
+            self,
+            **_window(self, rank, kernel_size, stride, padding, dilation),
+            in_channels=integer(self, "in_channels", in_channels),
+            out_channels=integer(self, "out_channels", out_channels),
+            groups=integer(self, "groups", groups),
+            bias=boolean(self, "bias", bias),
+        )
+        divisible(self, "in_channels", self.in_channels, "groups", self.groups)
+        divisible(self, "out_channels", self.out_channels, "groups", self.groups)
+        extra = per_axis(self, "output_padding", output_padding, self.rank, 0)
+        set_fields(self, output_padding=extra)
+        if self.padding == "causal":
+            raise fail(self, "causal padding belongs to Conv: crop the output with pairs instead")
+        if self.padding == "same" and any(extra):
+            raise fail(self, 'under "same" the output is n * stride: drop output_padding')
+        if any(e >= s for e, s in zip(extra, self.stride, strict=True)):
+            raise fail(
+                self,
+                f"output_padding {extra} must be below the stride {self.stride}: a larger output "
+                "would be the transpose of another input size",
+            )
+
+    @property
+    def conv(self) -> Conv:
+        """The convolution of which this is the transpose, without a bias."""
+        return Conv(
+            self.out_channels,
+            self.in_channels,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.groups,
+            bias=False,
+            rank=self.rank,
+        )
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2, self.in_channels)
+        n, *spatial, _ = input_shape
+        pairs, extra = transposed_crop(self)
+        extent = effective_kernel(self.kernel_size, self.dilation)
+        out = tuple(
+            (size - 1) * s + k + more - low - high
+            for size, s, k, more, (low, high) in zip(
+                spatial, self.stride, extent, extra, pairs, strict=True
+            )
+        )
+        if min(out) < 1:
+            raise fail(
+                self,
+                f"nothing of {tuple(spatial)} is left, {out}: pad less, or give a larger input",
+            )
+        return (n, *out, self.out_channels)
+
+    def parameters(self) -> dict[str, Shape]:
+        kernel = (*self.kernel_size, self.out_channels // self.groups, self.in_channels)
+        return _with_bias(kernel, self.out_channels, self.bias)
+
+
+def transposed_crop(spec: ConvTranspose) -> tuple[Pairs, Shape]:
+    """What a transposed convolution crops off its full result, after adding zeros at its ends.
+
+    The full result has ``(n - 1) * stride + extent`` entries an axis; "same" keeps ``n * stride``.
+    """
+    if not isinstance(spec.padding, str):
+        return spec.padding, spec.output_padding
+    if spec.padding == "valid":
+        return ((0, 0),) * spec.rank, spec.output_padding
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    totals = [k - s for k, s in zip(extent, spec.stride, strict=True)]
+    pairs = tuple((max(t, 0) // 2, max(t, 0) - max(t, 0) // 2) for t in totals)
+    return pairs, tuple(max(-t, 0) for t in totals)

@@ -1,0 +1,52 @@
+"""How layers are wired: one after another."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import overload
+
+from convparity.impls.spec.base import NAME, Composite, Spec, Step, a_spec, chain_steps
+from convparity.impls.spec.checks import fail, set_fields
+
+
+@dataclass(frozen=True, init=False)
+class Sequential(Composite):
+    """Layers one after another: ``Sequential(a, b)`` names them "0", "1"; a mapping gives names."""
+
+    layers: tuple[tuple[str, Spec], ...]
+
+    @overload
+    def __init__(self, *layers: Spec) -> None: ...
+    @overload
+    def __init__(self, layers: Mapping[str, Spec] | Iterable[Spec], /) -> None: ...
+
+    def __init__(self, *layers: Spec | Mapping[str, Spec] | Iterable[Spec]) -> None:
+        given: object = layers
+        if len(layers) == 1 and not isinstance(layers[0], Spec):
+            given = layers[0]
+        if not isinstance(given, Iterable) or isinstance(given, str):
+            raise fail(self, f"takes specs, a list of specs or a mapping, not {given!r}")
+        named = given if isinstance(given, Mapping) else dict(enumerate(given))
+        items = tuple((str(name), a_spec(self, f"layer {name}", s)) for name, s in named.items())
+        if not items:
+            raise fail(self, "needs at least one layer")
+        names = [name for name, _ in items]
+        for name in names:
+            if names.count(name) > 1:
+                raise fail(self, f"two layers are called {name!r}")
+            if not NAME.fullmatch(name):
+                raise fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
+        set_fields(self, layers=items)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The layers in order."""
+        return chain_steps(dict(self.layers))
+
+    def with_children(self, children: Mapping[str, Spec]) -> "Sequential":
+        """Other layers one after another."""
+        return Sequential({name: children[name] for name, _ in self.layers})
+
+    def __repr__(self) -> str:
+        if [name for name, _ in self.layers] == [str(i) for i in range(len(self.layers))]:
+            return f"Sequential({', '.join(repr(spec) for _, spec in self.layers)})"
+        return f"Sequential({dict(self.layers)!r})"

@@ -1,0 +1,49 @@
+"""Where several values become one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from convparity.impls.errors import SpecError
+from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, a_spec
+from convparity.impls.spec.checks import Shape, set_fields, takes
+
+
+@dataclass(frozen=True)
+class Add(Join):
+    """The sum of values of one shape."""
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        for shape in input_shapes:
+            takes(self, shape)
+        if len(set(input_shapes)) != 1:
+            shapes = " and ".join(map(str, input_shapes))
+            raise SpecError(f"Add takes values of one shape, not {shapes}")
+        return input_shapes[0]
+
+
+@dataclass(frozen=True, init=False)
+class Residual(Composite):
+    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x`` (arXiv 1512.03385)."""
+
+    body: Spec
+    shortcut: Spec | None
+
+    def __init__(self, body: Spec, shortcut: Spec | None = None) -> None:
+        set_fields(
+            self,
+            body=a_spec(self, "body", body),
+            shortcut=None if shortcut is None else a_spec(self, "shortcut", shortcut),
+        )
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """``body``, ``shortcut`` if there is one, and ``add``, their sum."""
+        body = Step("body", self.body, (INPUT,), "body")
+        if self.shortcut is None:
+            return body, Step("add", Add(), ("body", INPUT), None)
+        shortcut = Step("shortcut", self.shortcut, (INPUT,), "shortcut")
+        return body, shortcut, Step("add", Add(), ("body", "shortcut"), None)
+
+    def with_children(self, children: Mapping[str, Spec]) -> "Residual":
+        """Another body, and another shortcut if there is one."""
+        return Residual(children["body"], children.get("shortcut"))

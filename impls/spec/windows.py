@@ -1,0 +1,67 @@
+"""Where windows lie: the arithmetic that convolutions and pools share."""
+
+from typing import Protocol
+
+from convparity.impls.errors import SpecError
+from convparity.impls.spec.checks import Padding, Pairs, Shape
+
+
+class Windowed(Protocol):
+    """A layer that slides a window over its input: a convolution or a pool."""
+
+    @property
+    def kernel_size(self) -> Shape: ...
+    @property
+    def stride(self) -> Shape: ...
+    @property
+    def padding(self) -> Padding: ...
+    @property
+    def rank(self) -> int: ...
+
+
+def effective_kernel(kernel_size: Shape, dilation: Shape) -> Shape:
+    """The extent of a dilated kernel along each axis: ``(k - 1) * d + 1``."""
+    return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True))
+
+
+def window_extent(spec: Windowed) -> Shape:
+    """The extent of a layer's window; that of a pool, which has no dilation, is its kernel."""
+    dilation: Shape = getattr(spec, "dilation", (1,) * spec.rank)
+    return effective_kernel(spec.kernel_size, dilation)
+
+
+def padding_pairs(spec: Windowed, spatial: Shape) -> Pairs:
+    """What to pad before and after each spatial axis of size ``spatial``, as (low, high) pairs.
+
+    "same" is TensorFlow's rule: the output has ``ceil(n / stride)`` entries, and an odd total puts
+    the extra one at the end.
+    """
+    extent = window_extent(spec)
+    if spec.padding == "valid":
+        return ((0, 0),) * spec.rank
+    if spec.padding == "causal":
+        return ((extent[0] - 1, 0),)
+    if spec.padding == "same":
+        totals = [
+            max((-(-n // s) - 1) * s + k - n, 0)
+            for n, s, k in zip(spatial, spec.stride, extent, strict=True)
+        ]
+        return tuple((total // 2, total - total // 2) for total in totals)
+    return spec.padding
+
+
+def positions(spec: Windowed, spatial: Shape) -> Shape:
+    """How many places the window has along each axis. Raises ``SpecError`` if it has none."""
+    pairs = padding_pairs(spec, spatial)
+    padded = tuple(n + low + high for n, (low, high) in zip(spatial, pairs, strict=True))
+    extent = window_extent(spec)
+    if any(k > n for k, n in zip(extent, padded, strict=True)):
+        raise SpecError(
+            f"{type(spec).__name__}: the dilated kernel {extent} is larger than the padded input "
+            f"{padded}: pad more, or give a larger input than {spatial}"
+        )
+    if getattr(spec, "padding_mode", "zeros") == "reflect" and any(
+        n == 1 and max(pair) > 0 for n, pair in zip(spatial, pairs, strict=True)
+    ):
+        raise SpecError(f"{type(spec).__name__}: one pixel cannot be reflected, input {spatial}")
+    return tuple((n - k) // s + 1 for n, k, s in zip(padded, extent, spec.stride, strict=True))
