@@ -106,20 +106,18 @@ def own(name: str) -> str:
 # and convparity.analysis are called by the names of their folders.
 ALLOWED = {
     "impls.errors": "",
-    "impls.validation": "impls.errors",
-    "impls.spec": "impls.errors impls.validation",
-    "impls.shapes": "impls.errors impls.spec impls.validation",
-    "impls.weights": "impls.errors impls.spec impls.shapes numpy",
-    "impls.reference": "impls.spec impls.shapes impls.weights numpy",
-    "impls.notation": "impls.errors impls.validation impls.spec impls.shapes impls.notation",
-    "impls.networks": "impls.errors impls.spec impls.shapes impls.networks",
+    "impls.spec": "impls.errors impls.spec",
+    "impls.weights": "impls.errors impls.spec numpy",
+    "impls.reference": "impls.spec impls.weights numpy",
+    "impls.notation": "impls.errors impls.spec impls.notation",
+    "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
-    "impls.adapter": "impls.errors impls.spec impls.shapes impls.weights impls.layouts numpy",
+    "impls.adapter": "impls.errors impls.spec impls.weights impls.layouts numpy",
     "impls.import_order": "impls.errors",
     "impls.registry": "impls.errors impls.adapter",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
     "impls.convert": "impls.spec impls.weights impls.registry impls.overloads numpy",
-    "impls.files": "impls.errors impls.spec impls.shapes impls.weights impls.notation "
+    "impls.files": "impls.errors impls.spec impls.weights impls.notation "
     "impls.networks impls.registry impls.pytorch.adapter numpy safetensors",
     "impls": "",
 }

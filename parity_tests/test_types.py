@@ -51,6 +51,26 @@ reveal_type(cp.convert(nn.Module(), to="keras"))
 reveal_type(cp.convert(nn.Module(), "pytorch", share=True))
 reveal_type(cp.output_shape(spec, (1, 5, 5, 3)))
 reveal_type(cp.__version__)
+
+cp.Conv(3, 8, (3, 5), stride=[1, 2], padding=((0, 1), (1, 1)), padding_mode="reflect")
+cp.SeparableConv(3, 8, 3, 2, "same", dilation=(1, 2))
+cp.MaxPool(3, padding=(1, 0))
+cp.Sequential(cp.Flatten(), cp.Dense(4, 2))
+cp.Sequential({"a": cp.Flatten(), "b": cp.Residual(cp.Activation("relu"))})
+reveal_type(spec.kernel_size)
+"""
+# One error each.
+MISTAKES = """
+import convparity as cp
+
+cp.Conv(3, 8, 3, padding="smae")
+cp.DepthwiseConv(3, 3, padding_mode="mirror")
+cp.SeparableConv(3, 8, "3")
+cp.ConvTranspose(3, 8, 3, bias=1.5)
+cp.AvgPool(2, padding=0.5)
+cp.Activation("rleu")
+cp.Sequential(cp.Flatten(), 3)
+cp.Residual("body")
 """
 REVEALED = [
     "torch.nn.Module",
@@ -59,7 +79,19 @@ REVEALED = [
     "torch.nn.Module",
     "tuple[int, ...]",
     "str",
+    "tuple[int, ...]",
 ]
+
+
+def mypy(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    (folder / "use.py").write_text(code)
+    return subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "use.py"],
+        cwd=folder,
+        env={**os.environ, "MYPYPATH": "stubs"},
+        capture_output=True,
+        text=True,
+    )
 
 
 def test_a_type_checker_knows_what_comes_back(tmp_path: Path) -> None:
@@ -70,18 +102,17 @@ def test_a_type_checker_knows_what_comes_back(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True)
         (path.parents[1] / "__init__.pyi").touch()
         path.write_text(f"class {name}: ...\n")
-    (tmp_path / "use.py").write_text(USE)
-    run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", "use.py"],
-        cwd=tmp_path,
-        env={**os.environ, "MYPYPATH": "stubs"},
-        capture_output=True,
-        text=True,
-    )
+    run = mypy(USE, tmp_path)
     lines = [line for line in run.stdout.splitlines() if ": note: " in line]
     revealed = [line.split('"')[1].replace("builtins.", "") for line in lines]
     assert revealed == REVEALED, run.stdout + run.stderr
     assert run.returncode == 0, run.stdout
+
+
+def test_a_type_checker_finds_what_no_spec_takes(tmp_path: Path) -> None:
+    run = mypy(MISTAKES, tmp_path)
+    wrong = {int(line.split(":")[1]) for line in run.stdout.splitlines() if ": error: " in line}
+    assert wrong == {n for n, line in enumerate(MISTAKES.splitlines(), 1) if "cp." in line}
 
 
 @pytest.mark.frameworks
