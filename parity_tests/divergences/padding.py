@@ -11,7 +11,7 @@ e = CHAPTER.entry(
     pytorch="padding=1 pads a pixel at both ends, whatever the size.",
     flax='"SAME": ceil(n / stride) outputs; the odd pixel of padding goes to the end.',
     keras='"same": the same rule as Flax, on all backends.',
-    port="pads by (low, high) pairs computed from the input's size (impls/shapes.py: "
+    port="pads by (low, high) pairs computed from the input's size (impls/spec/windows.py: "
     "padding_pairs; impls/pytorch/layers.py: pairs_for).",
     references=(
         "pytorch/pytorch#3867",

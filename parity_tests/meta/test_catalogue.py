@@ -79,7 +79,7 @@ def test_a_bug_says_what_is_right(entry: Divergence):
 
 @each_entry
 def test_what_a_right_port_names_is_there(entry: Divergence):
-    """The files and the names in them that ``port`` says, as in "(impls/shapes.py: pads)"."""
+    """The files and the names in them that ``port`` says, as in "(impls/spec/windows.py: pads)"."""
     for path, _, names in re.findall(r"(impls/[\w/.]+\.py)(: ([\w, ]+))?", entry.port):
         source = (ROOT / path).read_text(encoding="utf-8")
         for name in filter(None, names.split(", ")):
