@@ -19,13 +19,14 @@ def fold_steps(spec: Composite, value: V, visit: Callable[[Step, list[V]], V]) -
 
     A value is let go once its last step has taken it.
     """
-    last = {name: step for step in spec.steps for name in step.inputs}
+    steps = spec.steps
+    last = {name: step.name for step in steps for name in step.inputs}
     values = {INPUT: value}
     made = value
-    for step in spec.steps:
+    for step in steps:
         made = visit(step, [values[name] for name in step.inputs])
         for name in step.inputs:
-            if last[name] is step:
+            if last[name] == step.name:
                 values.pop(name, None)
         values[step.name] = made
     return made
