@@ -14,7 +14,7 @@ import numpy as np
 
 from convparity.impls.errors import InputError, UnsupportedError, WeightError, one_of
 from convparity.impls.layouts import Layout, copy_into
-from convparity.impls.spec import Sequential, Spec, output_shape, parameter_shapes
+from convparity.impls.spec import Composite, Spec, output_shape, parameter_shapes, under
 from convparity.impls.weights import Weights, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -165,8 +165,8 @@ class Adapter(ABC):
     def slots(self, module: Any) -> dict[str, Slot]:
         """Every canonical weight of a native module, by dotted name."""
         found = self.own_slots(module)
-        for child_name, child in self.children(module).items():
-            found |= {f"{child_name}.{name}": slot for name, slot in self.slots(child).items()}
+        for name, child in self.children(module).items():
+            found |= under(name, self.slots(child))
         return found
 
     @final
@@ -228,7 +228,7 @@ class Adapter(ABC):
         return self.forward(module, np.asarray(x))
 
 
-def check_names(framework: str, spec: Sequential, taken: type) -> None:
+def check_names(framework: str, spec: Composite, taken: type) -> None:
     """Raise where a child bears the name of something that its native container has."""
     for name, _ in spec.children:
         if hasattr(taken, name):

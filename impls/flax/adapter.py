@@ -130,13 +130,10 @@ class FlaxAdapter(Adapter):
 
     def children(self, module: Any) -> dict[str, Any]:
         match module:
-            case nnx.Sequential() | layers.Sequential():
+            case nnx.Sequential() | layers.Sequential() | layers.Graph():
                 return named_layers(module)
             case layers.SeparableConv():
                 return {"depthwise": module.depthwise, "pointwise": module.pointwise}
-            case layers.Residual():
-                both = {"body": module.body, "shortcut": module.shortcut}
-                return {name: child for name, child in both.items() if child is not None}
         return {}
 
     def own_slots(self, module: Any) -> dict[str, Slot]:

@@ -11,8 +11,8 @@ from convparity.impls import jax_algorithms
 from convparity.impls.adapter import find_reader
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.flax import layers
-from convparity.impls.flax.make import PADDING_MODES
 from convparity.impls.spec import (
+    NUMPY_MODES,
     Activation,
     ActivationName,
     AvgPool,
@@ -27,11 +27,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
     SeparableConv,
     Sequential,
     Spec,
     effective_kernel,
+    wired,
 )
 
 # The same convolution by other algorithms.
@@ -44,7 +44,7 @@ def describe(module: Any) -> Spec:
 
 
 def named_layers(module: Any) -> dict[str, Any]:
-    """The layers of a Sequential, of Flax's own or of ours, by name."""
+    """The layers of a Sequential, of Flax's own or of ours, or of a Graph, by name."""
     if isinstance(module, nnx.Sequential):
         return {str(i): layer for i, layer in enumerate(module.layers)}
     return {name: getattr(module, name) for name in module.names}
@@ -102,7 +102,7 @@ def _window(module: nnx.Conv) -> dict[str, Any]:
 
 def _filled_padding(module: nnx.Conv, rank: int) -> dict[str, Any]:
     if isinstance(module, layers.Conv):
-        modes = {native: mode for mode, native in PADDING_MODES.items()}
+        modes: dict[str, str] = {native: mode for mode, native in NUMPY_MODES.items()}
         return {
             "padding": _name(module.padding_before),
             "padding_mode": modes[module.padding_mode],
@@ -246,8 +246,12 @@ def _group_norm(module: nnx.GroupNorm, rank: int) -> Spec:
     return GroupNorm(module.num_groups, module.num_groups * module.group_size, module.epsilon)
 
 
+def _children(module: Any, rank: int) -> dict[str, Spec]:
+    return {name: _read(child, rank) for name, child in named_layers(module).items()}
+
+
 def _sequential(module: Any, rank: int) -> Spec:
-    return Sequential({name: _read(child, rank) for name, child in named_layers(module).items()})
+    return Sequential(_children(module, rank))
 
 
 # ---------------------------------------------------------------- functions
@@ -311,7 +315,5 @@ READERS: dict[type, Any] = {
     ),
     nnx.Sequential: _sequential,
     layers.Sequential: _sequential,
-    layers.Residual: lambda module, rank: Residual(
-        _read(module.body, rank), module.shortcut and _read(module.shortcut, rank)
-    ),
+    layers.Graph: lambda module, rank: wired(_children(module, rank), module.steps),
 }

@@ -6,7 +6,7 @@ along W only. Shapes: x_NHWC the input, y_NHWC the output, where H and W stand f
 spatial axes; kernels are HWIO, where I is in_features / groups.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -375,16 +375,44 @@ class Sequential(nnx.Module):
         return x
 
 
-class Residual(nnx.Module):
-    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
+def add(first: jax.Array, *others: jax.Array) -> jax.Array:
+    """The sum, from the left."""
+    for each in others:
+        first = first + each
+    return first
+
+
+JOINS = {"add": add}
+
+
+class Graph(nnx.Module):
+    """Named layers, and the steps that run them.
+
+    A step is the name of a value, the layer or the one of ``JOINS`` that makes it, and the names of
+    the values that this takes. The last value is the output. A residual block, for one::
+
+        Graph(
+            {"body": nnx.Conv(8, 8, (3, 3), rngs=rngs)},
+            [("body", "body", ["<input>"]), ("add", "add", ["body", "<input>"])],
+        )
+    """
+
+    names: tuple[str, ...] = ()
+    steps: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
     def __init__(
         self,
-        body: Callable[[jax.Array], jax.Array],
-        shortcut: Callable[[jax.Array], jax.Array] | None = None,
+        children: Mapping[str, Callable[[jax.Array], jax.Array]],
+        steps: Iterable[tuple[str, str, Iterable[str]]],
     ) -> None:
-        self.body = body
-        self.shortcut = shortcut
+        self.names = tuple(children)
+        for name, child in children.items():
+            setattr(self, name, child)
+        self.steps = tuple((name, call, tuple(inputs)) for name, call, inputs in steps)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+        values = {"<input>": x}
+        for name, call, inputs in self.steps:
+            run = JOINS[call] if call in JOINS else getattr(self, call)
+            values[name] = x = run(*[values[each] for each in inputs])
+        return x

@@ -10,9 +10,11 @@ from convparity.impls.adapter import check_names
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.flax import layers
 from convparity.impls.spec import (
+    NUMPY_MODES,
     Activation,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -23,18 +25,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
     SeparableConv,
     Sequential,
     Spec,
+    wires,
 )
-
-PADDING_MODES = {
-    "zeros": "constant",
-    "reflect": "reflect",
-    "replicate": "edge",
-    "circular": "wrap",
-}
 
 # What each activation is called with: the function, then what follows x.
 FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
@@ -76,15 +71,13 @@ def _traced(spec: Spec, dtype: Any) -> Any:
 
 
 def compose(spec: Spec, child: Callable[[Spec], Any]) -> Any:
-    """The native module of a composite from those of its children; None for any other spec."""
-    match spec:
-        case Sequential():
-            check_names("flax", spec, layers.Sequential)
-            return layers.Sequential({name: child(each) for name, each in spec.children})
-        case Residual():
-            shortcut = None if spec.shortcut is None else child(spec.shortcut)
-            return layers.Residual(child(spec.body), shortcut)
-    return None
+    """The native module of a composite from those of its children; None where it is one layer."""
+    if isinstance(spec, SeparableConv) or not isinstance(spec, Composite):
+        return None
+    chain = isinstance(spec, Sequential)
+    check_names("flax", spec, layers.Sequential if chain else layers.Graph)
+    children = {name: child(each) for name, each in spec.children}
+    return layers.Sequential(children) if chain else layers.Graph(children, wires(spec))
 
 
 def _padding(padding: Any) -> Any:
@@ -95,7 +88,7 @@ def _padding(padding: Any) -> Any:
 def _(spec: Conv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
     kind, more = nnx.Conv, {}  # Flax's own layer, where it can say the spec
     if spec.padding_mode != "zeros":
-        kind, more = layers.Conv, {"padding_mode": PADDING_MODES[spec.padding_mode]}
+        kind, more = layers.Conv, {"padding_mode": NUMPY_MODES[spec.padding_mode]}
     return kind(
         spec.in_channels,
         spec.out_channels,
@@ -118,7 +111,7 @@ def _(spec: DepthwiseConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         spec.kernel_size,
         spec.stride,
         padding=_padding(spec.padding),
-        padding_mode=PADDING_MODES[spec.padding_mode],
+        padding_mode=NUMPY_MODES[spec.padding_mode],
         kernel_dilation=spec.dilation,
         depth_multiplier=spec.depth_multiplier,
         use_bias=spec.bias,
@@ -135,7 +128,7 @@ def _(spec: SeparableConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         spec.kernel_size,
         spec.stride,
         padding=_padding(spec.padding),
-        padding_mode=PADDING_MODES[spec.padding_mode],
+        padding_mode=NUMPY_MODES[spec.padding_mode],
         kernel_dilation=spec.dilation,
         depth_multiplier=spec.depth_multiplier,
         depthwise_bias=spec.depthwise_bias,
@@ -239,7 +232,6 @@ def _(spec: Dense, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
     )
 
 
-@make.register(Sequential)
-@make.register(Residual)
-def _(spec: Spec, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+@make.register
+def _(spec: Composite, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
     return compose(spec, lambda child: make(child, dtype, rngs))

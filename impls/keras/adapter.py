@@ -68,9 +68,8 @@ class KerasAdapter(Adapter):
         match module:
             case keras.Sequential():
                 return {layer.name: layer for layer in module.layers}
-            case layers.Residual():
-                both = {"body": module.body, "shortcut": module.shortcut}
-                return {name: child for name, child in both.items() if child is not None}
+            case layers.Graph():
+                return dict(module.children)
         if isinstance(module, SEPARABLE):
             return {"depthwise": module.depthwise, "pointwise": module.pointwise}
         return {}

@@ -22,10 +22,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
     SeparableConv,
     Sequential,
     Spec,
+    wired,
 )
 
 
@@ -313,7 +313,7 @@ READERS: dict[type, Any] = {
     keras.Sequential: lambda module: Sequential(
         {layer.name: describe(layer) for layer in module.layers}
     ),
-    layers.Residual: lambda module: Residual(
-        describe(module.body), None if module.shortcut is None else describe(module.shortcut)
+    layers.Graph: lambda module: wired(
+        {name: describe(child) for name, child in module.children.items()}, module.steps
     ),
 }

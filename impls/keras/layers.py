@@ -5,6 +5,7 @@ in_channels / groups), those of depthwise layers SCM, of transposed ones SOI (O 
 groups). Every class is registered, so that ``keras.saving`` writes and reads it.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -506,37 +507,75 @@ class LeakyReLU(keras.layers.LeakyReLU):
         return ops.where(x >= 0, x, self.negative_slope * x)
 
 
-@registered
-class Residual(keras.layers.Layer):
-    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
+# ---------------------------------------------------------------- composites
 
-    def __init__(self, body: Any, shortcut: Any = None, **kwargs: Any) -> None:
+
+def add(first: Any, *others: Any) -> Any:
+    """The sum, from the left."""
+    for each in others:
+        first = first + each
+    return first
+
+
+JOINS = {"add": add}
+JOINED_SHAPES = {"add": lambda first, *others: first}  # of the shapes of what they take
+
+
+@registered
+class Graph(keras.layers.Layer):
+    """Named layers, and the steps that run them.
+
+    A step is the name of a value, the layer or the one of ``JOINS`` that makes it, and the names of
+    the values that this takes. The last value is the output. A residual block, for one::
+
+        Graph(
+            {"body": keras.layers.Conv2D(8, 3, padding="same")},
+            [("body", "body", ["<input>"]), ("add", "add", ["body", "<input>"])],
+        )
+    """
+
+    def __init__(self, children: Mapping[str, Any], steps: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.body = body
-        self.shortcut = shortcut
+        self.children = dict(children)
+        self.steps = tuple((name, call, tuple(inputs)) for name, call, inputs in steps)
+
+    def run(self, x: Any, layer: Callable[..., Any], joins: Mapping[str, Any]) -> Any:
+        """What the steps make of ``x``, an input or the shape of one."""
+        values = {"<input>": x}
+        for name, call, inputs in self.steps:
+            taken = [values[each] for each in inputs]
+            x = joins[call](*taken) if call in joins else layer(self.children[call], *taken)
+            values[name] = x
+        return x
 
     def build(self, input_shape: Any) -> None:
-        for branch in (self.body, self.shortcut):
-            if branch is not None and not branch.built:
-                branch.build(input_shape)
+        def built(layer: Any, shape: Any) -> Any:
+            if not layer.built:
+                layer.build(shape)
+            return layer.compute_output_shape(shape)
+
+        self.run(input_shape, built, JOINED_SHAPES)
 
     def call(self, x: Any, training: bool | None = None) -> Any:
-        y = x if self.shortcut is None else self.shortcut(x, training=training)
-        return self.body(x, training=training) + y
+        return self.run(x, lambda layer, value: layer(value, training=training), JOINS)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return self.body.compute_output_shape(input_shape)
+        return self.run(
+            input_shape, lambda layer, shape: layer.compute_output_shape(shape), JOINED_SHAPES
+        )
 
     def get_config(self) -> dict[str, Any]:
-        branches = {"body": self.body, "shortcut": self.shortcut}
-        return {
-            **super().get_config(),
-            **{name: keras.saving.serialize_keras_object(each) for name, each in branches.items()},
+        children = {
+            name: keras.saving.serialize_keras_object(child)
+            for name, child in self.children.items()
         }
+        steps = [[name, call, list(inputs)] for name, call, inputs in self.steps]
+        return {**super().get_config(), "children": children, "steps": steps}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Residual":
-        config = dict(config)
-        for name in ("body", "shortcut"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+    def from_config(cls, config: dict[str, Any]) -> "Graph":
+        children = {
+            name: keras.saving.deserialize_keras_object(child)
+            for name, child in config["children"].items()
+        }
+        return cls(**{**config, "children": children})

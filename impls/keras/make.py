@@ -23,12 +23,13 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
     SeparableConv,
     Sequential,
     Spec,
+    dotted,
     parameter_shapes,
     walk,
+    wires,
 )
 from convparity.impls.weights import Weights
 
@@ -185,9 +186,9 @@ def _(spec: Sequential, name: str | None = None, **common: Any) -> Any:
 
 
 @make.register
-def _(spec: Residual, name: str | None = None, **common: Any) -> Any:
-    shortcut = spec.shortcut and make(spec.shortcut, name="shortcut", **common)
-    return layers.Residual(make(spec.body, name="body", **common), shortcut, name=name, **common)
+def _(spec: Composite, name: str | None = None, **common: Any) -> Any:
+    children = {each: make(child, name=each, **common) for each, child in spec.children}
+    return layers.Graph(children, wires(spec), name=name, **common)
 
 
 # ---------------------------------------------------------------- building
@@ -217,13 +218,13 @@ def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path:
     """
     found = children(module)
     for name, child in spec.children if isinstance(spec, Composite) else ():
-        build(found[name], child, children, weights, f"{path}{name}.")
+        build(found[name], child, children, weights, dotted(path, name))
     shape = input_shape(spec)
     if shape is None:  # Keras builds it when it sees its first input
         return
     if weights is None or isinstance(spec, Composite):
         module.build(shape)
     else:
-        own = {name: weights[path + name] for name in parameter_shapes(spec)}
+        own = {name: weights[dotted(path, name)] for name in parameter_shapes(spec)}
         with born_with(module, spec, own):
             module.build(shape)

@@ -22,10 +22,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
     SeparableConv,
     Sequential,
     Spec,
+    wired,
 )
 
 
@@ -206,6 +206,11 @@ def _flatten(module: nn.Flatten) -> Spec:
     )
 
 
+def _children(module: nn.Module) -> dict[str, Spec]:
+    # not named_children(), which leaves out a layer's second use
+    return {name: describe(child) for name, child in module._modules.items()}
+
+
 READERS: dict[type, Any] = {
     nn.Conv1d: _conv,
     nn.Conv2d: _conv,
@@ -252,11 +257,6 @@ READERS: dict[type, Any] = {
     nn.Linear: lambda module: Dense(
         module.in_features, module.out_features, module.bias is not None
     ),
-    nn.Sequential: lambda module: Sequential(
-        # not named_children(), which leaves out a layer's second use
-        {name: describe(child) for name, child in module._modules.items()}
-    ),
-    layers.Residual: lambda module: Residual(
-        describe(module.body), module.shortcut and describe(module.shortcut)
-    ),
+    nn.Sequential: lambda module: Sequential(_children(module)),
+    layers.Graph: lambda module: wired(_children(module), module.steps),
 }

@@ -6,6 +6,7 @@ layer shows it as ``pad_first``.
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -470,13 +471,47 @@ class Flatten(nn.Module):
         return x_NCS.movedim(1, -1).flatten(1)
 
 
-class Residual(nn.Module):
-    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x``."""
+# ---------------------------------------------------------------- composites
 
-    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+
+def add(first: Tensor, *others: Tensor) -> Tensor:
+    """The sum, from the left."""
+    for each in others:
+        first = first + each
+    return first
+
+
+JOINS = {"add": add}
+
+
+class Graph(nn.Module):
+    """Named layers, and the steps that run them.
+
+    A step is the name of a value, the layer or the one of ``JOINS`` that makes it, and the names of
+    the values that this takes. The last value is the output. A residual block, for one::
+
+        Graph(
+            {"body": nn.Conv2d(8, 8, 3, padding=1)},
+            [("body", "body", ["<input>"]), ("add", "add", ["body", "<input>"])],
+        )
+    """
+
+    steps: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+
+    def __init__(
+        self, children: Mapping[str, nn.Module], steps: Iterable[tuple[str, str, Iterable[str]]]
+    ) -> None:
         super().__init__()
-        self.body = body
-        self.shortcut = shortcut
+        for name, child in children.items():
+            self.add_module(name, child)
+        self.steps = tuple((name, call, tuple(inputs)) for name, call, inputs in steps)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + (x if self.shortcut is None else self.shortcut(x))
+        values = {"<input>": x}
+        for name, call, inputs in self.steps:
+            run = JOINS[call] if call in JOINS else getattr(self, call)
+            values[name] = x = run(*[values[each] for each in inputs])
+        return x
+
+    def extra_repr(self) -> str:
+        return "\n".join(f"{name} = {call}({', '.join(ins)})" for name, call, ins in self.steps)

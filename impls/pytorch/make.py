@@ -13,6 +13,7 @@ from convparity.impls.spec import (
     Activation,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -23,10 +24,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
     SeparableConv,
     Sequential,
     Spec,
+    wires,
 )
 
 
@@ -186,5 +187,6 @@ def _(spec: Sequential) -> nn.Module:
 
 
 @make.register
-def _(spec: Residual) -> nn.Module:
-    return layers.Residual(make(spec.body), spec.shortcut and make(spec.shortcut))
+def _(spec: Composite) -> nn.Module:
+    check_names("pytorch", spec, layers.Graph)
+    return layers.Graph({name: make(child) for name, child in spec.children}, wires(spec))

@@ -48,9 +48,9 @@ from convparity.impls.spec.fold import (
     stretches,
     walk,
 )
-from convparity.impls.spec.graph import Sequential
+from convparity.impls.spec.graph import Sequential, Wire, wired, wires
 from convparity.impls.spec.head import Dense, Dropout, Flatten
-from convparity.impls.spec.join import Add, Residual
+from convparity.impls.spec.join import JOINS, Add, Residual
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm
 from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
 from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
@@ -59,6 +59,7 @@ __all__ = [
     "ACTIVATIONS",
     "DEFAULT_ALPHA",
     "INPUT",
+    "JOINS",
     "NAME",
     "NUMPY_MODES",
     "PADDINGS",
@@ -89,6 +90,7 @@ __all__ = [
     "Shape",
     "Spec",
     "Step",
+    "Wire",
     "arguments",
     "child_weights",
     "dotted",
@@ -103,4 +105,6 @@ __all__ = [
     "under",
     "walk",
     "window_extent",
+    "wired",
+    "wires",
 ]

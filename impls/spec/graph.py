@@ -1,11 +1,13 @@
-"""How layers are wired: one after another."""
+"""How layers are wired: one after another, and in plain words, as native modules hold it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.spec.base import NAME, Composite, Spec, Step, a_spec, chain_steps
 from convparity.impls.spec.checks import fail, set_fields
+from convparity.impls.spec.join import JOINS, Residual
 
 
 @dataclass(frozen=True, init=False)
@@ -50,3 +52,51 @@ class Sequential(Composite):
         if [name for name, _ in self.layers] == [str(i) for i in range(len(self.layers))]:
             return f"Sequential({', '.join(repr(spec) for _, spec in self.layers)})"
         return f"Sequential({dict(self.layers)!r})"
+
+
+# ---------------------------------------------------------------- the wiring in plain words
+
+
+class Wire(NamedTuple):
+    """A step of a composite in strings alone."""
+
+    name: str  # of the value that it makes
+    call: str  # the child that runs, or a join by its name in ``JOINS``
+    inputs: tuple[str, ...]  # the names of the values that it takes
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.call}({', '.join(self.inputs)})"
+
+
+def wires(spec: Composite) -> tuple[Wire, ...]:
+    """The steps of ``spec`` in strings alone."""
+    for name, _ in spec.children:
+        if name in JOINS:
+            raise UnsupportedError(
+                f"beside joins, a layer cannot be called {name!r}, which is one: "
+                "give it another name"
+            )
+    joins: dict[type[Spec], str] = {kind: name for name, kind in JOINS.items()}
+    return tuple(
+        Wire(step.name, step.child or joins[type(step.spec)], step.inputs) for step in spec.steps
+    )
+
+
+def wired(
+    children: Mapping[str, Spec], steps: Iterable[tuple[str, str, Iterable[str]]]
+) -> Composite:
+    """The composite of ``children`` whose ``wires`` are ``steps``."""
+    asked = tuple(Wire(name, call, tuple(inputs)) for name, call, inputs in steps)
+    for spec in _composites(children):
+        if wires(spec) == asked:
+            return spec
+    raise UnsupportedError(
+        f"no spec has this wiring yet: {'; '.join(map(str, asked))} (of {', '.join(children)})"
+    )
+
+
+def _composites(children: Mapping[str, Spec]) -> Iterator[Composite]:
+    """What can be made of ``children``, by any wiring."""
+    yield Sequential(children)
+    if "body" in children and set(children) <= {"body", "shortcut"}:
+        yield Residual(**children)

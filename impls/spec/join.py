@@ -21,6 +21,9 @@ class Add(Join):
         return input_shapes[0]
 
 
+JOINS: dict[str, type[Join]] = {"add": Add}  # by the names that native modules call them by
+
+
 @dataclass(frozen=True, init=False)
 class Residual(Composite):
     """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x`` (arXiv 1512.03385)."""

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.replay.scripts.writer import Arrays, Writer
+from convparity.analysis.replay.scripts.writer import Writer
 from convparity.impls.reference import as_grouped
 from convparity.impls.spec import (
+    NUMPY_MODES,
     Activation,
     AvgPool,
     BatchNorm,
@@ -27,6 +28,7 @@ from convparity.impls.spec import (
     padding_pairs,
     transposed_crop,
 )
+from convparity.impls.weights import Arrays
 
 PACKAGE = "flax"
 IMPORTS = """import flax
@@ -40,7 +42,6 @@ jax.config.update("jax_default_matmul_precision", "highest")  # float32 on a GPU
 """
 END = "got = np.asarray(y)"
 
-_NUMPY_MODES = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 _FUNCTIONS = {
     "leaky_relu": "nnx.leaky_relu(y, {alpha})",
     "elu": "nnx.elu(y, {alpha})",
@@ -97,7 +98,7 @@ def _(spec: Conv, weights: Arrays, shape: Shape, out: Writer) -> None:
     pairs = padding_pairs(spec, shape[1:-1])
     padding: Any = spec.padding.upper() if isinstance(spec.padding, str) else spec.padding
     if spec.padding_mode != "zeros" and any(map(any, pairs)):
-        mode = _NUMPY_MODES[spec.padding_mode]
+        mode = NUMPY_MODES[spec.padding_mode]
         out.say("# nnx.Conv pads so by amounts of its own, or not at all: pad first")
         out.say(f'y = jnp.pad(y, {[(0, 0), *pairs, (0, 0)]}, mode="{mode}")')
         padding = "VALID"

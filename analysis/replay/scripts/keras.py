@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.replay.scripts.writer import Arrays, Writer, crop
+from convparity.analysis.replay.scripts.writer import Writer, crop
 from convparity.impls.spec import (
+    NUMPY_MODES,
     Activation,
     AvgPool,
     BatchNorm,
@@ -26,6 +27,7 @@ from convparity.impls.spec import (
     padding_pairs,
     transposed_crop,
 )
+from convparity.impls.weights import Arrays
 
 PACKAGE = "keras"
 IMPORTS = """import keras
@@ -38,7 +40,6 @@ keras.config.set_image_data_format("channels_last")
 """
 END = "got = keras.ops.convert_to_numpy(y)"
 
-_NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 _FUNCTIONS = {
     "leaky_relu": "keras.activations.leaky_relu(y, negative_slope={alpha})",
     "elu": "keras.activations.elu(y, alpha={alpha})",
@@ -88,7 +89,7 @@ def _pad_conv(spec: Conv | DepthwiseConv, subsample: bool, shape: Shape, out: Wr
         return "valid"
     if spec.padding in known and spec.padding_mode == "zeros" and not subsample:
         return str(spec.padding)
-    mode = "" if spec.padding_mode == "zeros" else f', mode="{_NUMPY_MODES[spec.padding_mode]}"'
+    mode = "" if spec.padding_mode == "zeros" else f', mode="{NUMPY_MODES[spec.padding_mode]}"'
     if mode:
         why = "Keras pads with zeros alone"
     elif subsample:

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.replay.scripts.writer import Arrays, Writer, crop
+from convparity.analysis.replay.scripts.writer import Writer, crop
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
 from convparity.impls.spec import (
+    NUMPY_MODES,
     Activation,
     AvgPool,
     BatchNorm,
@@ -28,6 +29,7 @@ from convparity.impls.spec import (
     padding_pairs,
     transposed_crop,
 )
+from convparity.impls.weights import Arrays
 
 PACKAGE = "torch"
 IMPORTS = """import numpy as np
@@ -38,7 +40,6 @@ print("numpy", np.__version__, "torch", torch.__version__)
 """
 END = "got = y.numpy()"
 
-_NUMPY_MODES = {"reflect": "reflect", "circular": "wrap"}
 _FUNCTIONS = {
     "relu": "F.relu(y)",
     "relu6": "F.relu6(y)",
@@ -124,7 +125,7 @@ def _pad_mode(spec: Conv, pairs: Pairs, shape: Shape, out: Writer) -> None:
         return
     out.say(f"# F.pad refuses so much {spec.padding_mode} padding: NumPy repeats it")
     widths = [(0, 0), (0, 0), *pairs]
-    mode = _NUMPY_MODES[spec.padding_mode]
+    mode = NUMPY_MODES[spec.padding_mode]
     out.say(f'y = torch.from_numpy(np.pad(y.numpy(), {widths}, mode="{mode}"))')
 
 
