@@ -1,7 +1,6 @@
 """What holds for any convolution, whatever the reference says: six relations, exact on integers."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,13 +11,13 @@ from hypothesis import strategies as st
 from convparity import Conv, ConvTranspose, DepthwiseConv, SeparableConv, Spec, output_shape
 from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
+from convparity.impls.weights import Arrays
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, cases, layers, linear_cases
 
 pytestmark = pytest.mark.frameworks
 
 SOME = settings(max_examples=30)
-Arrays = Mapping[str, np.ndarray]
 
 
 def run(adapter: Adapter, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:

@@ -29,12 +29,9 @@ from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls import registry
 from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.spec import Shape, Spec, output_shape
-from convparity.impls.weights import check_weights
+from convparity.impls.weights import Arrays, check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
-
-Arrays = Mapping[str, np.ndarray]
-Port = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
 
 SECONDS = 10.0
 

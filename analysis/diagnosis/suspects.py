@@ -2,7 +2,7 @@
 
 import dataclasses
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +13,8 @@ from convparity.analysis.proof.rounding import Rounded, exact_input, trace
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import run
-from convparity.impls.spec import Composite, Shape, Spec
-
-Arrays = Mapping[str, np.ndarray]
+from convparity.impls.spec import Composite, Shape, Spec, dotted
+from convparity.impls.weights import Arrays
 
 # The control is no fault. Where faults cannot be told apart, the one that ports have most often is
 # named first, then those that somebody has reported.
@@ -74,7 +73,7 @@ def _nodes(spec: Spec, path: str = "") -> Iterator[tuple[str, Spec]]:
     yield path, spec
     if isinstance(spec, Composite):
         for name, child in spec.children:
-            yield from _nodes(child, f"{path}.{name}" if path else name)
+            yield from _nodes(child, dotted(path, name))
 
 
 def _suspect(spec: Spec, shape: Shape, where: tuple[Fault, str | None]) -> Iterator[Suspect]:

@@ -17,7 +17,7 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     edges,
     control,
 )
-from convparity.analysis.faults.fault import FAULTS, Fault, Faulty, Right, Step
+from convparity.analysis.faults.fault import FAULTS, Fault, Faulty, Step
 from convparity.analysis.faults.seeding import Seed, implementation, operations, seed
 from convparity.impls.spec import Shape
 from convparity.impls.spec import Spec
@@ -29,7 +29,6 @@ __all__ = [
     "FAULTS",
     "Fault",
     "Faulty",
-    "Right",
     "Seed",
     "Step",
     "implementation",

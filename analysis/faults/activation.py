@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault
+from convparity.analysis.faults.fault import Faulty, fault
+from convparity.impls.reference import Implementation
 from convparity.impls.spec import Activation, ActivationName, Dropout, Sequential, Shape
+from convparity.impls.weights import Arrays
 
 
 def _replaced(spec: Activation, name: ActivationName, by: ActivationName) -> Faulty | None:
@@ -110,7 +112,7 @@ def dropout_left_on(spec: Dropout, shape: Shape) -> Faulty | None:
     if spec.p == 0:
         return None
 
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         kept = np.random.default_rng(x.size).random(x.shape) >= spec.p
         y: Any = x * kept / (1 - spec.p)
         return y.astype(x.dtype)

@@ -6,20 +6,20 @@ says what to ask of it instead. So the same registry predicts the output of a wr
 and makes a wrong framework of a right one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from convparity.impls.errors import SpecError
+from convparity.impls.reference import Implementation
 from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
+from convparity.impls.weights import Arrays
 
-Arrays = Mapping[str, np.ndarray]
-Right = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
 OnArray = Callable[[np.ndarray], np.ndarray]
 OnArrays = Callable[[Arrays], Arrays]
-Run = Callable[[Right, Arrays, np.ndarray], np.ndarray]
+Run = Callable[[Implementation, Arrays, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Faulty:
         """Its output is that of another spec with other weights, and nothing more."""
         return self.before is None and self.after is None and self.run is None
 
-    def output(self, right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def output(self, right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         """The wrong output."""
         if self.run is not None:
             return self.run(right, weights, x)

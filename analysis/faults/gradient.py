@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, Step, fault
+from convparity.analysis.faults.fault import Faulty, Step, fault
 from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     Spec,
     parameter_shapes,
 )
+from convparity.impls.weights import Arrays
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)
 LINEAR = (*CONVS, Dense)

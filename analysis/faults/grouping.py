@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, fault, kernel, kernel_shape
+from convparity.analysis.faults.fault import Faulty, fault, kernel, kernel_shape
 from convparity.impls.spec import (
     Activation,
     Conv,
@@ -15,6 +15,7 @@ from convparity.impls.spec import (
     Sequential,
     Shape,
 )
+from convparity.impls.weights import Arrays
 
 BOTH_GROUPED = (Conv, ConvTranspose)
 

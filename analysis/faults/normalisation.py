@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault, own, pixels
+from convparity.analysis.faults.fault import Faulty, fault, own, pixels
+from convparity.impls.reference import Implementation
 from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential, Shape
+from convparity.impls.weights import Arrays
 
 NORMS = (BatchNorm, LayerNorm, GroupNorm)
 BY_INPUT = (LayerNorm, GroupNorm)
@@ -126,7 +128,7 @@ def mean_and_variance_exchanged(spec: BatchNorm, shape: Shape) -> Faulty | None:
     reference="pytorch #52758",
 )
 def batch_statistics(spec: BatchNorm, shape: Shape) -> Faulty | None:
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         axes = tuple(range(x.ndim - 1))
         wide = x.astype(np.float64)
         mean, variance = (f(wide, axis=axes).astype(np.float32) for f in (np.mean, np.var))

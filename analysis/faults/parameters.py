@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, fault, own
+from convparity.analysis.faults.fault import Faulty, fault, own
 from convparity.impls.spec import (
     BatchNorm,
     Conv,
@@ -20,7 +20,7 @@ from convparity.impls.spec import (
     parameter_shapes,
     walk,
 )
-from convparity.impls.weights import init_weights
+from convparity.impls.weights import Arrays, init_weights
 
 BIASED = (Conv, DepthwiseConv, ConvTranspose, Dense)
 NORMS = (BatchNorm, LayerNorm, GroupNorm)

@@ -5,8 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault
+from convparity.analysis.faults.fault import Faulty, fault
+from convparity.impls.reference import Implementation
 from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool, Shape, padding_pairs
+from convparity.impls.weights import Arrays
 
 POOLS = (MaxPool, AvgPool)
 
@@ -98,7 +100,7 @@ def border_averaged(spec: AvgPool, shape: Shape) -> Faulty | None:
 
 
 def _globally(spec: Any, detail: str, reduce: Any) -> Faulty:
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         y: np.ndarray = reduce(x, tuple(range(1, x.ndim - 1)))
         return y
 

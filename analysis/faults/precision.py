@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Faulty, Right, fault, kernel, own
+from convparity.analysis.faults.fault import Faulty, fault, kernel, own
 from convparity.analysis.proof.emulation import (
     Narrow,
     bfloat16,
@@ -14,6 +14,7 @@ from convparity.analysis.proof.emulation import (
     tf32_rounded,
 )
 from convparity.analysis.proof.linear_form import LINEAR
+from convparity.impls.reference import Implementation
 from convparity.impls.spec import (
     Activation,
     BatchNorm,
@@ -23,6 +24,7 @@ from convparity.impls.spec import (
     LayerNorm,
     Shape,
 )
+from convparity.impls.weights import Arrays
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)
 
@@ -34,7 +36,7 @@ def _operands(spec: Any, detail: str, x_as: Narrow | None, kernel_as: Narrow | N
 def _summed(spec: Any, detail: str, narrow: Narrow) -> Faulty:
     """Emulated: no framework sums in an arithmetic that we choose."""
 
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return emulated(sum_as=narrow)(spec, weights, x)
 
     return Faulty(spec, detail, run=run)
@@ -142,7 +144,7 @@ def int8_kernel(spec: Any, shape: Shape) -> Faulty | None:
     reference="flax #1491",
 )
 def fast_variance(spec: LayerNorm, shape: Shape) -> Faulty | None:
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         values = x.astype(np.float32)
         mean = values.mean(axis=-1, keepdims=True, dtype=np.float32)
         squares = (values * values).mean(axis=-1, keepdims=True, dtype=np.float32)

@@ -3,21 +3,27 @@
 A part of the network that holds no fault is asked of the right implementation as a whole.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Arrays, Fault, Faulty, Right
+from convparity.analysis.faults.fault import Fault, Faulty
 from convparity.impls.errors import SpecError
+from convparity.impls.reference import Implementation, run
 from convparity.impls.spec import (
     Composite,
-    Residual,
     Sequential,
     Shape,
     Spec,
-    child_weights,
+    Step,
+    dotted,
+    fold_steps,
+    fold_stretches,
     output_shape,
+    under,
 )
+from convparity.impls.weights import Arrays
 
 Seed = tuple[Fault, str | None]  # None is every layer where the fault can exist
 
@@ -32,7 +38,7 @@ def seed(spec: Spec, shape: Shape, *seeds: Seed | Fault) -> Faulty | None:
     return _seed(spec, tuple(shape), pairs, "")
 
 
-def implementation(right: Right, *seeds: Seed | Fault) -> Right:
+def implementation(right: Implementation, *seeds: Seed | Fault) -> Implementation:
     """A wrong implementation of every spec, made of a right one."""
 
     def wrong(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
@@ -49,7 +55,7 @@ def operations(spec: Spec, *faults: Fault, path: str = "") -> Iterator[tuple[str
         yield from ((path, faulty) for faulty in found)
     elif isinstance(spec, Composite):
         for name, child in spec.children:
-            yield from operations(child, *faults, path=f"{path}.{name}" if path else name)
+            yield from operations(child, *faults, path=dotted(path, name))
 
 
 def _seed(spec: Spec, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | None:
@@ -66,7 +72,7 @@ def _seed(spec: Spec, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | 
     (_, first), *others = here
     later: list[Seed] = [(fault, "") for fault, _ in others]
     if inside is not None:
-        prefix = f"{at}." if at else ""
+        prefix = dotted(at, "")
         later += [(f, p if p is None else p.removeprefix(prefix)) for f, p in below]
     return first if not later else _together(first, later)
 
@@ -74,40 +80,50 @@ def _seed(spec: Spec, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | 
 def _together(first: Faulty, later: list[Seed]) -> Faulty:
     """``first``, made of an implementation that has the later faults."""
 
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def both(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return first.output(implementation(right, *later), weights, x)
 
     detail = "; ".join([first.detail, *(fault.title for fault, _ in later)])
-    return Faulty(first.spec, detail, run=run, shape=first.shape)
+    return Faulty(first.spec, detail, run=both, shape=first.shape)
 
 
 def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | None:
-    """The faults in the children of a composite; None if there are none, or none that fits it."""
-    faults: dict[str, Faulty | None] = {}
-    now, outputs = shape, [shape]
+    """The faults in the steps of a composite; None if there are none, or none that fits it."""
+    found: dict[str, Faulty] = {}
+
+    def visit(step: Step, shapes: list[Shape]) -> Shape:
+        faulty = None
+        if step.child is not None:
+            faulty = _seed(step.spec, shapes[0], seeds, step.path(at))
+        if faulty is None:
+            return output_shape(step.spec, *shapes)
+        found[step.name] = faulty
+        return _shape(faulty, shapes[0])
+
     try:
-        for name, child in spec.children:
-            faults[name] = faulty = _seed(child, now, seeds, f"{at}.{name}" if at else name)
-            outputs.append(output_shape(child, now) if faulty is None else _shape(faulty, now))
-            if not isinstance(spec, Residual):
-                now = outputs[-1]
-    except SpecError:  # what one wrong layer makes, the next one would refuse
+        made = fold_steps(spec, shape, visit)
+    except SpecError:  # what one wrong layer makes, the next one, or a join, would refuse
         return None
-    found = {name: faulty for name, faulty in faults.items() if faulty is not None}
-    if not found or (isinstance(spec, Residual) and outputs[-1] != outputs[-2]):
+    if not found:
         return None
     detail = "; ".join(f"{name}: {faulty.detail}" for name, faulty in found.items())
-    if all(faulty.pure for faulty in found.values()):
-        children = {n: found[n].spec if n in found else child for n, child in spec.children}
+    parts = {step.name: found.get(step.name) or Faulty(step.spec, "") for step in spec.steps}
+    children = {step.child: step for step in spec.steps if step.child is not None}
+    # a child that runs twice may be wrong in two ways
+    once = len(children) == sum(step.child is not None for step in spec.steps)
+    if once and all(part.pure for part in parts.values()):
         return Faulty(
-            _composite(spec, children), detail, weights=lambda weights: _merged(weights, faults)
+            spec.with_children({name: parts[step.name].spec for name, step in children.items()}),
+            detail,
+            weights=lambda weights: _merged(children, parts, weights),
         )
-    walk = _through_residual if isinstance(spec, Residual) else _through_sequence
 
-    def run(right: Right, weights: Arrays, x: np.ndarray) -> np.ndarray:
-        return walk(spec, faults, right, weights, x)
+    def through(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return fold_stretches(
+            spec, x, lambda steps, values: _stretch(steps, parts, right, weights, *values)
+        )
 
-    return Faulty(spec, detail, run=run, shape=outputs[-1])
+    return Faulty(spec, detail, run=through, shape=made)
 
 
 def _shape(faulty: Faulty, shape: Shape) -> Shape:
@@ -122,61 +138,36 @@ def _shape(faulty: Faulty, shape: Shape) -> Shape:
     return out if faulty.after is None else faulty.after(np.broadcast_to(nothing, out)).shape
 
 
-def _composite(spec: Composite, children: dict[str, Spec]) -> Spec:
-    if isinstance(spec, Residual):
-        return Residual(children["body"], children.get("shortcut"))
-    return Sequential(children)
-
-
-def _merged(weights: Arrays, children: dict[str, Faulty | None]) -> Arrays:
-    merged: dict[str, np.ndarray] = {}
-    for name, faulty in children.items():
-        inner: Arrays = child_weights(weights, name)
-        if faulty is not None and faulty.weights is not None:
-            inner = faulty.weights(inner)
-        merged |= {f"{name}.{own}": array for own, array in inner.items()}
-    return merged
-
-
-def _through_sequence(
-    spec: Composite,
-    children: dict[str, Faulty | None],
-    right: Right,
+def _stretch(
+    steps: tuple[Step, ...],
+    parts: Mapping[str, Faulty],
+    right: Implementation,
     weights: Arrays,
-    x: np.ndarray,
+    *values: np.ndarray,
 ) -> np.ndarray:
-    """Layer by layer; neighbours whose faults are pure, or that have none, at once."""
-    together: dict[str, Spec] = {}
-
-    def flush(x: np.ndarray) -> np.ndarray:
-        if not together:
-            return x
-        merged = _merged(weights, {name: children[name] for name in together})
-        y = right(Sequential(dict(together)), merged, x)
-        together.clear()
-        return y
-
-    for name, child in spec.children:
-        faulty = children[name]
-        if faulty is None or faulty.pure:
-            together[name] = child if faulty is None else faulty.spec
+    """A join, a layer or a chain of them; neighbours that are pure are asked at once."""
+    first = steps[0]
+    if first.child is None:
+        return run(first.spec, {}, *values)
+    (x,) = values
+    if len(steps) == 1:
+        return parts[first.name].output(right, first.weights(weights), x)
+    for pure, some in groupby(steps, lambda step: parts[step.name].pure):
+        neighbours = {step.name: step for step in some}
+        if pure:
+            together = Sequential({name: parts[name].spec for name in neighbours})
+            x = right(together, _merged(neighbours, parts, weights), x)
         else:
-            x = faulty.output(right, child_weights(weights, name), flush(x))
-    return flush(x)
+            for name, step in neighbours.items():
+                x = parts[name].output(right, step.weights(weights), x)
+    return x
 
 
-def _through_residual(
-    spec: Composite,
-    children: dict[str, Faulty | None],
-    right: Right,
-    weights: Arrays,
-    x: np.ndarray,
-) -> np.ndarray:
-    branches = dict.fromkeys(("body", "shortcut"), x)
-    for name, child in spec.children:
-        faulty, inner = children[name], child_weights(weights, name)
-        branches[name] = (
-            right(child, inner, x) if faulty is None else faulty.output(right, inner, x)
-        )
-    y: np.ndarray = branches["body"] + branches["shortcut"]
-    return y
+def _merged(steps: Mapping[str, Step], parts: Mapping[str, Faulty], weights: Arrays) -> Arrays:
+    """The weights of pure steps, under the names that they are given."""
+    merged: dict[str, np.ndarray] = {}
+    for name, step in steps.items():
+        own: Arrays = step.weights(weights)
+        change = parts[step.name].weights
+        merged |= under(name, own if change is None else change(own))
+    return merged

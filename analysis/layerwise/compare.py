@@ -6,7 +6,6 @@ network's weights, by the verdicts of ``judging``, on that input and on small in
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -21,18 +20,24 @@ from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
 from convparity.impls.errors import InputError, WeightError, one_of
 from convparity.impls.reference import as_grouped
+from convparity.impls.reference import run as reference
 from convparity.impls.spec import (
+    Composite,
     DepthwiseConv,
-    Residual,
-    SeparableConv,
     Sequential,
     Shape,
     Spec,
+    Step,
+    branches,
+    fold_steps,
+    is_one_layer,
     output_shape,
 )
-from convparity.impls.weights import Weights
+from convparity.impls.weights import Arrays, Weights
 
 __all__ = ["first_divergence"]
+
+Values = tuple[np.ndarray, np.ndarray | None]  # the expected network's, and the other's
 
 
 def first_divergence(
@@ -85,23 +90,43 @@ class _Walk:
 
     def run(
         self, pair: Pair, x: np.ndarray, drifted: np.ndarray | None, root: bool = False
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> Values:
         """What both give: the expected one for ``x``, the other for its own ``drifted`` input.
 
         ``drifted`` is None once the other network gives nothing that its next layer could take.
         """
         if not pair.inside:
             return self._judge(pair, x, drifted)
-        done, outputs = len(self.layers), (x, drifted)
-        branches = isinstance(pair.expected.spec, Residual)
-        for inner in pair.inside:
-            given = (x, drifted) if branches else outputs
-            outputs = self.run(inner, *given)
+        done, spec, outputs = len(self.layers), _known(pair.expected), (x, drifted)
+        if isinstance(spec, Composite) and branches(spec):
+            outputs = self._branches(pair, spec, outputs)
+        else:
+            for inner in pair.inside:
+                outputs = self.run(inner, *outputs)
         # that layers agree one by one does not say that they are put together alike
-        own_code = pair.module.spec is None or isinstance(pair.expected.spec, SeparableConv)
-        if branches or root or own_code:
+        if root or pair.module.spec is None or not isinstance(spec, Sequential):
             return self._judge(pair, x, drifted, self.layers[done:])
         return outputs
+
+    def _branches(self, pair: Pair, spec: Composite, start: Values) -> Values:
+        """What the steps of both give, where they do not run one after another."""
+        children = {inner.expected.name: inner for inner in pair.inside}
+
+        def visit(step: Step, values: list[Values]) -> Values:
+            if step.child is not None:
+                return self.run(children[step.child], *values[0])
+            right = self._joined(step.spec, [x for x, _ in values])
+            if all(drifted is x for x, drifted in values):
+                return right, right
+            tried = [drifted for _, drifted in values if drifted is not None]
+            return right, self._joined(step.spec, tried) if len(tried) == len(values) else None
+
+        return fold_steps(spec, start, visit)
+
+    def _joined(self, join: Spec, values: list[np.ndarray]) -> np.ndarray:
+        with np.errstate(all="ignore"):  # a wrong layer may give anything
+            made = reference(join, {}, *(value.astype(np.float64) for value in values))
+            return round_to(made, self.dtype)
 
     def _judge(
         self,
@@ -109,7 +134,7 @@ class _Walk:
         x: np.ndarray,
         drifted: np.ndarray | None,
         inside: list[LayerVerdict] | None = None,
-    ) -> tuple[np.ndarray, np.ndarray | None]:
+    ) -> Values:
         expected, module, spec = pair.expected, pair.module, _known(pair.expected)
         weights = {name: round_to(w, self.dtype) for name, w in expected.weights().items()}
         difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
@@ -200,7 +225,7 @@ def _spec_difference(expected: Spec, module: Spec | None) -> str | None:
         )
     if type(expected) is not type(module):
         return f"{type(module).__name__}, not {type(expected).__name__}"
-    if expected == module or isinstance(expected, Sequential | Residual):  # layer by layer, then
+    if expected == module or not is_one_layer(expected):  # layer by layer, then
         return None
     fields = vars(expected)
     return ", ".join(
@@ -210,9 +235,7 @@ def _spec_difference(expected: Spec, module: Spec | None) -> str | None:
     )
 
 
-def _weight_difference(
-    expected: Mapping[str, np.ndarray], held: Mapping[str, np.ndarray], u: float
-) -> tuple[str | None, bool]:
+def _weight_difference(expected: Arrays, held: Arrays, u: float) -> tuple[str | None, bool]:
     notes, fine = [], True
     for name in sorted(expected.keys() & held.keys()):
         right, found = expected[name], held[name]

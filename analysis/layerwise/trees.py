@@ -27,11 +27,12 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
-    SeparableConv,
     Sequential,
     Spec,
+    branches,
     child_weights,
+    dotted,
+    is_chain,
 )
 from convparity.impls.weights import Weights, check_weights
 
@@ -92,7 +93,7 @@ def _reference(spec: Spec, weights: Weights, path: str, dtype: str) -> Node:
         path,
         spec,
         tuple(
-            _reference(child, child_weights(weights, name), _join(path, name), dtype)
+            _reference(child, child_weights(weights, name), dotted(path, name), dtype)
             for name, child in children
         ),
         lambda x: round_to(run(spec, weights, x.astype(np.float64)), dtype),
@@ -106,7 +107,7 @@ def _native(adapter: Adapter, module: Any, path: str, spec: Spec | None) -> Node
     for name, child in adapter.children(module).items():
         # from the root's spec where there is one: a lone layer may not know its rank
         known = specs[name] if name in specs else _describe(adapter, child)
-        children.append(_native(adapter, child, _join(path, name), known))
+        children.append(_native(adapter, child, dotted(path, name), known))
     return Node(
         adapter.name,
         path,
@@ -124,10 +125,6 @@ def _describe(adapter: Adapter, module: Any) -> Spec | None:
         return None
 
 
-def _join(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
-
-
 # ---------------------------------------------------------------- aligning them
 
 
@@ -139,15 +136,15 @@ def align(expected: Node, module: Node) -> Pair:
     if names == others:
         pairs = zip(expected.children, module.children, strict=True)
         return Pair(expected, module, tuple(align(*pair) for pair in pairs))
-    residuals = isinstance(expected.spec, Residual) + isinstance(module.spec, Residual)
+    apart = _branches(expected) or _branches(module)
     if module.spec is None:  # code of its own need not run what it holds one after the other
-        if residuals:
+        if apart:
             return Pair(expected, module)
         try:
             return Pair(expected, module, _sequence(expected.children, module.children))
         except InputError:
             return Pair(expected, module)
-    if residuals:
+    if apart:
         raise InputError(
             f"the layers cannot be aligned: {module.owner} has {module} of {', '.join(others)}, "
             f"{expected.owner} has {expected} of {', '.join(names)}: compare them as outputs, "
@@ -181,12 +178,15 @@ def _sequence(expected: tuple[Node, ...], module: tuple[Node, ...]) -> tuple[Pai
 
 def _is_chain(node: Node) -> bool:
     """Its children run one after the other, as far as one can tell."""
-    chain = node.spec is None or isinstance(node.spec, Sequential | SeparableConv)
-    return chain and bool(node.children)
+    return bool(node.children) and (node.spec is None or is_chain(node.spec))
+
+
+def _branches(node: Node) -> bool:
+    return node.spec is not None and branches(node.spec)
 
 
 def _alike(expected: Node, module: Node) -> bool:
-    if module.spec is None and (not module.children or isinstance(expected.spec, Residual)):
+    if module.spec is None and (not module.children or _branches(expected)):
         return True
     if Sequential in (type(expected.spec), type(module.spec)):
         return False  # two of different names are taken apart

@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -22,8 +22,9 @@ from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Str
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
-from convparity.impls.spec import SeparableConv, Shape, Spec, output_shape
-from convparity.impls.weights import check_weights
+from convparity.impls.reference import Implementation
+from convparity.impls.spec import Shape, Spec, is_one_layer, output_shape, walk_shapes
+from convparity.impls.weights import Arrays, check_weights
 
 __all__ = [
     "SCALE_LIMIT",
@@ -38,8 +39,6 @@ __all__ = [
     "structure",
 ]
 
-Arrays = Mapping[str, np.ndarray]
-Candidate = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
 Function = Callable[[np.ndarray], np.ndarray]
 
 
@@ -83,7 +82,7 @@ def compare(
 
 
 def judge(
-    candidate: Candidate,
+    candidate: Implementation,
     spec: Spec,
     weights: Arrays | None = None,
     x: np.ndarray | None = None,
@@ -187,7 +186,7 @@ class _Exam:
             for case in probes.cases(layer, layer_shape, seed, dtype)
         ]
 
-    def verdict(self, name: str, device: str, candidate: Candidate) -> Verdict:
+    def verdict(self, name: str, device: str, candidate: Implementation) -> Verdict:
         """Ask one candidate everything."""
         on_integers, on_reals = (candidate(self.spec, *case) for case in (self.exact, self.real))
         return Verdict(
@@ -205,7 +204,7 @@ class _Exam:
         )
 
 
-def _built(adapter: Adapter, device: str, dtype: str) -> Candidate:
+def _built(adapter: Adapter, device: str, dtype: str) -> Implementation:
     def candidate(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
         module = adapter.build(spec, weights, device=device, dtype=dtype)
         return adapter.apply(module, spec, x)
@@ -215,8 +214,7 @@ def _built(adapter: Adapter, device: str, dtype: str) -> Candidate:
 
 def _probed(spec: Spec, shape: Shape) -> Iterator[tuple[str, Linear, Shape]]:
     """The layers that probes are asked of, with their input shapes."""
-    if isinstance(spec, LINEAR):
-        yield "", spec, shape
-    elif isinstance(spec, SeparableConv):
-        yield "depthwise", spec.depthwise, shape
-        yield "pointwise", spec.pointwise, output_shape(spec.depthwise, shape)
+    if is_one_layer(spec):
+        for path, layer, shapes in walk_shapes(spec, shape):
+            if isinstance(layer, LINEAR):
+                yield path, layer, shapes[0]

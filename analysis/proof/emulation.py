@@ -4,7 +4,7 @@ Every product of an output is laid out, so that they can be summed in any order 
 each.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -12,10 +12,10 @@ import numpy as np
 
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, tap_sources, to_filters
 from convparity.analysis.proof.rounding import round_to
-from convparity.impls.spec import SeparableConv, Spec, child_weights, output_shape
+from convparity.impls.reference import Implementation
+from convparity.impls.spec import Composite, fold_steps, output_shape
+from convparity.impls.weights import Arrays
 
-Arrays = Mapping[str, np.ndarray]
-Candidate = Callable[[Spec, Arrays, np.ndarray], np.ndarray]
 Narrow = Callable[[np.ndarray], np.ndarray]
 
 sources = lru_cache(maxsize=16)(tap_sources)
@@ -92,14 +92,14 @@ def emulated(
     bias_as: Narrow = exactly,
     sum_as: Narrow = exactly,
     output_as: Narrow = exactly,
-) -> Candidate:
+) -> Implementation:
     """A direct float32 implementation with some of its steps narrowed; as ``rng`` orders sums."""
 
     def candidate(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
-        if isinstance(layer, SeparableConv):
-            for name, step in layer.children:
-                x = candidate(step, child_weights(weights, name), x)
-            return x
+        if isinstance(layer, Composite):
+            return fold_steps(
+                layer, x, lambda step, xs: candidate(step.spec, step.weights(weights), *xs)
+            )
         with np.errstate(over="ignore"):
             y = summed(products(layer, kernel_as(weights["kernel"]), x_as(x)), sum_as, rng)
         if layer.bias:

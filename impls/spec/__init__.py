@@ -41,12 +41,16 @@ from convparity.impls.spec.convolution import (
     transposed_crop,
 )
 from convparity.impls.spec.fold import (
+    branches,
     fold_steps,
+    fold_stretches,
     is_chain,
+    is_one_layer,
     output_shape,
     parameter_shapes,
     stretches,
     walk,
+    walk_shapes,
 )
 from convparity.impls.spec.graph import Sequential, Wire, wired, wires
 from convparity.impls.spec.head import Dense, Dropout, Flatten
@@ -92,11 +96,14 @@ __all__ = [
     "Step",
     "Wire",
     "arguments",
+    "branches",
     "child_weights",
     "dotted",
     "effective_kernel",
     "fold_steps",
+    "fold_stretches",
     "is_chain",
+    "is_one_layer",
     "output_shape",
     "padding_pairs",
     "parameter_shapes",
@@ -104,6 +111,7 @@ __all__ = [
     "transposed_crop",
     "under",
     "walk",
+    "walk_shapes",
     "window_extent",
     "wired",
     "wires",

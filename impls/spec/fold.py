@@ -19,22 +19,53 @@ def fold_steps(spec: Composite, value: V, visit: Callable[[Step, list[V]], V]) -
 
     A value is let go once its last step has taken it.
     """
-    steps = spec.steps
-    last = {name: step.name for step in steps for name in step.inputs}
+    return _fold(
+        [(step,) for step in spec.steps], value, lambda steps, inputs: visit(steps[0], inputs)
+    )
+
+
+def fold_stretches(spec: Composite, value: V, visit: Callable[[tuple[Step, ...], list[V]], V]) -> V:
+    """``fold_steps`` over ``stretches``: ``visit`` gets several steps, and what the first takes."""
+    return _fold(list(stretches(spec)), value, visit)
+
+
+def _fold(
+    parts: Sequence[tuple[Step, ...]],
+    value: V,
+    visit: Callable[[tuple[Step, ...], list[V]], V],
+) -> V:
+    last = {name: steps for steps in parts for name in steps[0].inputs}
     values = {INPUT: value}
     made = value
-    for step in steps:
-        made = visit(step, [values[name] for name in step.inputs])
-        for name in step.inputs:
-            if last[name] == step.name:
+    for steps in parts:
+        made = visit(steps, [values[name] for name in steps[0].inputs])
+        for name in steps[0].inputs:
+            if last[name] is steps:
                 values.pop(name, None)
-        values[step.name] = made
+        values[steps[-1].name] = made
     return made
 
 
-def is_chain(spec: Composite) -> bool:
-    """Whether the children run one after another, each on what the one before it made."""
-    return all(len(stretch) == len(spec.steps) for stretch in stretches(spec))
+def is_chain(spec: Spec) -> bool:
+    """Whether it has children that run one after another, each on what the one before it made."""
+    if not isinstance(spec, Composite):
+        return False
+    first, *others = stretches(spec)
+    return not others and first[0].child is not None
+
+
+def branches(spec: Spec) -> bool:
+    """Whether it has children that do not run one after another."""
+    return isinstance(spec, Composite) and not is_chain(spec)
+
+
+def is_one_layer(spec: Spec) -> bool:
+    """Whether it is one layer to whoever ports it, even where it runs in several steps.
+
+    The steps of a ``SeparableConv`` follow from fields of its own; other composites are said by
+    their children.
+    """
+    return not isinstance(spec, Composite) or spec.with_children(dict(spec.children)) != spec
 
 
 def stretches(spec: Composite) -> Iterator[tuple[Step, ...]]:
@@ -45,12 +76,16 @@ def stretches(spec: Composite) -> Iterator[tuple[Step, ...]]:
     takers = [name for step in spec.steps for name in set(step.inputs)]
     stretch: list[Step] = []
     for step in spec.steps:
-        follows = stretch and step.inputs == (stretch[-1].name,) and step.child is not None
-        if stretch and not (follows and takers.count(stretch[-1].name) == 1):
+        if stretch and not (_follows(step, stretch[-1]) and takers.count(stretch[-1].name) == 1):
             yield tuple(stretch)
             stretch = []
         stretch.append(step)
     yield tuple(stretch)
+
+
+def _follows(step: Step, before: Step) -> bool:
+    """Both are children, and the one takes what the other made."""
+    return None not in (step.child, before.child) and step.inputs == (before.name,)
 
 
 def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Layer]]:
@@ -62,6 +97,25 @@ def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Layer]]:
         yield path, spec
     elif not isinstance(spec, Spec):
         raise SpecError(f"{spec!r} is not a spec")
+
+
+def walk_shapes(spec: Spec, input_shape: Shape) -> list[tuple[str, Spec, tuple[Shape, ...]]]:
+    """Everything inside ``spec``, itself and the joins too, as it runs: path, spec, input shapes.
+
+    A composite is before its steps. Raises ``SpecError`` when the input does not fit.
+    """
+    found: list[tuple[str, Spec, tuple[Shape, ...]]] = []
+
+    def visit(spec: Spec, path: str, *shapes: Shape) -> Shape:
+        found.append((path, spec, shapes))
+        if not isinstance(spec, Composite):
+            return output_shape(spec, *shapes)
+        return fold_steps(
+            spec, shapes[0], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+        )
+
+    visit(spec, "", tuple(input_shape))
+    return found
 
 
 def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:

@@ -11,9 +11,9 @@ from hypothesis import seed as hypothesis_seed
 from convparity.analysis.diagnosis.diagnose import Diagnosis, diagnose
 from convparity.analysis.diagnosis.suspects import KNOWN, right, same
 from convparity.analysis.faults import Fault, implementation, seed
-from convparity.analysis.faults.fault import Right
 from convparity.analysis.proof.data import exact_shape, integer_case, real_case
 from convparity.impls import registry
+from convparity.impls.reference import Implementation
 from convparity.impls.weights import Weights
 from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases
 
@@ -67,7 +67,7 @@ def run(
     return result
 
 
-def _trial(case: Case, faults: list[Fault], data: str, base: Right) -> Diagnosis | None:
+def _trial(case: Case, faults: list[Fault], data: str, base: Implementation) -> Diagnosis | None:
     """The diagnosis; None where the port does not differ from a right one."""
     spec, shape, number = case
     shape = exact_shape(spec, shape)
@@ -87,7 +87,10 @@ def _trial(case: Case, faults: list[Fault], data: str, base: Right) -> Diagnosis
 
 
 def _differs(
-    wrong: Right, base: Right, case: Case, inputs: list[tuple[Weights, np.ndarray]]
+    wrong: Implementation,
+    base: Implementation,
+    case: Case,
+    inputs: list[tuple[Weights, np.ndarray]],
 ) -> bool:
     try:
         return not all(same(wrong(case.spec, *each), base(case.spec, *each)) for each in inputs)
@@ -123,7 +126,7 @@ def _cases(count: int, first_seed: int) -> Iterator[Case]:
     return iter(found)
 
 
-def _native(framework: str) -> Right:
+def _native(framework: str) -> Implementation:
     adapter = registry.get(framework)
 
     def run(spec, weights, x):

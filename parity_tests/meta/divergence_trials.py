@@ -14,7 +14,7 @@ from convparity.analysis.layerwise.compare import first_divergence
 from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.reference import run as reference
-from convparity.impls.spec import Composite, Shape, Spec, child_weights, output_shape
+from convparity.impls.spec import Layer, Shape, Spec, child_weights, walk_shapes
 from convparity.impls.weights import Weights
 
 # Narrow arithmetic is the business of probes, which ask a layer for other weights than its own.
@@ -81,16 +81,12 @@ def _draw(
 
 
 def _layers(
-    spec: Spec, weights: Weights, shape: Shape, path: str = ""
+    spec: Spec, weights: Weights, shape: Shape
 ) -> Iterator[tuple[str, Spec, Weights, Shape]]:
-    """Every layer of a chain, with its path, its weights and the shape of its input."""
-    if not isinstance(spec, Composite):
-        yield path, spec, weights, shape
-        return
-    for name, child in spec.children:
-        at = f"{path}.{name}" if path else name
-        yield from _layers(child, child_weights(weights, name), shape, at)
-        shape = output_shape(child, shape)
+    """Every layer, with its path, its weights and the shape of its input."""
+    for path, layer, shapes in walk_shapes(spec, shape):
+        if isinstance(layer, Layer):
+            yield path, layer, child_weights(weights, path) if path else weights, shapes[0]
 
 
 @contextmanager

@@ -27,8 +27,6 @@ from convparity import (
 )
 from convparity.analysis.proof.compare import Verdict, judge
 from convparity.analysis.proof.emulation import (
-    Arrays,
-    Candidate,
     bfloat16,
     bfloat16_cut,
     emulated,
@@ -40,6 +38,8 @@ from convparity.analysis.proof.emulation import (
 )
 from convparity.analysis.proof.linear_form import filters_shape
 from convparity.impls.notation import to_line
+from convparity.impls.reference import Implementation
+from convparity.impls.weights import Arrays
 from parity_tests.meta.transforms import fft, winograd
 
 
@@ -129,7 +129,7 @@ def draw_conv(rng: np.random.Generator) -> tuple[Any, Any]:
 
 # ---------------------------------------------------------------- the two tables
 
-Make = Callable[[np.random.Generator], Candidate]
+Make = Callable[[np.random.Generator], Implementation]
 
 # name -> (a candidate, what its layers are drawn with, the name that it must get)
 FAULTS: dict[str, tuple[Make, dict[str, Any], str]] = {

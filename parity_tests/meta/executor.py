@@ -5,7 +5,7 @@ result is a float32; only a fused multiply-add is computed wider, which is what 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import reduce, singledispatchmethod
 from typing import Any
 
@@ -17,8 +17,10 @@ from convparity.analysis.proof.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
 from convparity.impls.reference import activate, pool_counts, pool_windows
 from convparity.impls.spec import (
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -29,16 +31,13 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Residual,
-    SeparableConv,
-    Sequential,
     Spec,
-    child_weights,
+    fold_steps,
     output_shape,
 )
+from convparity.impls.weights import Arrays
 from parity_tests.meta import transforms
 
-Arrays = Mapping[str, np.ndarray]
 Terms = Callable[[int], tuple[np.ndarray, np.ndarray | None]]  # a number; a factor of it or None
 
 U = UNIT_ROUNDOFF["float32"]
@@ -240,17 +239,17 @@ class Executor:
 
     # ------------------------------------------------------------ layers
 
-    def run(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def run(self, spec: Spec, weights: Arrays, *values: np.ndarray) -> np.ndarray:
         """A layer or a composite, of whose weights and input the subnormals may be zero."""
-        if isinstance(spec, Sequential | SeparableConv):
-            for name, child in spec.children:
-                x = self.run(child, child_weights(weights, name), x)
-            return x
-        if isinstance(spec, Residual):
-            across = x
-            if spec.shortcut is not None:
-                across = self.run(spec.shortcut, child_weights(weights, "shortcut"), x)
-            return self.add(self.run(spec.body, child_weights(weights, "body"), x), across)
+        if isinstance(spec, Composite):
+            return fold_steps(
+                spec,
+                values[0],
+                lambda step, taken: self.run(step.spec, step.weights(weights), *taken),
+            )
+        if isinstance(spec, Add):
+            return reduce(self.add, values)
+        (x,) = values
         if isinstance(spec, Flatten | Dropout):  # which compute nothing, so that nothing is flushed
             return x if isinstance(spec, Dropout) else x.reshape(len(x), -1)
         single = {name: self.kept(np.float32(array)) for name, array in weights.items()}

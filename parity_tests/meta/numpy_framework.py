@@ -16,8 +16,8 @@ from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import SAME
 from convparity.impls.reference import run
-from convparity.impls.spec import Residual, SeparableConv, Sequential, Spec, child_weights
-from convparity.impls.weights import Weights
+from convparity.impls.spec import Composite, Spec, Step, child_weights, fold_steps, is_one_layer
+from convparity.impls.weights import Arrays, Weights
 
 
 class Module:
@@ -26,7 +26,7 @@ class Module:
     def __init__(
         self,
         spec: Spec,
-        weights: Mapping[str, np.ndarray],
+        weights: Arrays,
         children: Mapping[str, "Module"],
         code: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
@@ -35,22 +35,19 @@ class Module:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         if self.code is not None:
             return self.code(x)
-        if not self.children:
+        if not isinstance(self.spec, Composite):
             return run(self.spec, self.weights, x.astype(np.float64)).astype(np.float32)
-        if isinstance(self.spec, Residual):
-            return sum((child(x) for child in self.children.values()), _skipped(self.spec, x))
-        for child in self.children.values():
-            x = child(x)
-        return x
+        return fold_steps(self.spec, x, self._step)
+
+    def _step(self, step: Step, values: list[np.ndarray]) -> np.ndarray:
+        if step.child is None:
+            return run(step.spec, {}, *values)
+        return self.children[step.child](*values)
 
 
-def _skipped(spec: Residual, x: np.ndarray) -> Any:
-    return x if spec.shortcut is None else np.float32(0)
-
-
-def make(spec: Spec, weights: Mapping[str, np.ndarray]) -> Module:
+def make(spec: Spec, weights: Arrays) -> Module:
     """A native module."""
-    if not isinstance(spec, Sequential | Residual | SeparableConv):
+    if not isinstance(spec, Composite):
         return Module(spec, weights, {})
     children = {n: make(child, child_weights(weights, n)) for n, child in spec.children}
     return Module(spec, {}, children)
@@ -106,12 +103,9 @@ class NumpyAdapter(Adapter):
 def _with_children(module: Module) -> Spec:
     adapter = NumpyAdapter()
     children = {name: adapter.describe(child) for name, child in module.children.items()}
-    match module.spec:
-        case Sequential():
-            return Sequential(children)
-        case Residual():
-            return Residual(children["body"], children.get("shortcut"))
-    return module.spec
+    if is_one_layer(module.spec):
+        return module.spec
+    return module.spec.with_children(children)
 
 
 @contextmanager

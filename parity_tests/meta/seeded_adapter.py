@@ -18,13 +18,15 @@ from convparity.impls import registry
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import SpecError, UnsupportedError
 from convparity.impls.spec import (
+    INPUT,
     Composite,
-    Residual,
-    SeparableConv,
     Shape,
     Spec,
     child_weights,
+    dotted,
+    is_one_layer,
     output_shape,
+    walk_shapes,
 )
 from convparity.impls.weights import Weights, check_weights
 
@@ -34,8 +36,7 @@ LEVELS = ("layer", "network")
 
 def level_of(spec: Spec) -> str:
     """A separable convolution is one layer to whoever ports it."""
-    network = isinstance(spec, Composite) and not isinstance(spec, SeparableConv)
-    return "network" if network else "layer"
+    return "layer" if is_one_layer(spec) else "network"
 
 
 class Seeded:
@@ -202,7 +203,7 @@ class SeededAdapter(Adapter):
         by_x, by_weight = self.real.backward(module.native, x, cotangent)
         for path, faulty in self._operations(module, "gradients"):
             names = _own(by_weight, path)
-            prefix = f"{path}." if path else ""
+            prefix = dotted(path, "")
             found = {name.removeprefix(prefix): by_weight[name] for name in names}
             first = _is_first(module.spec, path)
             wrong = faulty.gradients({**found, "x": by_x} if first else found, len(x))
@@ -222,7 +223,7 @@ class SeededAdapter(Adapter):
             self.real.train(module.native, x, cotangent, **how)
         after = dict(self.real.dump(module.native))
         for path, faulty in self._operations(module, "trained"):
-            prefix, shape = f"{path}." if path else "", _shape_at(module.spec, path, x.shape)
+            prefix, shape = dotted(path, ""), _shape_at(module.spec, path, x.shape)
             old, new = (child_weights(each, path) if path else each for each in (before, after))
             after |= {prefix + n: w for n, w in faulty.trained(old, new, shape).items()}
         self.real.load(module.native, after)
@@ -271,17 +272,16 @@ def _is_first(spec: Spec, path: str) -> bool:
     """Whether the layer at ``path`` alone sees the input, so that its gradient is the input's."""
     if not path:
         return True
-    if isinstance(spec, Residual) or not isinstance(spec, Composite):
+    if not isinstance(spec, Composite):
         return False
-    name, child = spec.children[0]
-    rest = path.removeprefix(name)
-    return (not rest or rest[0] == ".") and rest != path and _is_first(child, rest[1:])
+    first, *others = [step for step in spec.steps if INPUT in step.inputs]
+    if others or first.child != path.partition(".")[0]:
+        return False
+    return _is_first(first.spec, path.partition(".")[2])
 
 
 def _replaced(spec: Spec, trained: dict[str, Faulty]) -> Spec:
     """The network with other layers at some paths."""
-    from convparity import Sequential
-
     if "" in trained:
         return trained[""].train
     children = {}
@@ -292,21 +292,12 @@ def _replaced(spec: Spec, trained: dict[str, Faulty]) -> Spec:
             if path == name or path.startswith(f"{name}.")
         }
         children[name] = _replaced(child, inner) if inner else child
-    if isinstance(spec, Residual):
-        return Residual(**children)
-    return Sequential(children)
+    return spec.with_children(children)
 
 
 def _shape_at(spec: Spec, path: str, shape: Shape) -> Shape:
     """The shape that reaches the layer at ``path``."""
-    if not path:
-        return shape
-    for name, child in spec.children:
-        if path == name or path.startswith(f"{name}."):
-            return _shape_at(child, path.removeprefix(name).removeprefix("."), shape)
-        if not isinstance(spec, Residual):
-            shape = output_shape(child, shape)
-    raise KeyError(path)
+    return next(shapes[0] for at, _, shapes in walk_shapes(spec, shape) if at == path)
 
 
 @contextmanager

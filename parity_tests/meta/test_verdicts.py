@@ -31,7 +31,7 @@ from convparity.analysis.proof import probes
 from convparity.analysis.proof.arithmetic import from_bits
 from convparity.analysis.proof.compare import compare, compare_callables, judge, precision
 from convparity.analysis.proof.data import integer_case, real_case
-from convparity.analysis.proof.emulation import Arrays, exactly
+from convparity.analysis.proof.emulation import exactly
 from convparity.analysis.proof.linear_form import tap_sources, to_filters, to_kernel
 from convparity.analysis.proof.rounding import (
     UNIT_ROUNDOFF,
@@ -41,6 +41,7 @@ from convparity.analysis.proof.rounding import (
     trace,
 )
 from convparity.analysis.proof.verdict import Place
+from convparity.impls.weights import Arrays
 from parity_tests.meta import emulation
 from parity_tests.meta.emulation import (
     CORRECT,

@@ -1,6 +1,5 @@
 """Convolutions through transforms, in float32 throughout: Winograd's and Fourier's."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,8 +13,7 @@ from convparity.impls.spec import (
     output_shape,
     padding_pairs,
 )
-
-Arrays = Mapping[str, np.ndarray]
+from convparity.impls.weights import Arrays
 
 NUMPY_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 

@@ -2,7 +2,10 @@
 
 import base64
 import textwrap
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -11,17 +14,20 @@ from convparity.analysis.proof.compare import SCALE_LIMIT
 from convparity.analysis.proof.rounding import Rounded
 from convparity.impls.notation import to_line
 from convparity.impls.spec import (
+    INPUT,
+    Add,
     Composite,
     ConvTranspose,
-    Residual,
     Shape,
     Spec,
-    child_weights,
+    Step,
+    branches,
+    fold_steps,
     output_shape,
     transposed_crop,
 )
+from convparity.impls.weights import Arrays
 
-Arrays = Mapping[str, np.ndarray]
 WriteLayer = Callable[[Spec, Arrays, Shape, "Writer"], None]
 
 WIDTH = 96
@@ -34,6 +40,15 @@ def unpack(text, dtype):
     return np.frombuffer(base64.b64decode(text), dtype)
 
 '''
+
+
+@dataclass
+class _Value:
+    """A value of a composite while it is written: the variable that holds it."""
+
+    variable: str
+    shape: Shape
+    takers: int  # steps that have still to take it
 
 
 class Writer:
@@ -70,31 +85,52 @@ class Writer:
         self, spec: Spec, weights: Arrays, shape: Shape, layer: WriteLayer, path: str = ""
     ) -> None:
         """Add the lines that turn ``y`` into the output of ``spec`` on ``y``."""
-        if isinstance(spec, Residual):
-            self._residual(spec, weights, shape, layer, path)
-        elif isinstance(spec, Composite):
-            for name, child in spec.children:
-                inside = f"{path}.{name}" if path else name
-                self.write(child, child_weights(weights, name), shape, layer, inside)
-                shape = output_shape(child, shape)
-        else:
-            if self.composite:
-                self.say("", f"# {path}: {to_line(spec)}")
-            layer(spec, weights, shape, self)
-            self.layers += 1
+        if isinstance(spec, Composite):
+            self._steps(spec, weights, shape, layer, path)
+            return
+        if self.composite:
+            self.say("", f"# {path}: {to_line(spec)}")
+        layer(spec, weights, shape, self)
+        self.layers += 1
 
-    def _residual(
-        self, spec: Residual, weights: Arrays, shape: Shape, layer: WriteLayer, path: str
+    def _steps(
+        self, spec: Composite, weights: Arrays, shape: Shape, layer: WriteLayer, path: str
     ) -> None:
-        self.branches += 1
-        start, end = f"start_{self.branches}", f"end_{self.branches}"
-        self.say("", f"{start} = y")
-        for name, child in spec.children:
-            inside = f"{path}.{name}" if path else name
-            self.write(child, child_weights(weights, name), shape, layer, inside)
-            if name == "body" and spec.shortcut is not None:
-                self.say("", f"{end} = y", f"y = {start}")
-        self.say("", f"y = y + {start if spec.shortcut is None else end}")
+        """Every step makes a new ``y``; an old one that is still needed gets a name before."""
+        self.branches += branches(spec)
+        number = self.branches
+        ends = chain([f"end_{number}"], (f"end_{number}_{i}" for i in count(2)))
+        takers = Counter(name for step in spec.steps for name in step.inputs)
+        start = held = _Value("y", shape, takers[INPUT])  # ``held`` is what y holds
+
+        def visit(step: Step, inputs: list[_Value]) -> _Value:
+            nonlocal held
+            taken, lines = [value.variable for value in inputs], []
+            for value in inputs:
+                value.takers -= 1
+            if held.takers:
+                held.variable = f"start_{number}" if held is start else next(ends)
+                lines.append(f"{held.variable} = y")
+            if step.child is None:
+                lines.append(_joined(step.spec, taken))
+            elif taken != ["y"]:
+                lines.append(f"y = {taken[0]}")
+            if lines:
+                self.say("", *lines)
+            if step.child is not None:
+                own = step.weights(weights)
+                self.write(step.spec, own, inputs[0].shape, layer, step.path(path))
+            made = output_shape(step.spec, *(value.shape for value in inputs))
+            held = _Value("y", made, takers[step.name])
+            return held
+
+        fold_steps(spec, start, visit)
+
+
+def _joined(join: Spec, taken: list[str]) -> str:
+    if not isinstance(join, Add):
+        raise NotImplementedError(f"no script is known for {type(join).__name__}")
+    return f"y = {' + '.join(sorted(taken, key='y'.__ne__))}"  # y first
 
 
 def crop(spec: ConvTranspose, shape: Shape) -> str:

@@ -1,0 +1,148 @@
+"""One schedule, one rule: what is said in one place is not spelled out again elsewhere."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text())
+    for package in ("impls", "analysis")
+    for path in sorted((ROOT / package).rglob("*.py"))
+}
+
+
+def named(tree: ast.AST) -> Iterator[str]:
+    """Every name that the code of a file uses, imports or defines; no text of a string."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name) | ast.Attribute(attr=name) | ast.ClassDef(name=name):
+                yield name
+            case ast.alias(name=name):
+                yield name.rpartition(".")[2]
+
+
+def naming(name: str) -> list[str]:
+    """The files whose code names it."""
+    return [path for path, tree in SOURCES.items() if name in named(tree)]
+
+
+# ---------------------------------------------------------------- composites
+
+# How steps are wired is asked of ``Composite.steps``; these say it, read it as text, or build it.
+WIRING = ("impls/spec/", "impls/notation/", "impls/networks/")
+
+
+def test_no_pass_over_a_network_knows_a_residual() -> None:
+    """It asks ``spec.steps``, by ``fold_steps`` for one."""
+    assert [path for path in naming("Residual") if not path.startswith(WIRING)] == []
+
+
+# Where a separable convolution is the subject; elsewhere it is a composite like any other, and
+# ``is_one_layer`` tells it from those that are said by their children.
+SEPARABLE = {
+    "impls/pytorch/make.py": "builds the native class",
+    "impls/pytorch/describe.py": "reads it",
+    "impls/flax/layers.py": "is the native class",
+    "impls/flax/make.py": "builds it",
+    "impls/flax/adapter.py": "runs it by a faster algorithm, and knows its children",
+    "impls/flax/describe.py": "reads it",
+    "impls/keras/make.py": "builds the native class",
+    "impls/keras/describe.py": "reads it",
+    "analysis/faults/grouping.py": "faults between its two steps",
+    "analysis/faults/parameters.py": "faults of the biases of its two steps",
+    "analysis/faults/stride.py": "the fault of a stride in its second step",
+    "analysis/faults/gradient.py": "the fault of a gradient that is cut between its steps",
+    "analysis/cost/counting.py": "twins: the regular convolution and the separable one",
+    "analysis/showcase/chapters.py": "the main job is a regular layer beside a separable one",
+    "analysis/bench/growth.py": "measures a regular layer beside a separable one",
+}
+
+
+def test_only_what_is_about_separable_convolutions_names_them() -> None:
+    assert {path for path in naming("SeparableConv") if not path.startswith(WIRING)} == {*SEPARABLE}
+
+
+# ---------------------------------------------------------------- one spelling
+
+
+def is_named(node: ast.AST, name: str) -> bool:
+    """The name itself, or an attribute called so."""
+    return getattr(node, "id", getattr(node, "attr", None)) == name
+
+
+def defines_arrays(tree: ast.AST) -> Iterator[int]:
+    """The lines that give ``Arrays`` a meaning other than by an import."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=targets):
+                names = targets
+            case ast.AnnAssign(target=target):
+                names = [target]
+            case _:
+                continue
+        if any(is_named(name, "Arrays") for name in names):
+            yield node.lineno
+
+
+def spells_implementation(tree: ast.AST) -> Iterator[int]:
+    """The lines with ``Callable[[Spec, ..., np.ndarray], np.ndarray]``."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Subscript(
+                value=kind, slice=ast.Tuple(elts=[ast.List(elts=[spec, _, x]), y])
+            ) if is_named(kind, "Callable"):
+                if is_named(spec, "Spec") and is_named(x, "ndarray") and is_named(y, "ndarray"):
+                    yield node.lineno
+
+
+def joins_paths(tree: ast.AST) -> Iterator[int]:
+    """The lines with ``f"{path}.{name}" if path else name``, or ``f"{path}." if path else ""``."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.IfExp(
+                test=test,
+                body=ast.JoinedStr(
+                    values=[ast.FormattedValue(value=path), ast.Constant(value="."), *_]
+                ),
+            ) if ast.dump(test) == ast.dump(path):
+                yield node.lineno
+
+
+ONCE = {
+    "impls/weights.py": defines_arrays,  # impls.weights.Arrays
+    "impls/reference.py": spells_implementation,  # impls.reference.Implementation, a protocol
+    "impls/spec/base.py": joins_paths,  # impls.spec.dotted
+}
+
+
+@pytest.mark.parametrize("home", ONCE)
+def test_one_spelling(home: str) -> None:
+    """Another file takes it from its home."""
+    found = {path: list(ONCE[home](tree)) for path, tree in SOURCES.items() if path != home}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+
+
+def test_these_rules_see_what_they_forbid() -> None:
+    tree = ast.parse(
+        "from convparity.impls.spec import Residual\n"
+        "Arrays = Mapping[str, np.ndarray]\n"
+        "Right = Callable[[Spec, Arrays, np.ndarray], np.ndarray]\n"
+        'inside = f"{path}.{name}" if path else name\n'
+        'prefix = f"{self.path}." if self.path else ""\n'
+        '"""Residual and SeparableConv, in words alone"""\n'
+        "isinstance(spec, spec_module.SeparableConv)\n"
+    )
+    assert {"Residual", "SeparableConv"} <= set(named(tree))
+    assert "SeparableConv" not in set(named(ast.parse('"""SeparableConv"""')))
+    assert list(defines_arrays(tree)) == [2]
+    assert list(spells_implementation(tree)) == [3]
+    assert list(joins_paths(tree)) == [4, 5]
+
+
+def test_the_one_spelling_is_there() -> None:
+    assert list(defines_arrays(SOURCES["impls/weights.py"]))
+    assert list(joins_paths(SOURCES["impls/spec/base.py"]))
+    assert "Implementation" in named(SOURCES["impls/reference.py"])
