@@ -5,15 +5,15 @@ each.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, tap_sources, to_filters
 from convparity.analysis.proof.rounding import round_to
-from convparity.impls.reference import Implementation
-from convparity.impls.spec import Composite, fold_steps, output_shape
+from convparity.impls.reference import Implementation, run
+from convparity.impls.spec import Composite, Step, fold_steps, output_shape
 from convparity.impls.weights import Arrays
 
 Narrow = Callable[[np.ndarray], np.ndarray]
@@ -95,11 +95,14 @@ def emulated(
 ) -> Implementation:
     """A direct float32 implementation with some of its steps narrowed; as ``rng`` orders sums."""
 
+    def visit(weights: Arrays, step: Step, values: list[np.ndarray]) -> np.ndarray:
+        if step.child is None:
+            return run(step.spec, {}, *values)
+        return candidate(step.spec, step.weights(weights), *values)
+
     def candidate(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
         if isinstance(layer, Composite):
-            return fold_steps(
-                layer, x, lambda step, xs: candidate(step.spec, step.weights(weights), *xs)
-            )
+            return fold_steps(layer, x, partial(visit, weights))
         with np.errstate(over="ignore"):
             y = summed(products(layer, kernel_as(weights["kernel"]), x_as(x)), sum_as, rng)
         if layer.bias:
