@@ -29,6 +29,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     Shape,
     Spec,
     effective_kernel,
@@ -247,6 +248,11 @@ def _(spec: GroupNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
     variance = (centred**2).mean(axis=(1, 3), keepdims=True)
     normal = (centred / np.sqrt(variance + spec.eps)).reshape(x.shape)
     return normal * weights["scale"] + weights["offset"]
+
+
+@run.register
+def _(spec: Scale, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return x * weights["scale"].astype(np.float64)
 
 
 @run.register

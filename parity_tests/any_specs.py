@@ -20,6 +20,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
 )
@@ -132,6 +133,7 @@ LAYERS = {
     Flatten: st.just(Flatten()),
     Dropout: st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
     Dense: st.builds(Dense, INTS, INTS, st.booleans()),
+    Scale: st.builds(Scale, INTS),
 }
 
 

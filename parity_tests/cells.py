@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
     Sequential,
     Shape,
@@ -60,7 +61,7 @@ def cells(case: Case) -> Iterator[str]:
             yield from _transposed_cells(case.spec)
         case MaxPool() | AvgPool():
             yield from _pool_cells(case.spec, tuple(spatial))
-        case BatchNorm() | LayerNorm():
+        case BatchNorm() | LayerNorm() | Scale():
             yield type(case.spec).__name__
         case GroupNorm(num_groups=groups):
             yield "GroupNorm"
@@ -303,6 +304,9 @@ FAMILIES = {
                 "several groups of several channels",
             }
         ),
+    ),
+    "scales": Family(
+        strategies.scale_cases, frozenset({*_BATCHES, *_RANKS, "rank 0", "Scale"}), 0.3
     ),
     **{function: _activation(function) for function in ACTIVATIONS},
     "heads": Family(

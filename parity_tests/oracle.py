@@ -28,6 +28,7 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -75,6 +76,9 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
                 group = (n, ..., slice(first, first + each))
                 y[group] = standardised(x[group], spec.eps)
             return y * weights["scale"] + weights["offset"]
+        case Scale():
+            factors = [float(factor) for factor in weights["scale"]]
+            return np.stack([x[..., c] * factor for c, factor in enumerate(factors)], axis=-1)
         case Activation():
             return activated(spec, x.astype(float))
         case MaxPool():

@@ -28,6 +28,7 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -263,6 +264,13 @@ def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
     return norm
 
 
+@st.composite
+def scales(draw: Any, rank: int) -> Pair:
+    """A factor of each channel."""
+    shape = draw(values(rank))
+    return Scale(shape[-1]), shape
+
+
 def activations(function: str) -> st.SearchStrategy[Spec]:
     """An activation; one that takes an alpha with its own or another."""
     if function in DEFAULT_ALPHA:
@@ -278,11 +286,14 @@ def activation_layers(rank: int) -> st.SearchStrategy[Pair]:
     return st.tuples(any_activation, values(rank))
 
 
+HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
+
+
 @st.composite
 def heads(draw: Any) -> Pair:
     """What stands between a network's last pixels and its scores, each layer by itself."""
     shape = draw(values(draw(ranks), flat=False))
-    match draw(st.sampled_from([Dense, Flatten, GlobalAvgPool, Dropout])):
+    match draw(st.sampled_from(HEADS)):
         case kind if kind is Dense:
             features = shape[-1]
             made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
@@ -306,6 +317,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     LayerNorm: norms(LayerNorm),
     GroupNorm: norms(GroupNorm),
     Activation: activation_layers,
+    Scale: scales,
 }
 
 
@@ -385,6 +397,7 @@ max_pool_cases = cases(layers(MaxPool))
 avg_pool_cases = cases(layers(AvgPool))
 pool_cases = cases(layers(MaxPool, AvgPool))
 norm_cases = cases(layers(BatchNorm, LayerNorm, GroupNorm))
+scale_cases = cases(layers(Scale))
 activation_cases = cases(layers(Activation))
 head_cases = cases(heads())
 layer_cases = cases(layers(*MAKERS))

@@ -108,6 +108,7 @@ COSTS = {  # line -> (trainable, statistics, MACs, bias additions, values moved)
     "avgpool1d k3 s2 same n2 w5 c4": (0, 0, 0, 0, 40 + 24),
     "layernorm c5 n2 hw3x4": (10, 0, 0, 0, 120 + 10 + 120),
     "groupnorm g3 c6 n2 w4": (12, 0, 0, 0, 48 + 12 + 48),
+    "scale c5 n2 hw3x4": (5, 0, 0, 0, 120 + 5 + 120),
     "dense c7>5 n3": (40, 0, 105, 15, 21 + 40 + 15),
     "batchnorm2d c5 n2 hw3x4": (10, 10, 0, 0, 120 + 20 + 120),
     "relu n2 hw3x4 c5": (0, 0, 0, 0, 240),

@@ -23,7 +23,7 @@ from convparity.analysis.proof.probes import PROBED
 from convparity.analysis.proof.rounding import exact_input, round_to, trace
 from convparity.impls.adapter import DTYPES, Adapter
 from parity_tests.asserts import replay
-from parity_tests.strategies import Case, linear_cases, max_pool_cases
+from parity_tests.strategies import Case, linear_cases, max_pool_cases, scale_cases
 
 pytestmark = pytest.mark.frameworks
 
@@ -40,10 +40,8 @@ def enabled(adapter: Adapter, dtype: str) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=25)
-@given(case=linear_cases | max_pool_cases)
-def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
+def assert_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
+    """Nothing is rounded, and the output has the dtype."""
     weights, x = integer_case(case.spec, case.input_shape, case.seed, dtype)
     target = trace(case.spec, weights, exact_input(x, dtype))
     assert target.exact, replay(case)
@@ -51,6 +49,20 @@ def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
         module = adapter.build(case.spec, weights, dtype=dtype)
         verdict = structure(adapter.apply(module, case.spec, x), target)
     assert verdict.ok, f"{adapter.name} in {dtype}: {verdict}\n{replay(case)}"
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=25)
+@given(case=linear_cases | max_pool_cases)
+def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
+    assert_exact_on_integers(adapter, dtype, case)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@settings(max_examples=10)
+@given(case=scale_cases)
+def test_scales_are_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
+    assert_exact_on_integers(adapter, dtype, case)
 
 
 COMPARED = {

@@ -19,12 +19,14 @@ from convparity import (
     Conv,
     ConvTranspose,
     Dense,
+    DepthwiseConv,
     Flatten,
     GlobalAvgPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -43,6 +45,7 @@ from parity_tests.strategies import (
     linear_cases,
     max_pool_cases,
     norm_cases,
+    scale_cases,
 )
 
 pytestmark = pytest.mark.frameworks
@@ -54,9 +57,8 @@ def integers_like(case: Case, shape: Shape) -> np.ndarray:
     return rng.integers(-3, 3, shape, endpoint=True).astype(np.float32)
 
 
-@settings(max_examples=60)
-@given(case=linear_cases)
-def test_linear(adapter: Adapter, case: Case) -> None:
+def assert_linear(adapter: Adapter, case: Case) -> None:
+    """By the input, and by each weight."""
     weights, x = integer_case(case.spec, case.input_shape, case.seed)
     y = reference(case.spec, weights, x)
     cotangent = integers_like(case, y.shape)
@@ -74,6 +76,18 @@ def test_linear(adapter: Adapter, case: Case) -> None:
             assert got == expected, (
                 f"{adapter.name}, by {name}: {got}, not {expected}\n{replay(case)}"
             )
+
+
+@settings(max_examples=60)
+@given(case=linear_cases)
+def test_linear(adapter: Adapter, case: Case) -> None:
+    assert_linear(adapter, case)
+
+
+@settings(max_examples=20)
+@given(case=scale_cases)
+def test_scales(adapter: Adapter, case: Case) -> None:
+    assert_linear(adapter, case)
 
 
 @settings(max_examples=30)
@@ -150,10 +164,27 @@ DECODER = Sequential(
 
 
 POOLED = Sequential(AvgPool(3, 2, "same"), Conv(3, 4, 3), GlobalAvgPool(), Dense(4, 5))
+BLOCK = Sequential(  # of ConvNeXt
+    Conv(3, 8, 2, 2),
+    Residual(
+        Sequential(
+            {
+                "depthwise": DepthwiseConv(8, 3, padding="same"),
+                "norm": LayerNorm(8),
+                "wide": Conv(8, 12, 1),
+                "act": Activation("gelu"),
+                "narrow": Conv(12, 8, 1),
+                "scale": Scale(8),
+            }
+        )
+    ),
+    Sequential(GlobalAvgPool(), Dense(8, 5)),
+)
 NETWORKS = [
     NETWORK,
     DECODER,
     POOLED,
+    BLOCK,
     *(
         Sequential(Conv(3, 4, 3), Activation(function, alpha), GlobalAvgPool(), Dense(4, 5))
         for function in ACTIVATIONS

@@ -7,15 +7,18 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import pytest
 
+import convparity
 from convparity.analysis.cost import counting
 from convparity.analysis.proof import data, rounding
+from convparity.analysis.report import support
 from convparity.impls import reference, spec
 from convparity.impls.errors import SpecError
-from convparity.impls.notation import line_form, to_line
+from convparity.impls.notation import from_line, line_form, to_line
 from convparity.impls.notation.json_form import TYPES
 from convparity.impls.registry import FRAMEWORKS
-from convparity.impls.spec import Composite, Join, Layer, Shape
-from parity_tests import any_specs
+from convparity.impls.spec import Composite, Join, Layer, Shape, walk
+from parity_tests import any_specs, strategies
+from parity_tests.cells import FAMILIES
 
 KINDS = [kind for kind in vars(spec).values() if isinstance(kind, type)]
 LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind is not Layer]
@@ -67,6 +70,16 @@ def test_a_layer_has_text_forms_and_is_drawn(kind: type[Layer]) -> None:
     assert kind in TYPES.values()
     assert kind in {word.type for word in line_form._WORDS.values()}
     assert kind in any_specs.LAYERS
+    assert kind in {*strategies.MAKERS, *strategies.HEADS}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_is_judged_and_public(kind: type[Layer]) -> None:
+    cells = {cell for family in FAMILIES.values() for cell in family.cells}
+    assert kind.__name__ in {word for cell in cells for word in cell.split()}
+    shown = (from_line(support.line(row, rank=1))[0] for row in support.ROWS)
+    assert kind in {type(layer) for spec in shown for _, layer in walk(spec)}
+    assert kind.__name__ in convparity.__all__
 
 
 # ---------------------------------------------------------------- a layer that was forgotten

@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
 )
@@ -147,6 +148,7 @@ def test_networks_survive_both_forms(name):
         ("avgpool1d k2 same nocount", AvgPool(2, None, "same", False, rank=1), None),
         ("layernorm c8 eps0.001", LayerNorm(8, 1e-3), None),
         ("groupnorm g2 c8 n1 w4", GroupNorm(2, 8), (1, 4, 8)),
+        ("scale c8 n2 hw7x9", Scale(8), (2, 7, 9, 8)),
         ("leaky_relu a0.2", Activation("leaky_relu", 0.2), None),
         ("batchnorm2d c8 eps0.001 mom0.01", BatchNorm(8, 1e-3, 0.01), None),
         ("dropout p0.2", Dropout(0.2), None),

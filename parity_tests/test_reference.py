@@ -27,6 +27,7 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -75,6 +76,8 @@ def integers(spec: Spec, seed: int) -> dict[str, np.ndarray]:
                 weights[path + "scale"] = root * rng.choice([-1, 1, 2], n)
             case LayerNorm(num_features=n) | GroupNorm(num_features=n):
                 add(path, scale=n, offset=n)
+            case Scale(num_features=n):
+                add(path, scale=n)
             case Sequential(layers=layers):
                 for name, child in layers:
                     visit(child, f"{path}{name}.")
@@ -222,6 +225,14 @@ def test_four_negative_pixels_worked_out_by_hand(judge, spec, expected):
 def test_norms_worked_out_by_hand(judge, spec, expected):
     weights = {"scale": np.ones(4), "offset": np.zeros(4)}
     assert judge(spec, weights, np.array([[3, 2, 3, 2]])).ravel().tolist() == expected
+
+
+@pytest.mark.parametrize("judge", [reference, oracle])
+@pytest.mark.parametrize("spatial", [(), (1,), (1, 1), (1, 1, 1)])
+def test_a_scale_worked_out_by_hand(judge, spatial):
+    x = np.reshape([3, 2, 5, -1], (2, *spatial, 2))
+    y = judge(Scale(2), {"scale": np.array([10, -2])}, x)
+    assert y.ravel().tolist() == [30, -4, 50, 2]
 
 
 @pytest.mark.parametrize("judge", [reference, oracle])

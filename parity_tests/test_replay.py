@@ -158,6 +158,7 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "transpose2d c4>6 k4 s2 same g2 hw4 ints:7",
     "layernorm c3 hw4 reals:8",
     "groupnorm g2 c4 hw4 ints:9",
+    "scale c3 n2 hw4 ints:9",
     "residual( separable2d c4>4 k3 same hw4 | gelu ) | flatten | dropout p0.3 | softmax reals:10",
 ]
 RUN_ALL = """

@@ -26,7 +26,7 @@ from convparity import (
 from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
 from parity_tests.asserts import replay
-from parity_tests.strategies import Case, cases, layers, seeds, values
+from parity_tests.strategies import Case, cases, layers, scale_cases, seeds, values
 
 pytestmark = pytest.mark.frameworks
 
@@ -70,6 +70,12 @@ def assert_trains(adapter: Adapter, case: Case, steps: int) -> None:
 @given(case=cases(layers(Conv, DepthwiseConv, ConvTranspose)))
 def test_layers(adapter: Adapter, case: Case) -> None:
     """The gradient of what is linear stays the same from step to step."""
+    assert_trains(adapter, case, STEPS)
+
+
+@settings(max_examples=20)
+@given(case=scale_cases)
+def test_scales(adapter: Adapter, case: Case) -> None:
     assert_trains(adapter, case, STEPS)
 
 

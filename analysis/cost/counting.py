@@ -1,7 +1,7 @@
 """What a spec costs: learnables, MACs and FLOPs, bytes moved. Pure functions of a spec and a shape.
 
 Convolutions and dense layers count multiply-accumulates (MACs), at every tap, those on padding too;
-normalisation, activation, pooling and addition count none, as in the tools that we compare with.
+norms, scales, activations, pools and additions count none, as in the tools that we compare with.
 """
 
 import dataclasses
@@ -30,6 +30,7 @@ from convparity.impls.spec import (
     Layer,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
     Sequential,
     Shape,
@@ -214,6 +215,7 @@ def _step(spec: Layer | Join, path: str, *shapes: Shape, macs: int = 0, bias_add
 @_cost.register(GroupNorm)
 @_cost.register(LayerNorm)
 @_cost.register(MaxPool)
+@_cost.register(Scale)
 def _(spec: Layer | Join, path: str, *shapes: Shape) -> Cost:
     return _step(spec, path, *shapes)
 

@@ -26,6 +26,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     Shape,
     Spec,
     fold_steps,
@@ -210,6 +211,15 @@ class _Draw:
             # float64, so that adding eps back gives the power of four exactly there too
             "variance": root**2 - spec.eps,
         }
+
+    @layer.register
+    def _(self, spec: Scale, shape: Shape) -> Weights:
+        n = spec.num_features  # none is 0, which would hide its channel
+        if self.deep:  # as in BatchNorm; mostly +1, as ReLU stops what has changed its sign
+            return {"scale": self.rng.choice([-1, *[1] * 9], n).astype(np.float32)}
+        size = self.rng.integers(1, min(self.limit, 3), n, endpoint=True)
+        self.size *= int(size.max())
+        return {"scale": (size * self.rng.choice([-1, 1], n)).astype(np.float32)}
 
     @layer.register(Conv)
     @layer.register(ConvTranspose)

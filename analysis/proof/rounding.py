@@ -38,6 +38,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     Shape,
     Spec,
     fold_steps,
@@ -248,7 +249,7 @@ def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
 def _flushed(
     x: Rounded, kernel: np.ndarray, through: Callable[[np.ndarray, np.ndarray], np.ndarray]
 ) -> np.ndarray | float:
-    """What a linear layer loses where subnormal inputs and taps count as zeros."""
+    """What a layer of products loses where subnormal inputs and taps count as zeros."""
     taps = np.where(abs(kernel) < x.tiny, abs(kernel), 0)
     lost: np.ndarray | float = 0.0
     if (small := x.small).any():
@@ -354,6 +355,22 @@ def _group_means(
         return np.broadcast_to(means, groups.shape).reshape(shape)
 
     return math.prod(shape[1:]) // spec.num_groups, mean
+
+
+@trace.register
+def _(spec: Scale, weights: Arrays, x: Rounded) -> Rounded:
+    scale = weights["scale"].astype(np.float64)
+    value = x.value * scale
+    return x.then(
+        value,
+        (abs(x.value) + x.bound) * abs(scale),
+        inherited=x.bound * abs(scale),
+        noise=lambda disturbed: disturbed * scale,
+        variance=lambda: value**2,
+        roundings=1,
+        unit=_times(x.unit, common_unit(scale)),
+        flushed=_flushed(x, scale, lambda factors, values: values * factors),
+    )
 
 
 EXACT = ("relu", "relu6")  # neither rounds

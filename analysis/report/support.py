@@ -36,6 +36,7 @@ ROWS = {
     "batch normalisation": "batchnorm{r}d c4 eps0.001 {size}",
     "layer normalisation": "layernorm c4 {size}",
     "group normalisation": "groupnorm g2 c4 {size}",
+    "channel-wise scale": "scale c4 {size}",
     "global average pooling": "relu {power} c4 | gap",
     "flatten and dense": "conv{r}d c4>4 k1 {power} | flatten | dropout p0.2 | dense c{flat}>3",
     "residual": "residual( conv{r}d c4>4 k3 same {size} ; conv{r}d c4>4 k1 )",

@@ -148,6 +148,8 @@ class FlaxAdapter(Adapter):
                 }
             case nnx.LayerNorm() | nnx.GroupNorm():
                 return {"scale": Slot(module.scale, SAME), "offset": Slot(module.bias, SAME)}
+            case layers.Scale():
+                return {"scale": Slot(module.scale, SAME)}
             case layers.DepthwiseConv():
                 kernel = depthwise_as_grouped(module.depth_multiplier)
             case nnx.ConvTranspose(transpose_kernel=False):

@@ -334,6 +334,17 @@ class BatchNorm(nnx.BatchNorm):
         self.rank = rank
 
 
+class Scale(nnx.Module):
+    """A factor of each channel, which starts as one."""
+
+    def __init__(self, num_features: int, *, param_dtype: jnp.dtype = jnp.float32) -> None:
+        self.num_features = num_features
+        self.scale = nnx.Param(jnp.ones((num_features,), param_dtype))
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        return x_NHWC * self.scale[...]
+
+
 class Activation(nnx.Module):
     """A function such as ``nnx.relu`` as a layer with a name of its own.
 

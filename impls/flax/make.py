@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -205,6 +206,11 @@ def _(spec: GroupNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         param_dtype=dtype,
         rngs=rngs,
     )
+
+
+@make.register
+def _(spec: Scale, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+    return layers.Scale(spec.num_features, param_dtype=dtype)
 
 
 @make.register

@@ -85,6 +85,8 @@ class KerasAdapter(Adapter):
                 }
             case keras.layers.LayerNormalization() | keras.layers.GroupNormalization():
                 return {"scale": Slot(module.gamma, SAME), "offset": Slot(module.beta, SAME)}
+            case layers.Scale():
+                return {"scale": Slot(module.gamma, SAME)}
             case keras.layers.SeparableConv1D() | keras.layers.SeparableConv2D():
                 slots = {
                     "depthwise.kernel": Slot(module.depthwise_kernel, SAME),

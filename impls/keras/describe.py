@@ -22,6 +22,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -181,6 +182,11 @@ def _group_norm(module: Any) -> Spec:
     return GroupNorm(module.groups, module.gamma.shape[0], module.epsilon)
 
 
+def _scale(module: Any) -> Spec:
+    _require_built(module)
+    return Scale(module.gamma.shape[0])
+
+
 def _relu(module: Any) -> Spec:
     _require(module, threshold=0.0)
     if module.max_value is None and module.negative_slope:
@@ -292,6 +298,7 @@ READERS: dict[type, Any] = {
     keras.layers.BatchNormalization: _batch_norm,
     keras.layers.LayerNormalization: _layer_norm,
     keras.layers.GroupNormalization: _group_norm,
+    layers.Scale: _scale,
     keras.layers.ReLU: _relu,
     keras.layers.LeakyReLU: lambda module: Activation("leaky_relu", float(module.negative_slope)),
     layers.LeakyReLU: lambda module: Activation("leaky_relu", float(module.negative_slope)),

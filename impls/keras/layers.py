@@ -490,6 +490,32 @@ class GroupNormalization(keras.layers.GroupNormalization):
 
 
 @registered
+class Scale(keras.layers.Layer):
+    """A factor of each channel, which starts as one."""
+
+    def __init__(self, gamma_initializer: Any = "ones", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.gamma_initializer = keras.initializers.get(gamma_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        channels = input_shape[-1]
+        self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: channels})
+        self.gamma = self.add_weight(
+            name="gamma", shape=(channels,), initializer=self.gamma_initializer
+        )
+
+    def call(self, x_NSC: Any) -> Any:
+        return x_NSC * ops.convert_to_tensor(self.gamma)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"gamma_initializer": keras.initializers.serialize(self.gamma_initializer)}
+        return {**super().get_config(), **own}
+
+
+@registered
 def gelu_tanh(x: Any) -> Any:
     """GELU's approximation by tanh; the activation called "gelu" in Keras is the exact one."""
     return keras.activations.gelu(x, approximate=True)

@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -142,6 +143,11 @@ def _(spec: GroupNorm, **common: Any) -> Any:
 
 
 @make.register
+def _(spec: Scale, **common: Any) -> Any:
+    return layers.Scale(**common)
+
+
+@make.register
 def _(spec: Activation, **common: Any) -> Any:
     match spec.function:
         case "relu":
@@ -196,8 +202,8 @@ def _(spec: Composite, name: str | None = None, **common: Any) -> Any:
 
 def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
-    if isinstance(spec, LayerNorm | GroupNorm):  # alone; inside another it says nothing of the axes
-        return (None, spec.num_features)
+    if isinstance(spec, LayerNorm | GroupNorm | Scale):
+        return (None, spec.num_features)  # alone; inside another it says nothing of the axes
     for _, layer in walk(spec):
         match layer:
             case Conv() | DepthwiseConv() | ConvTranspose():

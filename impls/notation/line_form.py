@@ -19,6 +19,7 @@ with spaces between words::
     batchnorm2d  cIN epsNUMBER momNUMBER
     layernorm    cIN epsNUMBER
     groupnorm    gGROUPS cIN epsNUMBER
+    scale        cIN
     dense        cIN>OUT nobias
     dropout      pNUMBER
     leaky_relu, elu  aNUMBER
@@ -71,6 +72,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
     Shape,
@@ -298,6 +300,7 @@ _WORDS: dict[str, _Word] = {
         (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
         "num_features",
     ),
+    "scale": _Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
     **{
         name: _Word(
             Activation,

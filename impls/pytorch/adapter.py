@@ -82,6 +82,8 @@ class PyTorchAdapter(Adapter):
             }
         if isinstance(module, nn.LayerNorm | nn.GroupNorm):
             return {"scale": Slot(module.weight, SAME), "offset": Slot(module.bias, SAME)}
+        if isinstance(module, layers.Scale):
+            return {"scale": Slot(module.weight, SAME)}
         if not isinstance(module, (*CONVOLUTIONS, nn.Linear)):
             return {}
         kernel = CHANNELS_FIRST  # of a transpose too: (*k, O/g, I) becomes torch's (I, O/g, *k)

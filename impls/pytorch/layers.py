@@ -461,6 +461,21 @@ class GroupNorm(nn.GroupNorm):
         return torch.group_norm(x_NCS, self.num_groups, self.weight, self.bias, self.eps)
 
 
+class Scale(nn.Module):
+    """A factor of each channel, which starts as one."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.weight = nn.Parameter(torch.ones(num_features))
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return x_NCS * self.weight.reshape(-1, *[1] * (x_NCS.ndim - 2))
+
+    def extra_repr(self) -> str:
+        return f"{self.num_features}"
+
+
 class Flatten(nn.Module):
     """To (N, S * C): the channels go last, so that one Dense kernel fits every framework.
 

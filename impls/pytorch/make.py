@@ -24,6 +24,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
     Sequential,
     Spec,
@@ -126,6 +127,11 @@ def _(spec: LayerNorm) -> nn.Module:
 @make.register
 def _(spec: GroupNorm) -> nn.Module:
     return layers.GroupNorm(spec.num_groups, spec.num_features, spec.eps)
+
+
+@make.register
+def _(spec: Scale) -> nn.Module:
+    return layers.Scale(spec.num_features)
 
 
 @make.register

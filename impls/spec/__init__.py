@@ -55,7 +55,7 @@ from convparity.impls.spec.fold import (
 from convparity.impls.spec.graph import Sequential, Wire, wired, wires
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Residual
-from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm
+from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
 from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
 
@@ -89,6 +89,7 @@ __all__ = [
     "PaddingMode",
     "Pairs",
     "Residual",
+    "Scale",
     "SeparableConv",
     "Sequential",
     "Shape",

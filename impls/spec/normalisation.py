@@ -1,4 +1,7 @@
-"""Normalisation, as at inference: by running statistics, or over channels or groups of them."""
+"""Normalisation, as at inference: by running statistics, or over channels or groups of them.
+
+And what is left of it without its statistics: a scale of each channel.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -110,3 +113,23 @@ class GroupNorm(Layer):
 
     def parameters(self) -> dict[str, Shape]:
         return dict.fromkeys(("scale", "offset"), (self.num_features,))
+
+
+@dataclass(frozen=True, init=False)
+class Scale(Layer):
+    """A factor of each channel, ``x * scale``; any number of spatial axes.
+
+    Weights: ``scale``, ``(num_features,)`` (LayerScale: Touvron et al., arXiv 2103.17239, eq. 4).
+    """
+
+    num_features: int
+
+    def __init__(self, num_features: int) -> None:
+        set_fields(self, num_features=integer(self, "num_features", num_features))
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, channels=self.num_features)
+        return input_shape
+
+    def parameters(self) -> dict[str, Shape]:
+        return {"scale": (self.num_features,)}

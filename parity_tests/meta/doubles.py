@@ -38,7 +38,9 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GroupNorm,
     LayerNorm,
+    Scale,
     Spec,
+    dotted,
     walk,
 )
 from convparity.impls.weights import Weights
@@ -171,7 +173,7 @@ class Data(NamedTuple):
     exact: bool  # integers, whose structure is judged; else reals, whose precision is
     seed: int
     x: float = 1.0
-    kernel: float = 1.0  # and of the bias, which else would be all there is
+    kernel: float = 1.0  # of the bias too, which else would be all there is; and of a scale
 
 
 # products that vanish, operands that are subnormal, and neither
@@ -194,9 +196,11 @@ def draw_data(case: Case, data: Data, number: int) -> tuple[Weights, np.ndarray]
     if data.exact:
         return integer_case(case.spec, exact_shape(case.spec, case.input_shape), number)
     weights, x = real_case(case.spec, case.input_shape, number)
-    for name in weights:
-        if name.rpartition(".")[2] in ("kernel", "bias"):
-            weights[name] = (weights[name] * data.kernel).astype(np.float32)
+    for path, layer in walk(case.spec):
+        for own in layer.parameters():
+            if own in ("kernel", "bias") or isinstance(layer, Scale):
+                name = dotted(path, own)
+                weights[name] = (weights[name] * data.kernel).astype(np.float32)
     return weights, (x * data.x).astype(np.float32)
 
 

@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     Spec,
     fold_steps,
     output_shape,
@@ -346,6 +347,10 @@ class Executor:
         if self.how.norm == "folded":
             return self.multiply_add(x, factor, self.multiply_add(-mean, factor, offset))
         return self.multiply_add(self.add(x, -mean), factor, offset)
+
+    @layer.register
+    def _(self, spec: Scale, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return self.multiply(x, weights["scale"])
 
     @layer.register
     def _(self, spec: Activation, weights: Arrays, x: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     SeparableConv,
 )
 from parity_tests import (
@@ -100,14 +101,16 @@ def _all() -> Iterator[Property]:
     yield named(test_not_finite.test_layers, ("layer",), "forward")
     yield named(test_not_finite.test_networks, ("network",), "forward")
     yield named(test_gradients.test_linear, ("layer",), "backward")
+    yield named(test_gradients.test_scales, ("layer",), "backward")
     yield named(test_gradients.test_max_pools, ("layer",), "backward")
     yield named(test_gradients.test_average_pools, ("layer",), "backward")
     yield named(test_gradients.test_scale_and_offset_of_norms, ("layer",), "backward")
-    activations = test_gradients.NETWORKS[3:]
+    activations = test_gradients.NETWORKS[4:]
     for name, spec in (
         ("network", test_gradients.NETWORK),
         ("decoder", test_gradients.DECODER),
         ("pooled", test_gradients.POOLED),
+        ("block", test_gradients.BLOCK),
         ("gray", test_outputs.GRAY),
     ):
         yield Property(
@@ -137,6 +140,7 @@ def _all() -> Iterator[Property]:
     yield named(test_conversion.test_nothing_is_shared, BOTH, "dump")
     yield named(test_conversion.test_load_overwrites_everything, BOTH, "load")
     yield named(test_training.test_layers, ("layer",), "train")
+    yield named(test_training.test_scales, ("layer",), "train")
     yield named(test_training.test_statistics, ("layer",), "train")
     yield named(test_training.test_networks, ("network",), "train")
     yield named(test_training.test_statistics_in_a_network, ("network",), "train")
@@ -170,6 +174,7 @@ KINDS = {
     **dict.fromkeys((MaxPool, AvgPool), ("outputs: pools",)),
     **dict.fromkeys((BatchNorm, LayerNorm, GroupNorm), ("outputs: norms",)),
     **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
+    Scale: ("outputs: scales",),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
 }
 

@@ -22,6 +22,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Scale,
     Shape,
     Spec,
     effective_kernel,
@@ -242,6 +243,11 @@ def _(spec: LayerNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
     _norm(spec, weights, "GroupNorm", out, f"num_groups={spec.num_groups}")
+
+
+@write_layer.register
+def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y * {out.array('scale', weights['scale'], 'C')}")
 
 
 @write_layer.register

@@ -22,6 +22,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Scale,
     Shape,
     Spec,
     padding_pairs,
@@ -269,6 +270,11 @@ def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
     arrays = [out.array(name, weights[name], "C") for name in ("scale", "offset")]
     out.say(f"layer = keras.layers.GroupNormalization({spec.num_groups}, epsilon={spec.eps})")
     _set(out, *arrays)
+
+
+@write_layer.register
+def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y * {out.array('scale', weights['scale'], 'C')}")
 
 
 @write_layer.register

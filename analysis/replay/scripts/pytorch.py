@@ -24,6 +24,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Scale,
     Shape,
     Spec,
     padding_pairs,
@@ -234,6 +235,13 @@ def _(spec: LayerNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
 def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
     scale, offset = (out.array(name, weights[name], "C") for name in ("scale", "offset"))
     out.call("y = F.group_norm", "y", str(spec.num_groups), scale, offset, eps=(spec.eps, 1e-5))
+
+
+@write_layer.register
+def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
+    scale = out.array("scale", weights["scale"], "C")
+    ones = ", 1" * (len(shape) - 2)
+    out.say(f"y = y * {scale}.reshape(-1{ones})")
 
 
 @write_layer.register
