@@ -80,28 +80,31 @@ def as_grouped(spec: DepthwiseConv) -> Conv:
 def convolve(spec: Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     """The convolution without its bias: ``x`` (N, *spatial, I), ``kernel`` (*k, I/groups, O)."""
     pairs = padding_pairs(spec, x.shape[1:-1])
-    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
+    padded = x
+    if any(map(any, pairs)):
+        padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
     out = output_shape(spec, x.shape)
-    y_NPGO = np.zeros((out[0], int(np.prod(out[1:-1])), spec.groups, out[-1] // spec.groups))
-    # one group axis on both: (k, I/g, O) -> (k, g, I/g, O/g)
-    kernel_kIGO = kernel.astype(np.float64).reshape(*kernel.shape[:-1], spec.groups, -1)
-    for tap in product(*map(range, spec.kernel_size)):
-        window = padded[(slice(None), *_window(spec, tap, out[1:-1]))]
-        window_NPGI = window.reshape(*y_NPGO.shape[:3], -1)
-        kernel_GIO = np.moveaxis(kernel_kIGO[tap], 1, 0)
-        y_NPGO += np.einsum("npgi,gio->npgo", window_NPGI, kernel_GIO, optimize=True)
-    return y_NPGO.reshape(out)
+    pixels, groups = math.prod(out[:-1]), spec.groups
+    y_GPO = np.zeros((groups, pixels, out[-1] // groups))
+    # the group axis first on both, for a product of matrices: (k, I/g, O) -> (k, g, I/g, O/g)
+    kernel_kIGO = kernel.astype(np.float64).reshape(*kernel.shape[:-1], groups, -1)
+    kernel_kGIO = kernel_kIGO.swapaxes(-2, -3)
+    for tap, seen in _windows(spec, out[1:-1]):
+        window_GPI = padded[seen].reshape(pixels, groups, -1).swapaxes(0, 1)
+        y_GPO += window_GPI @ kernel_kGIO[tap]
+    return y_GPO.swapaxes(0, 1).reshape(out)
 
 
-def _window(
-    spec: Conv | ConvTranspose | MaxPool | AvgPool, tap: Shape, out: Shape
-) -> tuple[slice, ...]:
-    """The pixels that meet one place of the window, for every output pixel at once."""
+def _windows(
+    spec: Conv | ConvTranspose | MaxPool | AvgPool, out: Shape
+) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
+    """Each place of the window, and the pixels that meet it, for every output pixel at once."""
     dilation = (1,) * spec.rank if isinstance(spec, MaxPool | AvgPool) else spec.dilation
-    start = (t * d for t, d in zip(tap, dilation, strict=True))
-    return tuple(
-        slice(at, at + (n - 1) * s + 1, s) for at, n, s in zip(start, out, spec.stride, strict=True)
-    )
+    axes = zip(spec.kernel_size, dilation, spec.stride, out, strict=True)
+    met = [[slice(t * d, t * d + (n - 1) * s + 1, s) for t in range(k)] for k, d, s, n in axes]
+    taps = product(*map(range, spec.kernel_size))
+    for tap, pixels in zip(taps, product(*met), strict=True):
+        yield tap, (slice(None), *pixels)
 
 
 def scatter(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -117,11 +120,13 @@ def scatter(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarra
         for size, s, k, more in zip(spatial, spec.stride, extent, extra, strict=True)
     ]
     y = np.zeros((n, *whole, spec.groups, spec.out_channels // spec.groups))
-    x_grouped = x.reshape(*x.shape[:-1], spec.groups, -1)
-    kernel_grouped = kernel.astype(np.float64).reshape(*kernel.shape[:-1], spec.groups, -1)
-    for tap in product(*map(range, spec.kernel_size)):
-        spread = np.einsum("...gi,ogi->...go", x_grouped, kernel_grouped[tap], optimize=True)
-        y[(slice(None), *_window(spec, tap, tuple(spatial)))] += spread
+    # the group axis first on both, for a product of matrices: (k, O/g, I) -> (k, g, I/g, O/g)
+    x_GPI = x.reshape(n * math.prod(spatial), spec.groups, -1).swapaxes(0, 1)
+    kernel_kOGI = kernel.astype(np.float64).reshape(*kernel.shape[:-1], spec.groups, -1)
+    kernel_kGIO = np.moveaxis(kernel_kOGI, -3, -1)
+    for tap, reached in _windows(spec, tuple(spatial)):
+        spread_PGO = (x_GPI @ kernel_kGIO[tap]).swapaxes(0, 1)
+        y[reached] += spread_PGO.reshape(n, *spatial, *y.shape[-2:])
     kept = (slice(low, size - high) for size, (low, high) in zip(whole, pairs, strict=True))
     return y[(slice(None), *kept)].reshape(output_shape(spec, x.shape))
 
@@ -130,9 +135,8 @@ def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterato
     """For each place in the window, the pixels that meet it; ``fill`` where that is padding."""
     pairs = padding_pairs(spec, x.shape[1:-1])
     padded = np.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=fill)
-    out = output_shape(spec, x.shape)[1:-1]
-    for tap in product(*map(range, spec.kernel_size)):
-        yield padded[(slice(None), *_window(spec, tap, out))]
+    for _, seen in _windows(spec, output_shape(spec, x.shape)[1:-1]):
+        yield padded[seen]
 
 
 def pool_counts(spec: AvgPool, shape: Shape) -> np.ndarray:
