@@ -114,11 +114,7 @@ def _sizes(spec: Sequential) -> list[int]:
 def _measure(spec: Sequential, source: str, target: str, repeats: int, failures: list[str]) -> Data:
     """One row: plain copy and conversion in turn, after a warm-up that proves the bits equal."""
     from_, to = registry.get(source), registry.get(target)
-    draw = np.random.default_rng(0).random
-    shapes = parameter_shapes(spec)
-    weights = {name: draw(shape, np.float32) for name, shape in shapes.items()}
-    module = build(spec, weights, framework=source)
-    del weights
+    module = _built(spec, source)
     held = from_.views(module, spec)
     converted = convert(module, to=target)
     slots, came = to.slots(converted), to.views(converted, spec)
@@ -151,6 +147,14 @@ def _measure(spec: Sequential, source: str, target: str, repeats: int, failures:
         "convert": _spread(seconds["convert"]),
         "ratio": _spread(ratios),
     }
+
+
+def _built(spec: Sequential, framework: str) -> Any:
+    """A module with random weights; Flax would compile its own initialisers for every shape."""
+    draw = np.random.default_rng(0).random
+    shapes = parameter_shapes(spec)
+    weights = {name: draw(shape, np.float32) for name, shape in shapes.items()}
+    return build(spec, weights, framework=framework)
 
 
 def _seconds(run: Callable[[], Any]) -> float:
@@ -186,6 +190,6 @@ def _peak_in_a_new_process(source: str, target: str, units: int, width: int) -> 
 
 def peak(source: str, target: str, units: int, width: int) -> None:
     """Print how many bytes this process grew by at the peak of a conversion; null if not told."""
-    convert(build(network(1, 2), framework=source), to=target)  # imports everything
-    module = build(network(units, width), framework=source)
+    convert(_built(network(1, 2), source), to=target)  # imports everything
+    module = _built(network(units, width), source)
     print(json.dumps(peak_bytes(lambda: convert(module, to=target))))

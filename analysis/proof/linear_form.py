@@ -64,14 +64,15 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     """
     if isinstance(layer, Dense):
         return np.zeros((1, 1), dtype=int)
-    single: dict[str, int] = {"in_channels": 1, "bias": False}
+    taps = math.prod(layer.kernel_size)
     if isinstance(layer, DepthwiseConv):
-        single |= {"depth_multiplier": 1}
+        single = {"in_channels": 1, "depth_multiplier": taps}
     else:
-        single |= {"out_channels": 1, "groups": 1}
-    one = dataclasses.replace(layer, **single)  # type: ignore[arg-type]
+        single = {"in_channels": 1, "out_channels": taps, "groups": 1}
+    one = dataclasses.replace(layer, bias=False, **single)  # type: ignore[arg-type]
     spatial = input_shape[1:-1]
     pixels = 1.0 + np.arange(math.prod(spatial)).reshape(1, *spatial, 1)
-    kernels = np.eye(math.prod(one.kernel_size)).reshape(-1, *one.kernel_size, 1, 1)
-    met = [run(one, {"kernel": kernel}, pixels).ravel() for kernel in kernels]
-    return np.array(met).astype(int) - 1
+    # an output channel for each tap, which shows the pixel that it meets
+    kernel = np.eye(taps).reshape(parameter_shapes(one)["kernel"])
+    met = run(one, {"kernel": kernel}, pixels).reshape(-1, taps).T
+    return met.astype(int) - 1
