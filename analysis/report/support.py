@@ -7,9 +7,9 @@ says and not the machine. "refused" has its reason below the table.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from convparity.analysis.proof.compare import compare
+from convparity.analysis.proof.compare import Verdict, compare
 from convparity.impls import registry
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.notation import from_line
@@ -70,13 +70,19 @@ def _at_rank(word: str, rank: int) -> str:
     return token[1] + "x".join((sizes + sizes[:1])[:rank])
 
 
-def cell(row: str, rank: int, framework: str) -> str:
-    """What ``framework`` makes of a row at a rank."""
+def cells(row: str, rank: int, frameworks: Sequence[str]) -> list[str]:
+    """What each framework makes of a row at a rank."""
     spec, input_shape = from_line(line(row, rank))
     try:
-        (verdict,) = compare(spec, frameworks=[framework], input_shape=input_shape)
-    except UnsupportedError:
-        return "refused"
+        verdicts = compare(spec, frameworks=frameworks, input_shape=input_shape)
+    except UnsupportedError:  # of one of them; each is asked by itself
+        if len(frameworks) == 1:
+            return ["refused"]
+        return [cells(row, rank, [name])[0] for name in frameworks]
+    return [_cell(verdict) for verdict in verdicts]
+
+
+def _cell(verdict: Verdict) -> str:
     if not verdict.ok:
         return verdict.status.replace("wrong", "WRONG")
     return CELLS[verdict.structure.basis]
@@ -93,15 +99,13 @@ def table(frameworks: Iterable[str] = tuple(registry.FRAMEWORKS)) -> Iterator[st
     for row in ROWS:
         ranks = (1,) if row in CAUSAL else (1, 2, 3)
         shown = line(row, ranks[-1] if len(ranks) == 1 else 2).replace("|", "\\|")
-        cells = []
-        for name in names:
-            by_rank = {rank: cell(row, rank, name) for rank in ranks}
-            kinds = dict.fromkeys(by_rank.values())
-            cells.append(
-                next(iter(kinds))
-                if len(kinds) == 1
-                else ", ".join(f"rank {rank}: {found}" for rank, found in by_rank.items())
-            )
-        yield f"| {row} | `{shown}` | {' | '.join(cells)} |"
+        by_rank = [cells(row, rank, names) for rank in ranks]
+        merged = [
+            found[0]
+            if len(set(found)) == 1
+            else ", ".join(f"rank {rank}: {each}" for rank, each in zip(ranks, found, strict=True))
+            for found in zip(*by_rank, strict=True)
+        ]
+        yield f"| {row} | `{shown}` | {' | '.join(merged)} |"
     for (row, name), reason in REASONS.items():
         yield f"\n{row}, {name}: {reason}"
