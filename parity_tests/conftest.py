@@ -1,5 +1,6 @@
 """Hypothesis profiles, the header, and the adapters under test."""
 
+import gc
 import os
 
 import pytest
@@ -43,6 +44,16 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
             parts.append(f"devices {', '.join(registry.get(name).devices())}")
         lines.append(f"{name}: {reason or ', '.join(parts)}")
     return lines
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen_imports(request: pytest.FixtureRequest) -> None:
+    """What the imports made stays: the collector need not walk through it again and again."""
+    if "not frameworks" not in request.config.option.markexpr:
+        for name in filter(lambda name: registry.problem(name) is None, registry.FRAMEWORKS):
+            registry.get(name)
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", params=list(registry.FRAMEWORKS))
