@@ -109,7 +109,9 @@ def test_a_right_port_has_nothing_to_explain() -> None:
 
 
 def test_an_unknown_fault_is_said_to_be_unknown() -> None:
-    found = diagnose(lambda *case: right(*case) + np.float32(3), LAYER, input_shape=SHAPE)
+    found = diagnose(
+        lambda *case: right(*case) + np.float32(3), LAYER, input_shape=SHAPE, seconds=600
+    )
     assert not found.right
     assert found.answers == ()
     assert found.complete
@@ -130,14 +132,14 @@ def test_the_control_is_never_named() -> None:
     [("layout-08", "parameters-02"), ("padding-03", "layout-02"), ("parameters-04", "padding-08")],
 )
 def test_two_faults_at_once(ids: tuple[str, str]) -> None:
-    found = diagnose(port(*ids), LAYER, input_shape=SHAPE, seconds=60)
+    found = diagnose(port(*ids), LAYER, input_shape=SHAPE, seconds=600)
     assert {frozenset(each) for each in found.answers[0].ids} >= {frozenset(ids)}
     assert f"fault {ids[0]}" in str(found)
 
 
 def test_permuted_outputs_of_permuted_weights() -> None:
     spec = DepthwiseConv(4, 3, depth_multiplier=2)
-    found = diagnose(port("grouping-01", "layout-08"), spec, input_shape=(1, 6, 5, 4), seconds=60)
+    found = diagnose(port("grouping-01", "layout-08"), spec, input_shape=(1, 6, 5, 4), seconds=600)
     assert {"grouping-01", "layout-08"} <= first(found)
 
 
@@ -186,7 +188,7 @@ def test_the_layers_of_a_network() -> None:
     module = make(spec, wrong)
     found = first_divergence(module, (spec, weights), input_shape=(1, 64, 64, 3))
     assert found.first.path == "stem.conv"
-    lines = summary(diagnose_layers(found, seconds=60))
+    lines = summary(diagnose_layers(found, seconds=600))
     assert len(lines) == 1
     assert lines[0].startswith("stem.conv, blocks.0.depthwise.conv, ")
     assert "fault layout-08" in lines[0]
