@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from convparity import (
     init_weights,
 )
 from convparity.analysis.cli import cli
-from convparity.analysis.diagnosis.diagnose import diagnose, diagnose_layers, summary
+from convparity.analysis.diagnosis import diagnose as diagnosis
 from convparity.analysis.diagnosis.suspects import right
 from convparity.analysis.faults import FAULTS, implementation
 from convparity.analysis.layerwise.compare import first_divergence
@@ -29,6 +30,10 @@ from convparity.impls.errors import InputError
 from parity_tests.meta.diagnosis_trials import run
 from parity_tests.meta.numpy_framework import installed, make
 
+# On a busy machine, too, a test must end as it does on an idle one.
+diagnose, diagnose_layers = (
+    partial(ask, seconds=600) for ask in (diagnosis.diagnose, diagnosis.diagnose_layers)
+)
 LAYER, SHAPE = Conv(4, 8, 3, 2, "same"), (2, 8, 9, 4)
 
 
@@ -109,9 +114,7 @@ def test_a_right_port_has_nothing_to_explain() -> None:
 
 
 def test_an_unknown_fault_is_said_to_be_unknown() -> None:
-    found = diagnose(
-        lambda *case: right(*case) + np.float32(3), LAYER, input_shape=SHAPE, seconds=600
-    )
+    found = diagnose(lambda *case: right(*case) + np.float32(3), LAYER, input_shape=SHAPE)
     assert not found.right
     assert found.answers == ()
     assert found.complete
@@ -132,14 +135,14 @@ def test_the_control_is_never_named() -> None:
     [("layout-08", "parameters-02"), ("padding-03", "layout-02"), ("parameters-04", "padding-08")],
 )
 def test_two_faults_at_once(ids: tuple[str, str]) -> None:
-    found = diagnose(port(*ids), LAYER, input_shape=SHAPE, seconds=600)
+    found = diagnose(port(*ids), LAYER, input_shape=SHAPE)
     assert {frozenset(each) for each in found.answers[0].ids} >= {frozenset(ids)}
     assert f"fault {ids[0]}" in str(found)
 
 
 def test_permuted_outputs_of_permuted_weights() -> None:
     spec = DepthwiseConv(4, 3, depth_multiplier=2)
-    found = diagnose(port("grouping-01", "layout-08"), spec, input_shape=(1, 6, 5, 4), seconds=600)
+    found = diagnose(port("grouping-01", "layout-08"), spec, input_shape=(1, 6, 5, 4))
     assert {"grouping-01", "layout-08"} <= first(found)
 
 
@@ -188,7 +191,7 @@ def test_the_layers_of_a_network() -> None:
     module = make(spec, wrong)
     found = first_divergence(module, (spec, weights), input_shape=(1, 64, 64, 3))
     assert found.first.path == "stem.conv"
-    lines = summary(diagnose_layers(found, seconds=600))
+    lines = diagnosis.summary(diagnose_layers(found))
     assert len(lines) == 1
     assert lines[0].startswith("stem.conv, blocks.0.depthwise.conv, ")
     assert "fault layout-08" in lines[0]
