@@ -1,6 +1,7 @@
 """Both text forms of a spec say exactly the spec, and refuse everything else with a clear error."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,14 @@ from hypothesis import strategies as st
 
 from convparity.impls import networks
 from convparity.impls.errors import SpecError
-from convparity.impls.notation import LAYER_WORDS, from_json, from_line, to_json, to_line
+from convparity.impls.notation import (
+    LAYER_WORDS,
+    from_json,
+    from_line,
+    line_form,
+    to_json,
+    to_line,
+)
 from convparity.impls.notation.json_form import MAX_DEPTH, TYPES
 from convparity.impls.spec import (
     Activation,
@@ -174,6 +182,13 @@ def test_networks_survive_both_forms(name):
 def test_the_line_form_as_documented(line, spec, shape):
     assert to_line(spec, shape) == line
     assert from_line(line) == (spec, shape)
+
+
+@pytest.mark.parametrize("word", LAYER_WORDS)
+def test_every_word_stands_in_the_grammar(word):
+    """Of those with a rank, the one with rank 2."""
+    documented = re.findall("[a-z0-9_]+", line_form.__doc__)
+    assert re.sub("[13]d$", "2d", word) in documented
 
 
 def test_what_may_be_left_out_or_said_otherwise():

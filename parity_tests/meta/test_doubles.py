@@ -30,6 +30,8 @@ from convparity.analysis.proof.data import integer_case, real_case
 from convparity.analysis.proof.rounding import Rounded, exact_input, trace, transform_margin
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls import networks
+from convparity.impls.reference import run
+from convparity.impls.spec import Composite
 from parity_tests.meta.doubles import (
     DOUBLES,
     SPECS,
@@ -331,6 +333,24 @@ def test_the_meter_of_a_network_is_not_blind(name: str, direct: bool) -> None:
     assert target.bound.min() > abs(target.value).max()  # beyond all use: it must not get into rho
     rho = precision(Arithmetic()(spec, weights, x), target).rho
     assert 1 / SCALE_LIMIT < rho < SCALE_LIMIT
+
+
+# ---------------------------------------------------------------- what comes before a layer
+
+
+@pytest.mark.parametrize("family", SPECS)
+def test_a_bound_holds_the_error_of_the_input(family: str) -> None:
+    """An input that is off by its bound moves the output by no more than the output's."""
+    for case in drawn_cases(family, 3)[:10]:
+        weights, x = real_case(*case)
+        off = np.random.default_rng(case.seed).choice([-1, 1], x.shape) / 256
+        before = exact_input(x)
+        before = dataclasses.replace(before, bound=abs(off), noise=off, basis="proved")
+        target = trace(case.spec, weights, before)
+        change = run(case.spec, weights, before.value + off) - target.value
+        assert (abs(change) <= target.bound).all(), case
+        if not isinstance(case.spec, Composite):  # inside one, noise of its own is added
+            np.testing.assert_allclose(target.noise, change, rtol=1e-9, atol=1e-12)
 
 
 # ---------------------------------------------------------------- a fault stays a fault

@@ -2,12 +2,23 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from hypothesis import find, given, settings
 
-from convparity import BatchNorm, Conv, ConvTranspose, GlobalAvgPool, output_shape
+from convparity import (
+    Activation,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    GlobalAvgPool,
+    Scale,
+    Sequential,
+    output_shape,
+)
 from convparity.analysis.proof.data import exact_shape, integer_case
 from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.impls.reference import run
 from convparity.impls.spec import walk
 from parity_tests.cells import FAMILIES, cells
 from parity_tests.strategies import (
@@ -20,6 +31,7 @@ from parity_tests.strategies import (
     layer_cases,
     linear_cases,
     max_pool_cases,
+    scale_cases,
 )
 
 NO_DATABASE = settings(database=None, max_examples=5000, derandomize=True)
@@ -119,6 +131,24 @@ def test_integers_of_chains_are_told_from_each_other(case: Case) -> None:
     assert not target.untested.any()
     rounds = (BatchNorm, GlobalAvgPool)
     assert target.exact or any(isinstance(layer, rounds) for _, layer in walk(case.spec))
+
+
+@given(scale_cases)
+def test_no_channel_is_scaled_by_zero(case: Case) -> None:
+    """Nor by the same as all others, which a scale of the wrong axis would be, too."""
+    weights, _ = integer_case(*case)
+    assert weights["scale"].all()
+    many, _ = integer_case(Scale(16), (1, 16), case.seed)
+    assert len(set(many["scale"])) > 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_deep_network_of_scales_is_alive(seed: int) -> None:
+    block = Sequential(Conv(4, 4, 3, padding="same"), Scale(4), Activation("relu"))
+    spec = Sequential([block] * 10)
+    weights, x = integer_case(spec, (1, 6, 6, 4), seed)
+    y, other = (run(spec, weights, each.astype(float)) for each in (x, -x))
+    assert np.count_nonzero(y != other) > y.size / 10
 
 
 @given(layer_cases)
