@@ -69,7 +69,7 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
         single = {"in_channels": 1, "depth_multiplier": taps}
     else:
         single = {"in_channels": 1, "out_channels": taps, "groups": 1}
-    one = dataclasses.replace(layer, bias=False, **single)  # type: ignore[arg-type]
+    one = dataclasses.replace(layer, bias=False, **single)
     spatial = input_shape[1:-1]
     pixels = 1.0 + np.arange(math.prod(spatial)).reshape(1, *spatial, 1)
     # an output channel for each tap, which shows the pixel that it meets
