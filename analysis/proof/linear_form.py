@@ -65,11 +65,11 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     if isinstance(layer, Dense):
         return np.zeros((1, 1), dtype=int)
     taps = math.prod(layer.kernel_size)
+    one: Linear
     if isinstance(layer, DepthwiseConv):
-        single = {"in_channels": 1, "depth_multiplier": taps}
+        one = dataclasses.replace(layer, in_channels=1, depth_multiplier=taps, bias=False)
     else:
-        single = {"in_channels": 1, "out_channels": taps, "groups": 1}
-    one = dataclasses.replace(layer, bias=False, **single)
+        one = dataclasses.replace(layer, in_channels=1, out_channels=taps, groups=1, bias=False)
     spatial = input_shape[1:-1]
     pixels = 1.0 + np.arange(math.prod(spatial)).reshape(1, *spatial, 1)
     # an output channel for each tap, which shows the pixel that it meets
