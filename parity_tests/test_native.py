@@ -12,6 +12,7 @@ from convparity import (
     Flatten,
     GlobalAvgPool,
     Residual,
+    Scale,
     SeparableConv,
     Sequential,
     build,
@@ -245,3 +246,31 @@ def test_layers_of_the_framework_itself_are_understood(framework: str) -> None:
         converted = convert(model, to=other)
         assert describe(converted) == spec
         assert_same_bits(dump(converted), moved)
+
+
+def test_keras_knows_every_layer_of_ours_by_name() -> None:
+    """So that ``keras.saving`` finds it."""
+    import keras
+
+    from convparity.impls.keras import layers, pooling
+
+    for page in (layers, pooling):
+        for name, kind in vars(page).items():
+            if not isinstance(kind, type) or kind.__module__ != page.__name__:
+                continue
+            base = name.startswith("_") or kind is layers.AnyWindow  # that others inherit
+            if issubclass(kind, keras.layers.Layer) and not base:
+                assert keras.saving.get_registered_name(kind).startswith("convparity>"), name
+
+
+def test_keras_keeps_the_initialiser_of_a_scale() -> None:
+    import keras
+
+    from convparity.impls.keras import layers
+
+    scale = layers.Scale(gamma_initializer="zeros")
+    scale.build((None, 3))
+    config = keras.saving.serialize_keras_object(scale)
+    twin = keras.saving.deserialize_keras_object(config)
+    assert describe(twin) == Scale(3)
+    np.testing.assert_array_equal(dump(twin)["scale"], np.zeros(3))
