@@ -28,7 +28,7 @@ def init_weights(spec: Spec, seed: int) -> Weights:
     for path, layer in walk(spec):
         for own_name, shape in layer.parameters().items():
             name = dotted(path, own_name)
-            weights[name] = _draw(name, shape, _fan_in(layer, shape), seed)
+            weights[name] = _draw(layer, name, shape, seed)
     return weights
 
 
@@ -37,16 +37,18 @@ def _fan_in(layer: Spec, shape: Shape) -> int:
     return int(np.prod(taps, dtype=int))
 
 
-def _draw(name: str, shape: Shape, fan_in: int, seed: int) -> np.ndarray:
+def _draw(layer: Spec, name: str, shape: Shape, seed: int) -> np.ndarray:
     stream = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
     uniform = np.random.Generator(np.random.PCG64(stream)).random(shape) * 2 - 1  # in [-1, 1)
     match name.rpartition(".")[2]:
         case "kernel":
-            values = uniform * np.sqrt(6 / fan_in)
+            values = uniform * np.sqrt(6 / _fan_in(layer, shape))
         case "scale" | "variance":  # around one, and a variance is positive
             values = 1 + uniform / 2
-        case _:  # bias, offset, mean
+        case "bias" | "offset" | "mean":
             values = uniform / 4
+        case unknown:
+            raise NotImplementedError(f"{type(layer).__name__}: how is {unknown!r} drawn?")
     return np.asarray(values, dtype=np.float32)
 
 

@@ -11,7 +11,7 @@ import convparity
 from convparity.analysis.cost import counting
 from convparity.analysis.proof import data, rounding
 from convparity.analysis.report import support
-from convparity.impls import reference, spec
+from convparity.impls import reference, spec, weights
 from convparity.impls.errors import SpecError
 from convparity.impls.notation import from_line, line_form, to_line
 from convparity.impls.notation.json_form import TYPES
@@ -109,6 +109,7 @@ def test_a_layer_without_its_facts_cannot_be_made(missing: str) -> None:
         lambda layer: reference.reference(layer, {"weight": np.ones(3)}, np.ones((1, 3))),
         lambda layer: rounding.trace(layer, {}, rounding.exact_input(np.ones((1, 3)))),
         lambda layer: data.integer_case(layer, (1, 3), 0),
+        lambda layer: weights.init_weights(layer, 0),
         lambda layer: counting.total_cost(layer, (1, 3)),
         to_line,
         *(

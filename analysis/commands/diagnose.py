@@ -112,7 +112,8 @@ def _read(path: Path) -> Any:
     import numpy as np
 
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is no whole .npy file ({error}): numpy.save(path, y)") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
