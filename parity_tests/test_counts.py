@@ -17,7 +17,7 @@ from convparity import (
 from convparity.impls import networks
 from convparity.impls.adapter import Adapter, Count
 from convparity.impls.spec import Spec, walk
-from parity_tests.asserts import replay
+from parity_tests.asserts import coverage, replay
 from parity_tests.strategies import Case, chain_cases, layer_cases, norm_cases
 
 pytestmark = pytest.mark.frameworks
@@ -30,11 +30,31 @@ def declared(spec: Spec) -> Count:
     return Count(total - sum(2 * norm.num_features for norm in norms), total)
 
 
-@settings(max_examples=settings().max_examples // 2)
-@given(case=layer_cases | norm_cases | chain_cases)
-def test_layers(adapter: Adapter, case: Case) -> None:
+def assert_counted(adapter: Adapter, case: Case) -> None:
     counted = adapter.count(adapter.build(case.spec, init_weights(case.spec, case.seed)))
     assert counted == declared(case.spec), f"{adapter.name}: {counted}\n{replay(case)}"
+
+
+@settings(max_examples=settings().max_examples // 2)
+@given(case=layer_cases | norm_cases)
+def test_layers(adapter: Adapter, case: Case) -> None:
+    assert_counted(adapter, case)
+
+
+def test_chains(adapter: Adapter) -> None:
+    """Where statistics and biases that are not there could be counted within a network."""
+    with coverage(("BatchNorm", "no bias")) as seen:
+
+        @settings(max_examples=settings().max_examples // 4)
+        @given(case=chain_cases)
+        def counted(case: Case) -> None:
+            layers = [layer for _, layer in walk(case.spec)]
+            seen.update(type(layer).__name__ for layer in layers)
+            if not all(getattr(layer, "bias", True) for layer in layers):
+                seen["no bias"] += 1
+            assert_counted(adapter, case)
+
+        counted()
 
 
 @pytest.mark.parametrize(

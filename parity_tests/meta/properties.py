@@ -135,7 +135,8 @@ def _all() -> Iterator[Property]:
         "forward",
         lambda adapter: [test_outputs.test_network([adapter], spec) for spec in activations],
     )
-    yield named(test_counts.test_layers, BOTH, "count")
+    yield named(test_counts.test_layers, ("layer",), "count")
+    yield named(test_counts.test_chains, ("network",), "count")
     yield named(test_conversion.test_build_and_dump, BOTH, "dump")
     yield named(test_conversion.test_nothing_is_shared, BOTH, "dump")
     yield named(test_conversion.test_load_overwrites_everything, BOTH, "load")
