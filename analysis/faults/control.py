@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
-from convparity.analysis.proof.linear_form import LINEAR
+from convparity.analysis.proof.linear_form import LINEAR, filters_shape
 from convparity.impls.spec import Shape
 
 NOISE = 1e-7  # relative: less than two roundings of float32
+FEWEST = 4  # products: of fewer, two roundings more are all that the bound has room for
 EXACT = 2.0**-10  # multiples of it are sums that were not rounded, and bear no noise
 
 
@@ -19,6 +20,10 @@ EXACT = 2.0**-10  # multiples of it are sums that were not rounded, and bear no 
     hides="everything: another order of summation does as much",
 )
 def noise(spec: Any, shape: Shape) -> Faulty | None:
+    taps, channels, _ = filters_shape(spec)
+    if taps * channels < FEWEST:
+        return None
+
     def after(y: np.ndarray) -> np.ndarray:
         drawn = np.random.default_rng(y.size).uniform(-NOISE, NOISE, y.shape)
         noisy = (y * (1 + drawn)).astype(y.dtype)
