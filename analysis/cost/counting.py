@@ -39,6 +39,7 @@ from convparity.impls.spec import (
     fold_steps,
     output_shape,
     walk,
+    walk_shapes,
 )
 
 # ---------------------------------------------------------------- learnables
@@ -145,18 +146,11 @@ def total_cost(spec: Spec, input_shape: Shape) -> Cost:
 def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
     """Every step in the order in which it runs: the layers, and where branches join."""
     output_shape(spec, input_shape)  # an error that names the whole path of the layer
-    found: list[Cost] = []
-
-    def visit(spec: Spec, path: str, *shapes: Shape) -> Shape:
-        if isinstance(spec, Composite):
-            return fold_steps(
-                spec, shapes[0], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
-            )
-        found.append(_cost(spec, path, *shapes))
-        return found[-1].output_shape
-
-    visit(spec, "", tuple(input_shape))
-    return tuple(found)
+    return tuple(
+        _cost(step, path, *shapes)
+        for path, step, shapes in walk_shapes(spec, input_shape)
+        if not isinstance(step, Composite)
+    )
 
 
 def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:

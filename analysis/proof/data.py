@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     output_shape,
     under,
     walk,
+    walk_shapes,
 )
 from convparity.impls.weights import Weights, init_weights
 
@@ -71,17 +72,8 @@ def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
 
 def _pooled_shapes(spec: Spec, shape: Shape) -> list[Shape]:
     """The shapes that reach a global pooling."""
-    found = []
-
-    def visit(spec: Spec, *shapes: Shape) -> Shape:
-        if isinstance(spec, Composite):
-            return fold_steps(spec, shapes[0], lambda step, inputs: visit(step.spec, *inputs))
-        if isinstance(spec, GlobalAvgPool):
-            found.append(shapes[0])
-        return output_shape(spec, *shapes)
-
-    visit(spec, shape)
-    return found
+    steps = walk_shapes(spec, shape)
+    return [shapes[0] for _, step, shapes in steps if isinstance(step, GlobalAvgPool)]
 
 
 def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:

@@ -15,6 +15,7 @@ from convparity import (
     BatchNorm,
     Conv,
     Dense,
+    DepthwiseConv,
     Flatten,
     MaxPool,
     Residual,
@@ -85,6 +86,15 @@ def test_ids_count_up_within_their_families() -> None:
         numbers[family] += 1
         assert int(number) == numbers[family], id
         assert (fault.id, fault.family) == (id, family)
+
+
+def test_the_control_leaves_short_sums_alone() -> None:
+    """Found in Keras: of one product and a bias, the bound has no room for two roundings more."""
+    short = [DepthwiseConv(1, 1, depth_multiplier=3), Conv(3, 2, 1), Conv(6, 4, 1, groups=2)]
+    for spec in short:
+        assert seed(spec, (2, 3, 2, spec.in_channels), FAULTS[CONTROL]) is None
+    for spec in (DepthwiseConv(1, 2), Conv(4, 2, 1)):
+        assert seed(spec, (2, 3, 2, spec.in_channels), FAULTS[CONTROL]) is not None
 
 
 def test_the_control_is_last() -> None:
