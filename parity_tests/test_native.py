@@ -19,6 +19,7 @@ from convparity import (
     convert,
     describe,
     dump,
+    from_line,
     init_weights,
     reference,
 )
@@ -274,3 +275,20 @@ def test_keras_keeps_the_initialiser_of_a_scale() -> None:
     twin = keras.saving.deserialize_keras_object(config)
     assert describe(twin) == Scale(3)
     np.testing.assert_array_equal(dump(twin)["scale"], np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["conv2d c4>6 k3 g2 hw7x6", "conv1d c4>6 k3 g2 w7", "transpose2d c4>6 k3 s2 d2 g2 hw7x6"],
+)
+def test_keras_compiles_a_grouped_convolution_once(line: str) -> None:
+    from convparity.impls.keras import windows
+
+    spec, shape = from_line(line)
+    module = build(spec, init_weights(spec, 0), framework="keras")
+    x_NSC = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    before = windows.compiled.cache_info()
+    first, second = np.asarray(module(x_NSC)), np.asarray(module(2 * x_NSC))
+    after = windows.compiled.cache_info()
+    assert (first != second).any()
+    assert (after.misses - before.misses, after.hits - before.hits) in [(1, 1), (0, 2)]

@@ -14,6 +14,7 @@ from keras import ops
 from convparity.impls.keras.windows import (
     Ints,
     Pairs,
+    convolve,
     extent_of,
     fit,
     named_or_pairs,
@@ -88,10 +89,19 @@ class AnyWindow(keras.layers.Layer):
         if self.pads_first:
             x_NSC = pad(x_NSC, pairs, self.padding_mode)
         by_jax = self.algorithm == "auto" and keras.backend.backend() == "jax"
-        y_NSC = self.by_jax(x_NSC) if by_jax else super().call(x_NSC)
+        y_NSC = self.by_jax(x_NSC) if by_jax else self.by_keras(x_NSC)
         if self.subsamples:
             y_NSC = y_NSC[(slice(None), *(slice(None, None, s) for s in self.asked_strides))]
         return y_NSC
+
+    def by_keras(self, x_NSC: Any) -> Any:
+        """What the layer computes, by Keras's own operations."""
+        if getattr(self, "groups", 1) == 1:
+            return super().call(x_NSC)
+        strides, dilation = (
+            per_axis(each, len(self.kernel_size)) for each in (self.strides, self.dilation_rate)
+        )
+        return self.finished(convolve(x_NSC, self.kernel, strides, self.padding, dilation))
 
     def by_jax(self, x_NSC: Any) -> Any:
         """What the layer computes, by the algorithms that are faster than XLA's on a CPU."""
@@ -111,6 +121,10 @@ class AnyWindow(keras.layers.Layer):
             dimension_numbers=(f"N{axes}C", f"{axes}IO", f"N{axes}C"),
             feature_group_count=groups,
         )
+        return self.finished(y_NSO)
+
+    def finished(self, y_NSO: Any) -> Any:
+        """With the bias, and the activation if there is one."""
         if self.use_bias:
             y_NSO = y_NSO + ops.convert_to_tensor(self.bias)
         activation = getattr(self, "activation", None)
@@ -231,9 +245,7 @@ class _Depthwise3D(_OwnKernel):
 
     def call(self, x_NSC: Any) -> Any:
         kernel_S1O = ops.reshape(self.kernel, (*self.kernel_size, 1, -1))
-        y_NSC = ops.conv(
-            x_NSC, kernel_S1O, self.strides, self.padding, "channels_last", self.dilation_rate
-        )
+        y_NSC = convolve(x_NSC, kernel_S1O, self.strides, self.padding, self.dilation_rate)
         return self.add_bias(y_NSC)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -424,7 +436,7 @@ class _ConvTranspose(_OwnKernel):
             kernel_SOGI = ops.flip(kernel_SOGI, axis)
         kernel_SIGO = ops.swapaxes(kernel_SOGI, -1, -3)
         kernel_SIO = ops.reshape(kernel_SIGO, (*kernel_size, -1, self.filters))
-        return ops.conv(x_NSC, kernel_SIO, 1, "valid", "channels_last", self.dilation_rate)
+        return convolve(x_NSC, kernel_SIO, (1,) * self.rank, "valid", self.dilation_rate)
 
     @staticmethod
     def cropped(x_NSC: Any, ends: Any) -> Any:
