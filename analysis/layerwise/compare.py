@@ -15,6 +15,7 @@ from convparity.analysis.layerwise.trees import Node, Pair, align, read
 from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
 from convparity.analysis.proof.data import LIMIT
 from convparity.analysis.proof.judging import precision, structure
+from convparity.analysis.proof.nodes import attempt
 from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
 from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
@@ -139,8 +140,8 @@ class _Walk:
         weights = {name: round_to(w, self.dtype) for name, w in expected.weights().items()}
         difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
         target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
-        right, own = expected.forward(x), _attempt(module, x)
-        y = own if drifted is x or drifted is None else _attempt(module, drifted)
+        right, own = expected.forward(x), attempt(module.forward, x)
+        y = own if drifted is x or drifted is None else attempt(module.forward, drifted)
         integers = round_to(self.rng.integers(-LIMIT, LIMIT, x.shape, endpoint=True), self.dtype)
         drift = None if drifted is None else _distance(y, right)
         verdict = LayerVerdict(
@@ -148,7 +149,7 @@ class _Walk:
             module_path=module.path,
             kind=expected.kind,
             own=self._verdict(own, spec, weights, x, target),
-            on_integers=self._verdict(_attempt(module, integers), spec, weights, integers),
+            on_integers=self._verdict(attempt(module.forward, integers), spec, weights, integers),
             expected_ok=self._verdict(right, spec, weights, x, target).ok,
             inherited=None if drifted is None else _distance(y, own),
             drift=drift,
@@ -193,15 +194,6 @@ class _Walk:
         except WeightError as error:
             return str(error), False
         return _weight_difference(weights, held, UNIT_ROUNDOFF[self.dtype])
-
-
-def _attempt(module: Node, x: np.ndarray) -> np.ndarray | str:
-    """The output, or what stopped a module that cannot take what its twin takes."""
-    try:
-        return module.forward(x)
-    except Exception as error:  # each framework raises its own
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return f"it fails on {x.shape}: {type(error).__name__}: {first[:120]}"
 
 
 def _distance(a: np.ndarray | str, b: np.ndarray | str) -> float | None:

@@ -190,10 +190,11 @@ def _alike(expected: Node, module: Node) -> bool:
         return True
     if Sequential in (type(expected.spec), type(module.spec)):
         return False  # two of different names are taken apart
-    return _family(expected.spec) == _family(module.spec)
+    return family(expected.spec) == family(module.spec)
 
 
-def _family(spec: Spec | None) -> tuple[type, ...]:
+def family(spec: Spec | None) -> tuple[type, ...]:
+    """The kinds of layer that may stand for each other, ``spec``'s among them."""
     for family in FAMILIES:
         if isinstance(spec, family):
             return family

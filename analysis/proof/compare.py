@@ -10,21 +10,39 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from convparity.analysis.proof import probes
-from convparity.analysis.proof.data import exact_shape, integer_case, real_case
+from convparity.analysis.proof.data import (
+    exact_shape,
+    is_deep,
+    judged_case,
+    real_case,
+)
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.linear_form import LINEAR, Linear
-from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.nodes import (
+    Node,
+    Output,
+    calibrated,
+    judge_nodes,
+    merged,
+    node_weights,
+    nodes,
+    other_shape,
+    run_nodes,
+)
+from convparity.analysis.proof.rounding import Rounded, exact_input, rms, round_to, trace
+from convparity.analysis.proof.trust import constant, least
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
-from convparity.impls.reference import Implementation
-from convparity.impls.spec import Shape, Spec, is_one_layer, output_shape, walk_shapes
-from convparity.impls.weights import Arrays, check_weights
+from convparity.impls.reference import Implementation, run
+from convparity.impls.spec import Composite, Shape, Spec, is_one_layer, output_shape, walk_shapes
+from convparity.impls.weights import Arrays, Weights, check_weights
 
 __all__ = [
     "SCALE_LIMIT",
@@ -40,6 +58,7 @@ __all__ = [
 ]
 
 Function = Callable[[np.ndarray], np.ndarray]
+T = TypeVar("T")
 
 
 def compare(
@@ -74,10 +93,23 @@ def compare(
         raise InputError("no framework is installed: pip install 'convparity[pytorch]', for one")
     adapters = [registry.get(name) for name in names]  # a missing one fails before any work
     exam = _Exam(
-        spec, weights, x, shape, seed, dtype, device == "cpu" if direct is None else direct
+        spec,
+        weights,
+        x,
+        shape,
+        seed,
+        dtype,
+        device == "cpu" if direct is None else direct,
+        inside=True,
     )
     return [
-        exam.verdict(adapter.name, device, _built(adapter, device, dtype)) for adapter in adapters
+        exam.verdict(
+            adapter.name,
+            device,
+            _built(adapter, device, dtype),
+            _inside(adapter, spec, device, dtype),
+        )
+        for adapter in adapters
     ]
 
 
@@ -155,7 +187,10 @@ def _black_box(y: np.ndarray, dtype: str) -> Rounded:
 
 
 class _Exam:
-    """The questions that a spec is asked, with their answers; the same for every candidate."""
+    """The questions that a spec is asked, with their answers; the same for every candidate.
+
+    ``inside`` says that the candidates' layers can be asked one by one.
+    """
 
     def __init__(
         self,
@@ -166,19 +201,31 @@ class _Exam:
         seed: int,
         dtype: str,
         direct: bool,
+        inside: bool = False,
     ) -> None:
         self.spec, self.dtype, self.direct = spec, dtype, direct
         drawn_weights, drawn_x = real_case(spec, shape, seed)
         given = drawn_weights if weights is None else weights
         check_weights(spec, given)
-        self.exact = integer_case(spec, exact_shape(spec, shape), seed, dtype)
-        self.real = (  # in the dtype's own values: getting there is no error of the framework's
-            {name: round_to(np.asarray(array), dtype) for name, array in given.items()},
-            round_to(drawn_x if x is None else np.asarray(x), dtype),
-        )
-        self.targets = [
-            trace(spec, w, exact_input(each, dtype, direct)) for w, each in (self.exact, self.real)
-        ]
+        self.nodes: tuple[Node, ...] = ()
+        if inside and isinstance(spec, Composite):
+            self.nodes = nodes(spec, shape, seed, dtype, direct)
+        self.exact: _Question | None = None
+        trusts = [node.trust for node in self.nodes]
+        if not self.nodes or not is_deep(spec):
+            case, _, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
+            if not self.nodes:
+                trusts = [seen]
+            if not self.nodes or seen.ok:
+                self.exact = self._question(*case)
+        self.real = self._question(given, drawn_x if x is None else np.asarray(x))
+        self.wiring: _Question | None = None
+        signal = None
+        if self.nodes:
+            other = np.random.default_rng(seed + 1).standard_normal(other_shape(spec, shape))
+            self.wiring = self._question(calibrated(spec, given, other), other)
+            signal = self._signal(self.wiring)
+        self.trust = least(trusts, signal)
         self.probes = [
             (case, layer, path)
             for path, layer, layer_shape in _probed(spec, shape)
@@ -186,22 +233,61 @@ class _Exam:
             for case in probes.cases(layer, layer_shape, seed, dtype)
         ]
 
-    def verdict(self, name: str, device: str, candidate: Implementation) -> Verdict:
-        """Ask one candidate everything."""
-        on_integers, on_reals = (candidate(self.spec, *case) for case in (self.exact, self.real))
+    def _question(self, weights: Arrays, x: np.ndarray) -> "_Question":
+        # in the dtype's own values: getting there is no error of the framework's
+        w = {name: round_to(np.asarray(array), self.dtype) for name, array in weights.items()}
+        value = round_to(x, self.dtype)
+        return _Question(w, value, trace(self.spec, w, exact_input(value, self.dtype, self.direct)))
+
+    def _signal(self, asked: "_Question") -> float:
+        """How many times what passes as rounding another input changes the outputs by."""
+        other = run(self.spec, asked.weights, -asked.x.astype(np.float64))
+        change, passes = rms(other - asked.target.value), SCALE_LIMIT * rms(asked.target.scale)
+        if not change:
+            return math.inf if constant(self.spec, asked.x.shape) else 0.0
+        return change / passes if passes else math.inf
+
+    def verdict(
+        self, name: str, device: str, candidate: Implementation, inside: "_Inside | None" = None
+    ) -> Verdict:
+        """Ask one candidate everything; ``inside`` gives what its layers make of the nodes."""
+
+        def judged(asked: _Question, judge: Callable[[np.ndarray, Rounded], T]) -> T:
+            return judge(candidate(self.spec, asked.weights, asked.x), asked.target)
+
+        found: list[tuple[str, Structure]] = []
+        if self.nodes:
+            assert inside is not None  # who has nodes was asked for them
+            outputs = inside(node_weights(self.nodes), self.nodes)
+            found = list(judge_nodes(self.nodes, outputs))
+        if self.exact is not None:
+            found.append(("", judged(self.exact, structure)))
         return Verdict(
             name,
             device,
             self.dtype,
-            structure(on_integers, self.targets[0]),
-            precision(on_reals, self.targets[1]),
+            merged(found),
+            judged(self.real, precision),
             tuple(
                 probes.outcome(
                     case, layer, path, candidate(layer, case.weights, case.x), self.direct
                 )
                 for case, layer, path in self.probes
             ),
+            None if self.wiring is None else judged(self.wiring, precision),
+            self.trust,
         )
+
+
+class _Question(NamedTuple):
+    """What a whole spec is asked, and what it must answer."""
+
+    weights: Weights
+    x: np.ndarray
+    target: Rounded
+
+
+_Inside = Callable[[Weights, tuple[Node, ...]], Iterator[Output]]
 
 
 def _built(adapter: Adapter, device: str, dtype: str) -> Implementation:
@@ -210,6 +296,13 @@ def _built(adapter: Adapter, device: str, dtype: str) -> Implementation:
         return adapter.apply(module, spec, x)
 
     return candidate
+
+
+def _inside(adapter: Adapter, spec: Spec, device: str, dtype: str) -> _Inside:
+    def layers(weights: Weights, asked: tuple[Node, ...]) -> Iterator[Output]:
+        return run_nodes(adapter, adapter.build(spec, weights, device=device, dtype=dtype), asked)
+
+    return layers
 
 
 def _probed(spec: Spec, shape: Shape) -> Iterator[tuple[str, Linear, Shape]]:

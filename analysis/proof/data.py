@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from convparity.analysis.proof.linear_form import LINEAR, Linear
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, exact_input, trace
+from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, trace
+from convparity.analysis.proof.trust import Trust, changed, constant, trust
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
     Add,
@@ -24,6 +24,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GroupNorm,
+    Layer,
     LayerNorm,
     MaxPool,
     Scale,
@@ -35,9 +36,18 @@ from convparity.impls.spec import (
     walk,
     walk_shapes,
 )
-from convparity.impls.weights import Weights, init_weights
+from convparity.impls.weights import Arrays, Weights, init_weights
 
 Case = tuple[Weights, np.ndarray]
+
+
+class Judged(NamedTuple):
+    """A case on integers, its exact output with what rounding makes of it, and its trust."""
+
+    case: Case
+    target: Rounded
+    trust: Trust
+
 
 LIMIT = 7  # the largest magnitude of an input or a weight
 LIMITS = (LIMIT, LIMIT, LIMIT, LIMIT, 3, 2, 1)  # smaller ones, as rounding hides larger numbers
@@ -84,10 +94,14 @@ def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float3
     layers still to come leave room for. BatchNorm gets a variance that makes ``variance + eps`` a
     power of four: its root may be rounded, but not so far that another integer is as near.
     ``rounding.trace`` says whether that holds; where it does not, smaller numbers are
-    drawn.
+    drawn, and where the data cannot tell right from wrong, others.
     """
+    return judged_case(spec, input_shape, seed, dtype).case
+
+
+def judged_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Judged:
+    """An ``integer_case`` with what it must give, and what it can tell."""
     shape, rung, retries = tuple(input_shape), 0, 0
-    deep = sum(isinstance(layer, LINEAR) for _, layer in walk(spec)) >= DEEP
     while True:
         # half of the integers that the dtype counts without a gap
         budget = 0.5 / UNIT_ROUNDOFF[dtype] / 32**rung
@@ -96,21 +110,36 @@ def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float3
         target = trace(spec, case[0], exact_input(case[1], dtype))
         if target.untested.any() and rung + 1 < len(LIMITS):
             rung += 1
-        elif deep and retries < 9 and _blind(spec, case, target.value):
-            retries += 1
-        else:
-            return case
+            continue
+        seen = case_trust(spec, *case)
+        if seen.ok or retries == 9:
+            return Judged(case, target, seen)
+        retries += 1
 
 
-def _blind(spec: Spec, case: Case, y: np.ndarray) -> bool:
-    """The signal has died on the way: few outputs would change with the input."""
-    other = run(spec, case[0], -case[1].astype(np.float64))
-    return bool(np.count_nonzero(other != y) < y.size / 10)
+def case_trust(spec: Spec, weights: Arrays, x: np.ndarray) -> Trust:
+    """What a case can tell of ``spec`` as a whole.
+
+    Of a composite, whose signal may die between its layers, a tenth of the outputs must tell.
+    """
+    value = np.asarray(x, dtype=np.float64)
+    if isinstance(spec, Layer):
+        return trust(spec, weights, value)
+    share = float(changed(spec, weights, value).mean()) if value.size else 1.0
+    if not share and constant(spec, value.shape):
+        share = 1.0
+    return Trust(share, blind="" if share < 0.1 else None)
+
+
+def is_deep(spec: Spec) -> bool:
+    """It has so many linear layers that the signal must be kept alive."""
+    return sum(isinstance(layer, LINEAR) for _, layer in walk(spec)) >= DEEP
 
 
 def _integers(spec: Spec, shape: Shape, seeds: list[int], budget: float, limit: int) -> Case:
     rng = np.random.default_rng(seeds)
-    x = rng.integers(-limit, limit, shape, endpoint=True)
+    # no zero, which would hide the taps that meet it
+    x = rng.integers(1, limit, shape, endpoint=True) * rng.choice([-1, 1], shape)
     left = sum(isinstance(layer, LINEAR) for _, layer in walk(spec))
     draw = _Draw(rng, budget, left, limit)
     draw.draw(spec, "", _Value(shape, limit))

@@ -5,6 +5,7 @@ from typing import Any
 
 from convparity.analysis.proof import arithmetic
 from convparity.analysis.proof.probes import Probe
+from convparity.analysis.proof.trust import Trust
 
 # Correct algorithms were seen to reach 96 times the independent-rounding scale (Winograd F(6x6)),
 # TF32 operands never less than 4,500: the limit between them is not a tolerance on the result.
@@ -53,6 +54,7 @@ class Structure:
     worst: Place | None = None
     basis: str = "exact"  # what the bound rests on: "exact" (bit equality), "proved", "measured"
     untested: int = 0  # entries whose bound is no longer below half a unit of the data
+    layer: str = ""  # of a network: the path of the first layer that is wrong, or not tested
 
     @property
     def status(self) -> str:
@@ -67,14 +69,16 @@ class Structure:
         return self.status == "ok"
 
     def __str__(self) -> str:
+        layer = f"{self.layer}: " if self.layer else ""
         if self.problem is not None:
-            return self.problem
+            return f"{layer}{self.problem}"
         if self.wrong:
             assert self.worst is not None  # what was counted was seen
             worst = self.worst if self.basis == "exact" else self.worst.detail
-            return f"{self.wrong} of {self.size} wrong, worst {worst}"
+            return f"{layer}{self.wrong} of {self.size} wrong, worst {worst}"
         if self.untested:
-            return f"{self.untested} of {self.size} not tested: rounding alone may hide a fault"
+            text = f"{self.untested} of {self.size} not tested: rounding alone may hide a fault"
+            return f"{layer}{text}"
         if self.basis == "exact":
             return "exact"
         name = {"proved": "proved bound", "measured": "measured margin"}[self.basis]
@@ -124,12 +128,19 @@ class Verdict:
     structure: Structure
     precision: Precision
     probes: tuple[Probe, ...] = ()  # none of a network: its precision meter decides alone
+    wiring: Precision | None = None  # of a network: on other images, with calibrated norms
+    trust: Trust | None = None  # what the data can tell; None where the right answer is unknown
 
     @property
     def status(self) -> str:
-        """The worst of STATUSES that both verdicts and every probe have."""
+        """The worst of STATUSES that all verdicts and every probe have.
+
+        Data that cannot tell right from wrong are "not tested".
+        """
         probes = ("ok" if probe.ok else "wrong" for probe in self.probes)
-        found = (self.structure.status, self.precision.status, *probes)
+        wiring = "ok" if self.wiring is None else self.wiring.status
+        trust = "ok" if self.trust is None or self.trust.ok else "not tested"
+        found = (self.structure.status, self.precision.status, wiring, trust, *probes)
         return max(found, key=STATUSES.index)
 
     @property
@@ -156,6 +167,10 @@ class Verdict:
         state = self.status.replace("wrong", "WRONG")
         where = f"{self.framework} on {self.device}, {self.dtype}"
         text = f"{where}: {state}; structure {self.structure}; precision {self.precision}"
+        if self.wiring is not None and not self.wiring.ok:
+            text += f"; wiring {self.wiring}"
+        if self.trust is not None and not self.trust.ok:
+            text += f"; {self.trust}"
         if failed := [str(probe) for probe in self.probes if not probe.ok]:
             text += f"; probes: {', '.join(failed)}"
         if self.status == "wrong" and self.arithmetic not in (self.dtype, "unknown"):
@@ -171,6 +186,7 @@ class Verdict:
                 "status": self.structure.status,
                 "text": str(self.structure),
             },
+            "trust": None if self.trust is None else {**asdict(self.trust), "ok": self.trust.ok},
             "arithmetic": self.arithmetic,
             "status": self.status,
             "ok": self.ok,

@@ -109,9 +109,13 @@ def _with_children(module: Module) -> Spec:
 
 
 @contextmanager
-def installed() -> Iterator[None]:
-    """``registry`` knows it, by the package of its modules."""
+def installed(adapter: Adapter | None = None) -> Iterator[None]:
+    """``registry`` knows it, by the package of its modules; or ``adapter`` in its place."""
     root = Module.__module__.partition(".")[0]
     row = registry.Framework("numpy", f"{__name__}:NumpyAdapter", root, {})
-    with patch.dict(registry.FRAMEWORKS, {"numpy": row}):
+    get, here = registry.get, adapter or NumpyAdapter()
+    with (
+        patch.dict(registry.FRAMEWORKS, {"numpy": row}),
+        patch.object(registry, "get", lambda name: here if name == "numpy" else get(name)),
+    ):
         yield

@@ -16,7 +16,7 @@ from convparity import (
     Sequential,
     output_shape,
 )
-from convparity.analysis.proof.data import exact_shape, integer_case
+from convparity.analysis.proof.data import case_trust, exact_shape, integer_case
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.reference import run
 from convparity.impls.spec import walk
@@ -120,6 +120,19 @@ def test_integers_are_exact(case: Case) -> None:
     """The data of every structure verdict are such that nothing can round."""
     weights, x = integer_case(case.spec, case.input_shape, case.seed)
     assert trace(case.spec, weights, exact_input(x)).exact
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_integers_tell_right_from_wrong(family: str) -> None:
+    """Another input changes the outputs, and every weight that could matter at this size does."""
+
+    @given(FAMILIES[family].cases)
+    def told(case: Case) -> None:
+        shape = exact_shape(case.spec, case.input_shape)
+        found = case_trust(case.spec, *integer_case(case.spec, shape, case.seed))
+        assert found.ok, found
+
+    told()
 
 
 @given(exact_chain_cases)

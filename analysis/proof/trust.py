@@ -1,0 +1,173 @@
+"""What data can tell: data on which a wrong layer gives what a right one gives prove nothing."""
+
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+
+from convparity.analysis.proof.linear_form import Linear, filters_shape, tap_sources
+from convparity.impls.reference import run
+from convparity.impls.spec import (
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    MaxPool,
+    Scale,
+    Shape,
+    Spec,
+    parameter_shapes,
+)
+from convparity.impls.weights import Arrays, init_weights
+
+__all__ = ["Trust", "constant", "least", "lit", "trust"]
+
+
+@dataclass(frozen=True)
+class Trust:
+    """The shares of what a case shows, of all that any data could show.
+
+    ``outputs`` are those that another input changes; ``weights`` those that would change an output
+    if they changed; of a network, both are the smallest of its layers, each on its own data.
+    ``signal`` is of a network as a whole: by how many times the change that another input makes in
+    its outputs exceeds what passes as rounding. ``blind`` names the first layer that the data
+    cannot prove.
+    """
+
+    outputs: float = 1.0
+    weights: float = 1.0
+    signal: float | None = None
+    blind: str | None = None  # the path of a layer; "" is the whole
+
+    @property
+    def ok(self) -> bool:
+        """The case tells a right implementation from a wrong one."""
+        return self.blind is None
+
+    def __str__(self) -> str:
+        text = f"{self.outputs:.0%} of the outputs and {self.weights:.0%} of the weights tell"
+        where = "" if not self.blind else f" ({self.blind})"
+        return text if self.ok else f"the data cannot tell{where}: {text}"
+
+
+def trust(layer: Layer, weights: Arrays, x: np.ndarray, path: str = "") -> Trust:
+    """What one layer's own data can tell of it.
+
+    ``x`` is the layer's input. A layer whose output never depends on its input, such as a norm over
+    one value, is shown whole by any data.
+    """
+    value = np.asarray(x, dtype=np.float64)
+    matter, could = lit(layer, weights, value)
+    changes = changed(layer, weights, value)
+    outputs = float(changes.mean()) if changes.size else 1.0
+    if not changes.any() and constant(layer, value.shape):
+        outputs = 1.0
+    weighed = matter / could if could else 1.0
+    blind = path if not outputs or matter < could else None
+    return Trust(outputs, weighed, None, blind)
+
+
+def changed(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """Which outputs another input changes: ``-x``, or else ``x`` with its entries moved on by one.
+
+    (A channel whose entries are all alike, for one, is as normal as its negative.)
+    """
+    y = run(spec, weights, x)
+    found: np.ndarray = run(spec, weights, -x) != y
+    return found if found.any() else np.asarray(run(spec, weights, np.roll(x, 1)) != y)
+
+
+def constant(spec: Spec, shape: Shape) -> bool:
+    """Whether the output is the same for any input: none of three pairs of real ones tells."""
+    rng = np.random.default_rng(0)
+    for seed in range(3):
+        weights = init_weights(spec, seed)
+        a, b = (run(spec, weights, rng.standard_normal(shape)) for _ in range(2))
+        if not np.allclose(a, b, rtol=0, atol=1e-9 * (1 + np.max(abs(a), initial=0))):
+            return False
+    return True
+
+
+def least(found: list[Trust], signal: float | None = None) -> Trust:
+    """Of several layers that are proved by themselves: the smallest shares, the first blind one.
+
+    A whole whose ``signal`` is no larger than what passes as rounding is blind.
+    """
+    if signal is not None and not signal > 1:
+        found = [*found, Trust(blind="")]
+    return Trust(
+        min((each.outputs for each in found), default=1.0),
+        min((each.weights for each in found), default=1.0),
+        signal,
+        next((each.blind for each in found if each.blind is not None), None),
+    )
+
+
+@singledispatch
+def lit(layer: Layer, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    """How many weights of a layer would change its output for ``x``, and how many ever could.
+
+    A tap that meets padding with zeros alone can change nothing at this size.
+    """
+    raise NotImplementedError(f"what data tell of {type(layer).__name__} is not known")
+
+
+@lit.register(Activation)
+@lit.register(AvgPool)
+@lit.register(Dropout)
+@lit.register(Flatten)
+@lit.register(GlobalAvgPool)
+@lit.register(MaxPool)
+def _(layer: Layer, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    return 0, 0
+
+
+@lit.register(Conv)
+@lit.register(ConvTranspose)
+@lit.register(Dense)
+@lit.register(DepthwiseConv)
+def _(layer: Linear, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    sources = tap_sources(layer, x.shape)
+    shown = (x != 0).any(axis=0).reshape(-1, x.shape[-1])  # pixels, channels
+    met = np.stack([shown[row[row >= 0]].any(axis=0) for row in sources])
+    could = (sources >= 0).any(axis=1)
+    _, each_in, out = filters_shape(layer)
+    each = out * each_in // x.shape[-1]  # filters that read one channel
+    biases = out if layer.bias else 0
+    return int(met.sum()) * each + biases, int(could.sum()) * x.shape[-1] * each + biases
+
+
+@lit.register
+def _(layer: BatchNorm, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    n, scaled = layer.num_features, weights["scale"] != 0
+    spread = (x != weights["mean"]).any(axis=tuple(range(x.ndim - 1)))
+    # the offset always; the scale where it meets a deviation, which the variance divides
+    return n + int(spread.sum() + scaled.sum() + (spread & scaled).sum()), 4 * n
+
+
+@lit.register(LayerNorm)
+@lit.register(GroupNorm)
+def _(layer: LayerNorm | GroupNorm, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    def normal(x: np.ndarray) -> np.ndarray:
+        shapes = parameter_shapes(layer)
+        plain = {"scale": np.ones(shapes["scale"]), "offset": np.zeros(shapes["offset"])}
+        found = abs(run(layer, plain, x)) > 1e-9
+        return np.asarray(found.any(axis=tuple(range(x.ndim - 1))))
+
+    n = len(weights["scale"])
+    drawn = np.random.default_rng(0).standard_normal(x.shape)
+    return n + int(normal(x).sum()), n + int(normal(drawn).sum())
+
+
+@lit.register
+def _(layer: Scale, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    return int((x != 0).any(axis=tuple(range(x.ndim - 1))).sum()), layer.num_features
