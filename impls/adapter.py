@@ -6,7 +6,8 @@ weight lives in it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -14,7 +15,9 @@ import numpy as np
 
 from convparity.impls.errors import InputError, UnsupportedError, WeightError, one_of
 from convparity.impls.layouts import Layout, copy_into
-from convparity.impls.spec import Composite, Spec, output_shape, parameter_shapes, under
+from convparity.impls.overrides import replaced_by_class, replaced_by_instance
+from convparity.impls.recording import Call
+from convparity.impls.spec import Composite, Spec, dotted, output_shape, parameter_shapes, under
 from convparity.impls.weights import Weights, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
@@ -95,6 +98,27 @@ class Adapter(ABC):
         """Run the module the way its framework runs inference; waits for the result."""
 
     @abstractmethod
+    def record(self, module: Any, inputs: Any) -> Call:
+        """Run the module once at inference, and keep what each module in it was given and gave.
+
+        ``inputs`` is an array as ``forward`` takes it, or a native tensor in the module's own
+        layout. Training mode, buffers, gradients and the state of every generator are afterwards
+        what they were. On a device that may compute in TF32 unless it is told, it is told not to.
+        """
+
+    @abstractmethod
+    def holds_values(self, module: Any) -> bool:
+        """Whether the module's weights have values, and not only shapes; of none, yes."""
+
+    @abstractmethod
+    def dtype_of(self, variable: Any) -> str:
+        """The dtype of a native variable, by its name in NumPy or "bfloat16"."""
+
+    @abstractmethod
+    def on_cpu(self, module: Any) -> bool:
+        """Whether the module runs on the CPU."""
+
+    @abstractmethod
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -165,8 +189,14 @@ class Adapter(ABC):
     def slots(self, module: Any) -> dict[str, Slot]:
         """Every canonical weight of a native module, by dotted name."""
         found = self.own_slots(module)
+        for name, slot in found.items():
+            if slot.variable is None:
+                raise UnsupportedError(
+                    f"{self.name}: {type(module).__name__} has no {name}, which its fields ask for"
+                )
         for name, child in self.children(module).items():
-            found |= under(name, self.slots(child))
+            with inside(name):
+                found |= under(name, self.slots(child))
         return found
 
     @final
@@ -208,6 +238,17 @@ class Adapter(ABC):
         """A copy of a native variable, in its own layout (bfloat16 is widened to float32)."""
         return np.array(self.view(variable))
 
+    @final
+    def dtype(self, module: Any) -> str:
+        """The dtype of a module's weights: of several, the one that holds them all."""
+        held = {self.dtype_of(slot.variable) for slot in self.slots(module).values()}
+        if unknown := held - set(DTYPES):
+            raise UnsupportedError(f"{self.name}: " + one_of("dtype", unknown.pop(), DTYPES))
+        if len(held) == 1:
+            return held.pop()
+        plain = {"float32" if each == "bfloat16" else each for each in held}
+        return np.result_type(*plain).name if plain else "float32"
+
     def _fitting_slots(self, module: Any, spec: Spec) -> dict[str, Slot]:
         """The slots of ``spec``; two of the frameworks let a module hold arrays that misfit it."""
         slots = self.slots(module)
@@ -241,16 +282,56 @@ def check_names(framework: str, spec: Composite, taken: type) -> None:
 def find_reader(module: Any, readers: Mapping[type, Any], call: str) -> Any:
     """The reader of the nearest class that ``module`` inherits, if it runs that class's own code.
 
-    A subclass with a forward pass of its own could mean anything, so it is refused.
+    ``call`` is the name of the forward pass. A subclass with a forward pass of its own could mean
+    anything, and so could one, or an instance, that replaces whatever else the class defines (see
+    ``overrides``): each is refused, by the names of what it replaces.
     """
     kind = type(module)
-    for base in kind.__mro__:
-        if base in readers and getattr(kind, call) is getattr(base, call):
-            return readers[base]
-    known = ", ".join(
-        sorted(f"{base.__module__.split('.')[0]}.{base.__name__}" for base in readers)
-    )
-    raise UnsupportedError(
-        f"{kind.__module__}.{kind.__name__} cannot be read as a spec: "
-        f"write it as layers of these kinds ({known}), or write the spec and load its weights"
-    )
+    name = f"{kind.__module__}.{kind.__name__}"
+    base = next((each for each in kind.__mro__ if each in readers), None)
+    changed = [] if base is None else replaced_by_class(kind, base)
+    if base is None or call in changed:
+        known = ", ".join(
+            sorted(f"{each.__module__.split('.')[0]}.{each.__name__}" for each in readers)
+        )
+        raise UnsupportedError(
+            f"{name} cannot be read as a spec: "
+            f"write it as layers of these kinds ({known}), or write the spec and load its weights"
+        )
+    if changed:
+        raise UnsupportedError(
+            f"{name} cannot be read as a spec: it replaces {_listed(changed)} of {base.__name__}, "
+            "so that its fields no longer say what it computes: "
+            f"use {base.__name__} itself, or write the spec and load its weights"
+        )
+    if by_instance := replaced_by_instance(module):
+        raise UnsupportedError(
+            f"{name} cannot be read as a spec: {_listed(by_instance)} was set on the instance, in "
+            "the place of its class's own, so that its fields no longer say what it computes: "
+            f"delete it (del module.{by_instance[0]}), or write the spec and load its weights"
+        )
+    return readers[base]
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names)
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Let an ``UnsupportedError`` say in which child it arose, by the dotted path."""
+    try:
+        yield
+    except UnsupportedError as error:
+        path, reason = error.place or ("", str(error))
+        path = dotted(name, path) if path else name
+        raise UnsupportedError(f"in layer {path!r}: {reason}", place=(path, reason)) from error
+
+
+def read_children(children: Mapping[str, Any], read: Callable[[Any], Spec]) -> dict[str, Spec]:
+    """The specs of native children by their names; an error says in which one it arose."""
+    found = {}
+    for name, child in children.items():
+        with inside(name):
+            found[name] = read(child)
+    return found

@@ -1,4 +1,4 @@
-"""From a spec to a native module, from a module to canonical weights, from module to module."""
+"""From a spec to a native module, and from a module to canonical weights."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls import registry
-from convparity.impls.overloads import typed_build, typed_convert
+from convparity.impls.overloads import typed_build
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
 
@@ -35,40 +35,14 @@ def build(
     )
 
 
-def describe(module: Any) -> Spec:
-    """The spec of a native module, read from its layers.
-
-    Layers of the framework itself are understood as well as those of ``impls``; a module whose
-    forward pass is code of its own is an ``UnsupportedError``.
-    """
-    return registry.owner(module).describe(module)
-
-
 def dump(module: Any) -> Weights:
-    """The canonical weights of a native module, as copies."""
-    return registry.owner(module).dump(module)
+    """The canonical weights of a native module, as copies.
 
-
-@typed_convert
-def convert(module: Any, to: str, *, share: bool = False) -> Any:
-    """The same network in another framework: same spec, the same weights bit for bit.
-
-    Each array is copied once, from the memory of ``module`` into the layout of ``to``, and the two
-    modules are then independent.
-
-    With ``share``, an array on the CPU whose bytes lie in the same order in both frameworks is not
-    copied: both modules hold the same memory. From PyTorch to Flax and back these are the biases
-    and the arrays of norms; from Keras to PyTorch the same; from Keras to Flax, and from one module
-    to another of PyTorch or of Flax, all of them. To Keras everything is copied: its variables take
-    no memory of others. PyTorch trains in place, and what it writes then shows in the other module,
-    even in arrays of JAX, which count as immutable; Flax and Keras put new arrays in place of the
-    old ones, and the other module keeps those. So share with a module that nobody trains any more.
+    They are read from the layers' own parameters. A weight that is computed anew whenever its layer
+    runs (weight norm, pruning, LoRA) is an ``UnsupportedError`` which says how to make it a plain
+    one, and so is a layer with hooks or code beside its own; the module is not run.
     """
-    source, target = registry.owner(module), registry.get(to)
-    spec = source.describe(module)
-    weights = source.views(module, spec)
-    dtype = np.result_type(*weights.values()).name if weights else "float32"
-    return target.build(spec, weights, dtype=dtype, share=share)
+    return registry.owner(module).dump(module)
 
 
 def apply(

@@ -21,7 +21,14 @@ class InputError(ConvparityError, ValueError):
 
 
 class UnsupportedError(ConvparityError, NotImplementedError):
-    """A framework cannot do what a spec asks; the message says why and what to do instead."""
+    """What is asked cannot be done, or said, exactly; the message says why, and what to do instead.
+
+    ``place`` is, where one is known, the path of the layer that cannot, and the reason by itself.
+    """
+
+    def __init__(self, message: str, place: tuple[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.place = place
 
 
 class FrameworkUnavailable(ConvparityError, ImportError):

@@ -73,21 +73,21 @@ class Convert(Protocol):
 
     @overload
     def __call__(
-        self, module: Any, to: Literal["pytorch"], *, share: bool = False
+        self, module: Any, to: Literal["pytorch"], inputs: Any = None, share: bool = False
     ) -> "torch.nn.Module": ...
 
     @overload
     def __call__(
-        self, module: Any, to: Literal["flax"], *, share: bool = False
+        self, module: Any, to: Literal["flax"], inputs: Any = None, share: bool = False
     ) -> "flax.nnx.Module": ...
 
     @overload
     def __call__(
-        self, module: Any, to: Literal["keras"], *, share: bool = False
+        self, module: Any, to: Literal["keras"], inputs: Any = None, share: bool = False
     ) -> "keras.layers.Layer": ...
 
     @overload
-    def __call__(self, module: Any, to: str, *, share: bool = False) -> Any: ...
+    def __call__(self, module: Any, to: str, inputs: Any = None, share: bool = False) -> Any: ...
 
 
 def typed_build(function: Callable[..., Any]) -> Build:

@@ -1,7 +1,8 @@
 """Flax: the adapter of ``flax.nnx``."""
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,7 @@ from convparity.impls.flax import layers
 from convparity.impls.flax.describe import describe, named_layers
 from convparity.impls.flax.make import make, outline
 from convparity.impls.layouts import SAME, Layout, copy_into, depthwise_as_grouped
+from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
 
@@ -42,6 +44,57 @@ class Place(nnx.Variable):
 @jax.jit
 def _run(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> jax.Array:
     return nnx.merge(graph, state)(x)
+
+
+class _Seen(NamedTuple):
+    """A call in a compiled run: what is no array is a part of its structure."""
+
+    name: str  # of the module that was called, in the one that holds it
+    given: tuple[Any, ...]
+    made: Any
+    inside: tuple["_Seen", ...]
+
+
+def _flatten_seen(seen: _Seen) -> Any:
+    return (seen.given, seen.made, seen.inside), seen.name
+
+
+jax.tree_util.register_pytree_node(
+    _Seen, _flatten_seen, lambda name, parts: _Seen(name, *parts)
+)
+
+
+# compiled for one run: optimising takes as long again
+@partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+def _record(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> _Seen:
+    """One compiled run of the module, with what every module in it was given and made."""
+    recorder = Recorder(lambda value: value)
+    _watched(nnx.merge(graph, state), "", recorder)(x)
+    return _seen(recorder.roots[0])
+
+
+def _seen(call: Call) -> _Seen:
+    return _Seen(call.module, call.given, call.made, tuple(map(_seen, call.inside)))
+
+
+def _watched(module: Any, name: str, recorder: Recorder) -> Callable[..., Any]:
+    """The module with its calls kept, and those of the modules inside it, by their names there."""
+    composite = isinstance(module, nnx.Sequential | layers.Sequential | layers.Graph)
+    run = module
+    if composite:
+        inner: dict[str, Any] = {
+            each: _watched(child, each, recorder) for each, child in named_layers(module).items()
+        }
+        if isinstance(module, nnx.Sequential):
+            inner = {"layers": list(inner.values())}
+        run = object.__new__(type(module))
+        vars(run).update(vars(module) | inner)  # past nnx, which would have its layers be modules
+
+    def alone(x: jax.Array) -> Any:
+        # no fusion with what comes before or after, which would leave out a rounding between them
+        return jax.lax.optimization_barrier(run(x))
+
+    return recorder.around(name, run if composite else alone)
 
 
 @jax.jit
@@ -173,6 +226,46 @@ class FlaxAdapter(Adapter):
         if not isinstance(module, nnx.Module):  # a bare function, such as nnx.relu in a Sequential
             return self._out(jax.jit(module)(jnp.asarray(x)))
         return self._out(_run(*nnx.split(module), self._in(module, x)))
+
+    def record(self, module: Any, inputs: Any) -> Call:
+        if isinstance(inputs, np.ndarray) and isinstance(module, nnx.Module):
+            inputs = self._in(module, inputs)
+        with generators_as_they_were(), jax.default_matmul_precision("highest"):
+            if not isinstance(module, nnx.Module):
+                seen = _Seen((), (jnp.asarray(inputs),), module(jnp.asarray(inputs)), ())
+            else:
+                twin = nnx.clone(module)  # the module itself is neither touched nor run
+                twin.eval()
+                seen = _record(*nnx.split(twin), jnp.asarray(inputs))
+        return self._call(module, seen)
+
+    def _call(self, module: Any, seen: "_Seen") -> Call:
+        children = self.children(module)
+        return Call(
+            module,
+            tuple(map(self._value, seen.given)),
+            self._value(seen.made),
+            [self._call(children[inner.name], inner) for inner in seen.inside],
+        )
+
+    def _value(self, native: Any) -> Value:
+        if not isinstance(native, jax.Array):
+            return Value(None, type(native).__name__)
+        return Value(self._out(native), native.dtype.name)
+
+    def holds_values(self, module: Any) -> bool:
+        if not isinstance(module, nnx.Module):
+            return True
+        held = jax.tree.leaves(nnx.state(module))
+        return not any(isinstance(each, jax.ShapeDtypeStruct) for each in held)
+
+    def dtype_of(self, variable: Any) -> str:
+        return variable.dtype.name
+
+    def on_cpu(self, module: Any) -> bool:
+        held = jax.tree.leaves(nnx.state(module)) if isinstance(module, nnx.Module) else []
+        devices = {each.platform for leaf in held for each in getattr(leaf, "devices", set)()}
+        return (devices or {jax.default_backend()}) == {"cpu"}
 
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray

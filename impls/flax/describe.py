@@ -4,11 +4,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 from flax import nnx
+from flax.nnx.nn import dtypes
 from jax import lax
 
 from convparity.impls import jax_algorithms
-from convparity.impls.adapter import find_reader
+from convparity.impls.adapter import find_reader, read_children
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.flax import layers
 from convparity.impls.spec import (
@@ -37,6 +39,16 @@ from convparity.impls.spec import (
 
 # The same convolution by other algorithms.
 CONVOLUTIONS = (lax.conv_general_dilated, jax_algorithms.conv_general_dilated)
+# What a layer may be given in the place of its own arithmetic, and what it has otherwise.
+ARITHMETIC: dict[str, tuple[Any, ...]] = {
+    "conv_general_dilated": CONVOLUTIONS,
+    "dot_general": (lax.dot_general,),
+    "promote_dtype": (dtypes.promote_dtype,),
+    "preferred_element_type": (None,),
+    "mask": (None,),
+    "precision": (None, *lax.Precision, "default", "high", "highest", "float32"),
+}
+WEIGHTS = ("kernel", "bias", "scale", "mean", "var")
 
 
 def describe(module: Any) -> Spec:
@@ -54,8 +66,38 @@ def named_layers(module: Any) -> dict[str, Any]:
 def _read(module: Any, rank: int) -> Spec:
     if not isinstance(module, nnx.Module):
         return _function(module)
-    spec: Spec = find_reader(module, READERS, "__call__")(module, rank)
+    reader = find_reader(module, READERS, "__call__")
+    _check_arithmetic(module)
+    spec: Spec = reader(module, rank)
     return spec
+
+
+def _check_arithmetic(module: nnx.Module) -> None:
+    """Raise where a layer computes by other functions, or in less, than its weights say."""
+    name = f"nnx.{type(module).__name__}"
+    for attribute, known in ARITHMETIC.items():
+        found = getattr(module, attribute, known[0])
+        if not any(found is each or (isinstance(found, str) and found == each) for each in known):
+            raise _refuse(
+                f"{name} with {attribute}={found!r}",
+                f", a convolution or arithmetic of its own: leave {attribute} as it is by default",
+            )
+    for each in WEIGHTS:
+        variable = getattr(module, each, None)
+        if not isinstance(variable, nnx.Variable):
+            continue
+        hooked = "on_get_value" in variable.get_metadata()
+        if hooked or type(variable).get_value is not nnx.Variable.get_value:
+            raise _refuse(
+                f"{name} whose {each} is computed when it is read (a get_value of its own)",
+                f": set {each} to an nnx.Param of the values",
+            )
+        wide, asked = variable.dtype, getattr(module, "dtype", None)
+        if asked is not None and jnp.promote_types(asked, wide) != jnp.dtype(asked):
+            raise _refuse(
+                f"{name} that computes in {jnp.dtype(asked).name} with a {each} of {wide.name}",
+                f": a spec has one dtype: set dtype=None, or cast {each}",
+            )
 
 
 def _rank(module: Any) -> int:
@@ -85,12 +127,8 @@ def _refuse(what: str, why: str = "") -> UnsupportedError:
 
 def _window(module: nnx.Conv) -> dict[str, Any]:
     rank = len(module.kernel_size)
-    if (
-        module.mask is not None
-        or _axes(module.input_dilation, rank) != (1,) * rank
-        or module.conv_general_dilated not in CONVOLUTIONS
-    ):
-        raise _refuse("nnx.Conv with a mask, an input dilation or a convolution of its own")
+    if _axes(module.input_dilation, rank) != (1,) * rank:
+        raise _refuse("nnx.Conv with an input dilation")
     return {
         "in_channels": module.in_features,
         "kernel_size": module.kernel_size,
@@ -159,8 +197,6 @@ def _transpose(module: layers.ConvTranspose, rank: int) -> Spec:
 
 
 def _nnx_transpose(module: nnx.ConvTranspose, rank: int) -> Spec:
-    if module.mask is not None:
-        raise _refuse("nnx.ConvTranspose with a mask")
     rank = len(module.kernel_size)
     stride, dilation = _axes(module.strides, rank), _axes(module.kernel_dilation, rank)
     crop, extra = _crop(module.padding, effective_kernel(module.kernel_size, dilation), stride)
@@ -248,7 +284,7 @@ def _group_norm(module: nnx.GroupNorm, rank: int) -> Spec:
 
 
 def _children(module: Any, rank: int) -> dict[str, Spec]:
-    return {name: _read(child, rank) for name, child in named_layers(module).items()}
+    return read_children(named_layers(module), lambda child: _read(child, rank))
 
 
 def _sequential(module: Any, rank: int) -> Spec:

@@ -1,7 +1,8 @@
 """Keras 3: build, read, write and run its layers and models."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import keras
@@ -14,6 +15,7 @@ from convparity.impls.keras.describe import describe
 from convparity.impls.keras.make import build, make
 from convparity.impls.keras.variables import given
 from convparity.impls.layouts import SAME
+from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
 
@@ -114,6 +116,39 @@ class KerasAdapter(Adapter):
         if isinstance(module, keras.Model):
             return self._out(module.predict_on_batch(native))
         return self._out(module(native, training=False))
+
+    def record(self, module: Any, inputs: Any) -> Call:
+        if isinstance(inputs, np.ndarray):
+            inputs = self._in(module, inputs)
+        recorder = Recorder(self._value)
+        with _as_it_was(module), ExitStack() as watched:
+            for each in self._parts(module).values():
+                # as the instance's own, past Keras, which would track it
+                vars(each)["call"] = recorder.around(each, each.call)
+                watched.callback(vars(each).pop, "call")
+            module(keras.ops.copy(inputs), training=False)
+        return recorder.roots[0]
+
+    def _parts(self, module: Any) -> dict[int, Any]:
+        """The module and every one inside it, once."""
+        found = {id(module): module}
+        for child in self.children(module).values():
+            found |= self._parts(child)
+        return found
+
+    def _value(self, native: Any) -> Value:
+        if not keras.ops.is_tensor(native):
+            return Value(None, type(native).__name__)
+        return Value(self._out(native), keras.backend.standardize_dtype(native.dtype))
+
+    def holds_values(self, module: Any) -> bool:
+        return True
+
+    def dtype_of(self, variable: Any) -> str:
+        return keras.backend.standardize_dtype(variable.dtype)
+
+    def on_cpu(self, module: Any) -> bool:
+        return self.devices() == ("cpu",)
 
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
@@ -257,6 +292,31 @@ class KerasAdapter(Adapter):
 
     def _out(self, tensor: Any) -> np.ndarray:
         return np.array(_widened(keras.ops.convert_to_numpy(tensor)))
+
+
+@contextmanager
+def _as_it_was(module: Any) -> Iterator[None]:
+    """Afterwards statistics, seeds and generators are what they were; nothing computes in TF32."""
+    kept = [(each, np.array(each)) for each in module.non_trainable_variables]
+    backend = keras.backend.backend()
+    with ExitStack() as restored:
+        restored.enter_context(generators_as_they_were())
+        if backend == "tensorflow":
+            import tensorflow as tf
+
+            switch = tf.config.experimental.enable_tensor_float_32_execution
+            restored.callback(switch, tf.config.experimental.tensor_float_32_execution_enabled())
+            switch(False)
+        elif backend == "jax":
+            import jax
+
+            restored.enter_context(jax.default_matmul_precision("highest"))
+        try:
+            yield
+        finally:
+            for variable, before in kept:
+                if not np.array_equal(np.array(variable), before):
+                    variable.assign(before)
 
 
 def _widened(array: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from convparity.impls.adapter import find_reader
+from convparity.impls.adapter import find_reader, read_children
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.keras import layers, pooling
 from convparity.impls.keras.windows import extent_of
@@ -32,8 +32,34 @@ from convparity.impls.spec import (
 
 def describe(module: Any) -> Spec:
     """The spec of a native layer or model."""
-    spec: Spec = find_reader(module, READERS, "call")(module)
+    reader = find_reader(module, READERS, "call")
+    if not isinstance(module, keras.Sequential | layers.Graph):
+        _check_arithmetic(module)
+    spec: Spec = reader(module)
     return spec
+
+
+def _check_arithmetic(module: Any) -> None:
+    """Raise where a layer computes in another dtype, or with other weights, than its fields say."""
+    policy = module.dtype_policy
+    mode = getattr(module, "quantization_mode", None) or getattr(policy, "quantization_mode", None)
+    if mode is not None:
+        raise _unreadable(
+            module, f"it was quantized, to {mode}: read the layer as it was before quantize()"
+        )
+    if policy.compute_dtype != policy.variable_dtype:
+        raise _unreadable(
+            module,
+            f"it computes in {policy.compute_dtype} with weights of {policy.variable_dtype} "
+            f"(policy {policy.name!r}), and a spec has one dtype: make it with "
+            f"dtype={policy.variable_dtype!r}, or with dtype={policy.compute_dtype!r}",
+        )
+    if getattr(module, "lora_enabled", False):
+        raise _unreadable(
+            module,
+            "its kernel is computed from another and two of LoRA: give a layer without LoRA the "
+            "values of layer.kernel",
+        )
 
 
 def _unreadable(module: Any, why: str) -> UnsupportedError:
@@ -318,9 +344,7 @@ READERS: dict[type, Any] = {
     keras.layers.Dropout: lambda module: Dropout(module.rate),
     keras.layers.Dense: _dense,
     keras.Sequential: lambda module: Sequential(
-        {layer.name: describe(layer) for layer in module.layers}
+        read_children({layer.name: layer for layer in module.layers}, describe)
     ),
-    layers.Graph: lambda module: wired(
-        {name: describe(child) for name, child in module.children.items()}, module.steps
-    ),
+    layers.Graph: lambda module: wired(read_children(module.children, describe), module.steps),
 }

@@ -3,7 +3,8 @@
 import copy
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import torch
 from torch import nn
 
 from convparity.impls.adapter import Adapter, Count, Slot
-from convparity.impls.errors import WeightError
+from convparity.impls.errors import UnsupportedError, WeightError
 from convparity.impls.layouts import CHANNELS_FIRST, SAME, depthwise_as_grouped
 from convparity.impls.pytorch import layers
 from convparity.impls.pytorch.describe import describe
 from convparity.impls.pytorch.make import make
+from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
 
@@ -75,22 +77,23 @@ class PyTorchAdapter(Adapter):
     def own_slots(self, module: Any) -> dict[str, Slot]:
         if isinstance(module, BATCH_NORMS):
             return {
-                "scale": Slot(module.weight, SAME),
-                "offset": Slot(module.bias, SAME),
-                "mean": Slot(module.running_mean, SAME),
-                "variance": Slot(module.running_var, SAME),
+                "scale": Slot(_held(module, "weight"), SAME),
+                "offset": Slot(_held(module, "bias"), SAME),
+                "mean": Slot(_held(module, "running_mean"), SAME),
+                "variance": Slot(_held(module, "running_var"), SAME),
             }
         if isinstance(module, nn.LayerNorm | nn.GroupNorm):
-            return {"scale": Slot(module.weight, SAME), "offset": Slot(module.bias, SAME)}
+            names = {"scale": "weight", "offset": "bias"}
+            return {name: Slot(_held(module, own), SAME) for name, own in names.items()}
         if isinstance(module, layers.Scale):
-            return {"scale": Slot(module.weight, SAME)}
+            return {"scale": Slot(_held(module, "weight"), SAME)}
         if not isinstance(module, (*CONVOLUTIONS, nn.Linear)):
             return {}
         kernel = CHANNELS_FIRST  # of a transpose too: (*k, O/g, I) becomes torch's (I, O/g, *k)
         if isinstance(module, layers.DepthwiseConvNd):
             kernel = kernel.after(depthwise_as_grouped(module.depth_multiplier))
-        slots = {"kernel": Slot(module.weight, kernel)}
-        return slots if module.bias is None else slots | {"bias": Slot(module.bias, SAME)}
+        slots = {"kernel": Slot(_held(module, "weight"), kernel)}
+        return slots if module.bias is None else slots | {"bias": Slot(_held(module, "bias"), SAME)}
 
     def view(self, variable: torch.Tensor) -> np.ndarray:
         tensor = variable.detach().cpu()
@@ -114,6 +117,35 @@ class PyTorchAdapter(Adapter):
     def forward(self, module: nn.Module, x: np.ndarray) -> np.ndarray:
         with torch.inference_mode():
             return self._out(module(self._in(module, x)))
+
+    def record(self, module: nn.Module, inputs: Any) -> Call:
+        if isinstance(inputs, np.ndarray):
+            inputs = self._in(module, inputs)
+        recorder = Recorder(self._value)
+        with _as_it_was(module), ExitStack() as hooked, torch.inference_mode():
+            for each in module.modules():
+                each.training = False
+                enter = each.register_forward_pre_hook(recorder.enter)
+                leave = each.register_forward_hook(lambda _, given, made: recorder.leave(made))
+                hooked.callback(enter.remove)
+                hooked.callback(leave.remove)
+            module(inputs.clone())
+        return recorder.roots[0]
+
+    def _value(self, native: Any) -> Value:
+        if not isinstance(native, torch.Tensor):
+            return Value(None, type(native).__name__)
+        return Value(self._out(native), self.dtype_of(native))
+
+    def holds_values(self, module: nn.Module) -> bool:
+        held = [*module.parameters(), *module.buffers()]
+        return not held or any(each.device.type != "meta" for each in held)
+
+    def dtype_of(self, variable: torch.Tensor) -> str:
+        return str(variable.dtype).removeprefix("torch.")
+
+    def on_cpu(self, module: nn.Module) -> bool:
+        return all(each.is_cpu for each in chain(module.parameters(), module.buffers()))
 
     def backward(
         self, module: nn.Module, x: np.ndarray, cotangent: np.ndarray
@@ -203,6 +235,42 @@ class PyTorchAdapter(Adapter):
 
     def _out(self, tensor: torch.Tensor) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(self.read(tensor), 1, -1))
+
+
+def _held(module: nn.Module, name: str) -> torch.Tensor | None:
+    """A parameter or a buffer of the module; what it computes anew each time is no place to be."""
+    for held in (module._parameters, module._buffers):
+        if name in held:
+            return held[name]
+    raise UnsupportedError(
+        f"pytorch: {type(module).__name__} holds no {name} of its own: it is computed from other "
+        "parameters, or was set as a plain attribute: make it a parameter (weight norm, spectral "
+        "norm, pruning and parametrizations each have a function that removes them)"
+    )
+
+
+@contextmanager
+def _as_it_was(module: nn.Module) -> Iterator[None]:
+    """Afterwards modes, buffers and generators are what they were; here nothing computes in TF32."""
+    modes = [(each, each.training) for each in module.modules()]
+    buffers = [(each, each.detach().clone()) for each in module.buffers()]
+    devices = sorted({each.device.index for each in module.parameters() if each.is_cuda})
+    with ExitStack() as kept:
+        kept.enter_context(generators_as_they_were())
+        kept.enter_context(torch.random.fork_rng(devices))
+        if devices:
+            kept.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+            matmul = torch.backends.cuda.matmul
+            kept.callback(setattr, matmul, "allow_tf32", matmul.allow_tf32)
+            matmul.allow_tf32 = False
+        try:
+            yield
+        finally:
+            for each, mode in modes:
+                each.training = mode
+            for each, before in buffers:
+                if not torch.equal(each, before):
+                    each.detach().copy_(before)
 
 
 def _placeable(module: nn.Module) -> nn.Module:

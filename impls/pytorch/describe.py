@@ -3,9 +3,14 @@
 import dataclasses
 from typing import Any
 
+import numpy as np
 from torch import nn
+from torch.nn.modules import module as torch_module
+from torch.nn.utils import parametrize, prune
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
 
-from convparity.impls.adapter import find_reader
+from convparity.impls.adapter import find_reader, read_children
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.pytorch import layers
 from convparity.impls.spec import (
@@ -32,8 +37,54 @@ from convparity.impls.spec import (
 
 def describe(module: nn.Module) -> Spec:
     """The spec of a native module."""
+    if isinstance(module, nn.Module):
+        _check_no_hooks(module)
     spec: Spec = find_reader(module, READERS, "forward")(module)
     return spec
+
+
+def _check_no_hooks(module: nn.Module) -> None:
+    """Raise where something else than the module's own code runs in its forward pass."""
+    kind = type(module).__name__
+    if parametrize.is_parametrized(module):
+        (name, *_) = module.parametrizations
+        raise _computed(
+            kind, name, f"torch.nn.utils.parametrize.remove_parametrizations(module, {name!r})"
+        )
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, WeightNorm):
+            raise _computed(kind, hook.name, "torch.nn.utils.remove_weight_norm(module)")
+        if isinstance(hook, SpectralNorm):
+            raise _computed(kind, hook.name, "torch.nn.utils.remove_spectral_norm(module)")
+        if isinstance(hook, prune.BasePruningMethod):
+            name = hook._tensor_name
+            raise _computed(kind, name, f"torch.nn.utils.prune.remove(module, {name!r})")
+    hooks = {
+        "a forward hook": module._forward_hooks,
+        "a forward pre-hook": module._forward_pre_hooks,
+        "a global forward hook": torch_module._global_forward_hooks,
+        "a global forward pre-hook": torch_module._global_forward_pre_hooks,
+    }
+    for what, registered in hooks.items():
+        for hook in registered.values():
+            name = getattr(hook, "__qualname__", type(hook).__qualname__)
+            raise UnsupportedError(
+                f"pytorch: {kind} cannot be read as a spec: {what}, {name}, runs with it and may "
+                "change what it computes: remove it (the handle that registering it gave has "
+                "remove()), or write the spec and load its weights"
+            )
+    if getattr(module, "_compiled_call_impl", None) is not None:
+        raise UnsupportedError(
+            f"pytorch: {kind} cannot be read as a spec: _compiled_call_impl runs in the place of "
+            "its forward pass: read it before compile(), or set _compiled_call_impl to None"
+        )
+
+
+def _computed(kind: str, name: str, remedy: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"pytorch: {kind} cannot be read as a spec: its {name} is computed from other parameters "
+        f"whenever it runs: make it a plain parameter by {remedy}, on a copy if it is to train on"
+    )
 
 
 def _refuse_unless(fits: bool, module: nn.Module, needs: str) -> None:
@@ -46,10 +97,38 @@ def _padding(module: Any) -> Any:
     return module.padding if first is None else first
 
 
+def _check_pads_once(module: Any) -> None:
+    first = getattr(module, "pad_first", None)
+    _refuse_unless(
+        first is None or not any(np.ravel(module.padding)), module, "padding=0 beside a pad_first"
+    )
+
+
 # ---------------------------------------------------------------- convolutions
 
 
+def _check_padding(module: Any) -> None:
+    """In another mode than zeros torch pads by a list that it made when the layer was made."""
+    if module.padding_mode == "zeros" or getattr(module, "pad_first", None) is not None:
+        return
+    rank, padding = len(module.kernel_size), module.padding
+    each = (padding,) * rank if isinstance(padding, int) else padding
+    if padding == "same":
+        totals = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+        pairs = [(total // 2, total - total // 2) for total in totals]
+    else:
+        pairs = [(0, 0)] * rank if padding == "valid" else [(n, n) for n in each]
+    used = list(module._reversed_padding_repeated_twice)
+    _refuse_unless(
+        used == [n for pair in reversed(pairs) for n in pair],
+        module,
+        f"the padding that it was made with: padding={padding!r} was set later, and what it pads "
+        f"is still {used}, from the last axis: make it anew",
+    )
+
+
 def _conv(module: Any) -> Any:
+    _check_padding(module)
     return Conv(
         module.in_channels,
         module.out_channels,
@@ -143,6 +222,7 @@ def _rank(module: nn.Module) -> int:
 
 def _max_pool(module: Any) -> Spec:
     rank = _rank(module)
+    _check_pads_once(module)
     _refuse_unless(
         module.dilation in (1, (1,) * rank) and not (module.ceil_mode or module.return_indices),
         module,
@@ -152,6 +232,7 @@ def _max_pool(module: Any) -> Spec:
 
 
 def _avg_pool(module: Any) -> Spec:
+    _check_pads_once(module)
     divisor = getattr(module, "divisor_override", None)  # nn.AvgPool1d has none
     _refuse_unless(
         divisor is None and not module.ceil_mode, module, "ceil_mode=False and no divisor_override"
@@ -190,6 +271,11 @@ def _last_axis_norm(module: nn.LayerNorm) -> Spec:
 # ---------------------------------------------------------------- other layers
 
 
+def _relu6(module: nn.ReLU6) -> Spec:
+    _refuse_unless((module.min_val, module.max_val) == (0, 6), module, "min_val=0 and max_val=6")
+    return Activation("relu6")
+
+
 def _softplus(module: nn.Softplus) -> Spec:
     _refuse_unless(module.beta == 1 and module.threshold >= 20, module, "beta=1, threshold=20")
     return Activation("softplus")
@@ -209,7 +295,7 @@ def _flatten(module: nn.Flatten) -> Spec:
 
 def _children(module: nn.Module) -> dict[str, Spec]:
     # not named_children(), which leaves out a layer's second use
-    return {name: describe(child) for name, child in module._modules.items()}
+    return read_children(module._modules, describe)
 
 
 READERS: dict[type, Any] = {
@@ -240,7 +326,7 @@ READERS: dict[type, Any] = {
     layers.LayerNorm: lambda module: LayerNorm(module.normalized_shape[0], module.eps),
     layers.Scale: lambda module: Scale(module.num_features),
     nn.ReLU: lambda module: Activation("relu"),
-    nn.ReLU6: lambda module: Activation("relu6"),
+    nn.ReLU6: _relu6,
     nn.LeakyReLU: lambda module: Activation("leaky_relu", module.negative_slope),
     nn.ELU: lambda module: Activation("elu", module.alpha),
     nn.SiLU: lambda module: Activation("silu"),

@@ -44,7 +44,7 @@ BUILD = """
 CONVERT = """
     @overload
     def __call__(
-        self, module: Any, to: {name}, *, share: bool = False
+        self, module: Any, to: {name}, inputs: Any = None, share: bool = False
     ) -> {returned}: ...
 """
 

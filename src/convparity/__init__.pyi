@@ -5,10 +5,10 @@ from .analysis.layerwise.compare import first_divergence as first_divergence
 from .analysis.proof.compare import compare as compare
 from .analysis.proof.compare import compare_callables as compare_callables
 from .analysis.proof.compare import judge as judge
+from .analysis.proof.reading import convert as convert
+from .analysis.proof.reading import describe as describe
 from .impls.convert import apply as apply
 from .impls.convert import build as build
-from .impls.convert import convert as convert
-from .impls.convert import describe as describe
 from .impls.convert import dump as dump
 from .impls.errors import ConvparityError as ConvparityError
 from .impls.errors import FrameworkUnavailable as FrameworkUnavailable

@@ -1,0 +1,203 @@
+"""An input shape that fits a spec: what its first layers ask for, and as small as tells something.
+
+The axes of an image differ, one even and one odd, so that a change of axes and a pad that depends on
+the parity of a size can be seen.
+"""
+
+import math
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import product
+
+from convparity.impls.errors import SpecError
+from convparity.impls.spec import (
+    Composite,
+    ConvTranspose,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Shape,
+    Spec,
+    fold_steps,
+    output_shape,
+    walk,
+    window_extent,
+)
+
+BATCH = 2
+CHANNELS = 5  # where no layer asks for any
+ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is not waited for
+# what is tried an axis, in this order: each with the next size beside it
+SIZES = (*range(1, 8), *range(9, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
+MOST = 512  # the largest size an axis where a dense layer fixes how many pixels there must be
+
+
+@lru_cache(maxsize=256)
+def fitting_shape(spec: Spec) -> Shape | None:
+    """A channels-last shape that fits ``spec``; None where none was found.
+
+    The smallest whose every window is met by pixels alone somewhere, if that takes no more than
+    ``ENOUGH`` pixels an axis, else one of about that size.
+    """
+    for rank in _ranks(spec):
+        if rank == 0:
+            shape = (BATCH, _channels(spec))
+            if _fits(spec, shape):
+                return shape
+            continue
+        found = _sizes(spec, rank) or _sizes_for_dense(spec, rank)
+        if found is not None:
+            return found
+    return None
+
+
+def _fits(spec: Spec, shape: Shape) -> bool:
+    try:
+        output_shape(spec, shape)
+    except SpecError:
+        return False
+    return True
+
+
+def _ranks(spec: Spec) -> Iterable[int]:
+    """The numbers of spatial axes that the first layers which say one ask for."""
+    for _, layer in walk(spec):
+        if isinstance(layer, Dense):
+            return (0, 2, 1, 3)
+        if hasattr(layer, "rank"):
+            return (layer.rank,)
+        if isinstance(layer, Flatten | GlobalAvgPool):
+            break
+    return (2, 0, 1, 3)
+
+
+def _channels(spec: Spec) -> int:
+    """What the first layer that says it takes; behind a flatten nothing more is said."""
+    for _, layer in walk(spec):
+        for name in ("in_channels", "num_features", "in_features"):
+            if hasattr(layer, name):
+                return int(getattr(layer, name))
+        if isinstance(layer, Flatten):
+            break
+    return CHANNELS
+
+
+# ---------------------------------------------------------------- sizes that any layer takes
+
+
+def _sizes(spec: Spec, rank: int) -> Shape | None:
+    """Unequal sizes, from the smallest on."""
+    channels, largest = _channels(spec), None
+    enough = (BATCH, *range(ENOUGH - 7, ENOUGH - 7 + rank), channels)
+    if _filled(spec, enough) is False:  # smaller ones are not filled either
+        return enough
+    for n in SIZES:
+        for sizes in _unequal(n, rank):
+            shape = (BATCH, *sizes, channels)
+            filled = _filled(spec, shape)
+            if filled or (filled is False and n > ENOUGH - 8):
+                return shape
+            largest = largest if filled is None else shape
+    return largest
+
+
+def _unequal(n: int, rank: int) -> Iterator[Shape]:
+    yield tuple(range(n, n + rank))
+    if rank > 1:
+        yield (n,) * rank  # where axes must be equal
+
+
+def _filled(spec: Spec, shape: Shape) -> bool | None:
+    """Whether every window of a layer lies in its image at one place of it; None: it misfits."""
+    filled = True
+
+    def visit(step: Spec, *shapes: Shape) -> Shape:
+        nonlocal filled
+        if isinstance(step, Composite):
+            return fold_steps(step, shapes[0], lambda each, values: visit(each.spec, *values))
+        if hasattr(step, "kernel_size") and not isinstance(step, ConvTranspose):
+            extent, spatial = window_extent(step), shapes[0][1:-1]
+            filled = filled and all(k <= n for k, n in zip(extent, spatial, strict=True))
+        return output_shape(step, *shapes)
+
+    try:
+        visit(spec, shape)
+    except SpecError:
+        return None
+    return filled
+
+
+# ---------------------------------------------------------------- sizes that a dense layer asks for
+
+
+def _sizes_for_dense(spec: Spec, rank: int) -> Shape | None:
+    """Sizes whose pixels, flattened, are as many features as the dense layer behind them takes."""
+    asked = next((layer.in_features for _, layer in walk(spec) if isinstance(layer, Dense)), None)
+    if asked is None or not any(isinstance(layer, Flatten) for _, layer in walk(spec)):
+        return None
+    channels = [_channels(spec)]
+    if not any(hasattr(layer, "in_channels") for _, layer in walk(spec)):
+        channels += [n for n in (3, 2, 1, 4) if n not in channels]
+    for c in channels:
+        if (found := _product_of_axes(spec, rank, c, asked)) is not None:
+            return found
+    return None
+
+
+def _product_of_axes(spec: Spec, rank: int, channels: int, asked: int) -> Shape | None:
+    """The axes of an image do not see each other: what each size becomes is found out by itself."""
+
+    @cache
+    def flattened(sizes: Shape) -> Shape | None:
+        return _flattened(spec, (BATCH, *sizes, channels))
+
+    some = next((n for n in SIZES if flattened((n,) * rank) is not None), None)
+    if some is None:
+        return None
+    features = flattened((some,) * rank)
+    assert features is not None
+    pixels, rest = divmod(asked, features[-1])
+    if rest:
+        return None
+
+    def becomes(axis: int, n: int) -> int:
+        """The size of an axis at the flatten, from that at the input; 0 where none fits."""
+        found = flattened(tuple(n if each == axis else some for each in range(rank)))
+        return 0 if found is None else found[1 + axis]
+
+    def sizes_for(axis: int, wanted: int) -> list[int]:
+        """The smallest sizes of an axis that become ``wanted``: larger ones become no less."""
+        first = bisect_left(range(MOST), wanted, key=lambda n: becomes(axis, n + 1)) + 1
+        return [n for n in range(first, min(first + 3, MOST + 1)) if becomes(axis, n) == wanted]
+
+    divisors = [n for n in range(1, pixels + 1) if pixels % n == 0]
+    ways = [way for way in product(divisors, repeat=rank) if math.prod(way) == pixels]
+    ways.sort(key=lambda way: (max(way), way))
+    for way in ways[:MOST]:
+        each_axis = [sizes_for(axis, wanted) for axis, wanted in enumerate(way)]
+        for sizes in sorted(product(*each_axis), key=lambda sizes: (-len({*sizes}), sizes)):
+            if _fits(spec, shape := (BATCH, *sizes, channels)):
+                return shape
+    return None
+
+
+def _flattened(spec: Spec, shape: Shape) -> Shape | None:
+    """What reaches the first flatten; None where a layer before it does not take its input."""
+    reached: list[Shape] = []
+
+    def visit(step: Spec, *shapes: Shape) -> Shape:
+        if reached:
+            return shapes[0]
+        if isinstance(step, Composite):
+            return fold_steps(step, shapes[0], lambda each, values: visit(each.spec, *values))
+        if isinstance(step, Flatten):
+            reached.append(shapes[0])
+            return shapes[0]
+        return output_shape(step, *shapes)
+
+    try:
+        visit(spec, shape)
+    except SpecError:
+        return None
+    return reached[0] if reached else None

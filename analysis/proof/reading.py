@@ -1,0 +1,149 @@
+"""Reading a native module, and running it once beside what was read.
+
+What a module's fields say is not always what it does: hooks, replaced methods, parametrisations,
+policies. The readers of ``impls`` refuse those that they can see. What they cannot see shows when
+the module runs: on an input that fits, each of its layers must give what float64 gives of what was
+read, up to the proved rounding bound. So nothing is described or converted that was not seen to work.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.proof.fitting import fitting_shape
+from convparity.analysis.proof.rounding import round_to
+from convparity.analysis.proof.witness import Witness
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import InputError, SpecError, UnsupportedError
+from convparity.impls.overloads import typed_convert
+from convparity.impls.recording import Call
+from convparity.impls.spec import Spec, output_shape
+from convparity.impls.weights import Weights, check_weights
+
+__all__ = ["convert", "describe"]
+
+EXAMPLES = 2  # of the user's inputs: no layer's examples see each other at inference
+SPREAD = 3.0  # the deviation of a drawn input, to reach where activations bend
+
+
+def describe(module: Any, inputs: Any = None) -> Spec:
+    """The spec of a native module, read from its layers and seen to be what the module does.
+
+    The module is of any of the three frameworks, made of the framework's own layers or of those
+    that ``build`` makes. It runs once, at inference, and each layer is held against the float64
+    reference of what was read, under the proved rounding bound of the module's dtype. Its training
+    mode, statistics and random state are afterwards what they were.
+
+    ``inputs`` is what you call the module with: a native tensor in its own layout, or a tuple of
+    one. Without it a small input of the shape that the first layers ask for is drawn.
+
+    Raises ``UnsupportedError``, which names the layer by its path, where the forward pass is code
+    of its own, something is attached to a layer that changes what it computes, or it was seen to do
+    something else than its fields say, or no input that fits was found; ``InputError`` where
+    ``inputs`` are not one tensor; ``WeightError`` where a weight is NaN or misfits its layer.
+
+    A module of shapes without values (JAX's ``eval_shape``, torch's "meta" device) cannot run: what
+    its fields say is returned.
+
+    >>> import convparity as cp
+    >>> from torch import nn
+    >>> cp.describe(nn.Conv2d(3, 8, 3))
+    Conv(in_channels=3, out_channels=8, kernel_size=(3, 3), stride=(1, 1), padding='valid', ...)
+    """
+    adapter = registry.owner(module)
+    spec = adapter.describe(module)
+    if adapter.holds_values(module):
+        _witness(adapter, module, spec, inputs)
+    return spec
+
+
+@typed_convert
+def convert(module: Any, to: str, inputs: Any = None, share: bool = False) -> Any:
+    """The same network in another framework: same spec, the same weights bit for bit.
+
+    ``to`` is the framework's name, ``inputs`` what you call ``module`` with, as in ``describe``:
+    the module runs once, so that one which does something else than its fields say is an
+    ``UnsupportedError``, and nothing wrong is returned.
+
+    Each array is copied once, from the memory of ``module`` into the layout of ``to``, and the two
+    modules are then independent. The new one has the dtype of the old one's weights.
+
+    With ``share``, an array on the CPU whose bytes lie in the same order in both frameworks is not
+    copied: both modules hold the same memory. From PyTorch to Flax and back these are the biases
+    and the arrays of norms; from Keras to PyTorch the same; from Keras to Flax, and from one module
+    to another of PyTorch or of Flax, all of them. To Keras everything is copied: its variables take
+    no memory of others. PyTorch trains in place, and what it writes then shows in the other module,
+    even in arrays of JAX, which count as immutable; Flax and Keras put new arrays in place of the
+    old ones, and the other module keeps those. So share with a module that nobody trains any more.
+
+    >>> import convparity as cp
+    >>> from torch import nn
+    >>> cp.convert(nn.Conv2d(3, 8, 3), to="flax").kernel.shape
+    (3, 3, 3, 8)
+    """
+    source, target = registry.owner(module), registry.get(to)
+    spec = source.describe(module)
+    if not source.holds_values(module):
+        raise UnsupportedError(
+            f"{source.name}: the module has shapes without values: load it first"
+        )
+    weights = _witness(source, module, spec, inputs)
+    return target.build(spec, weights, dtype=source.dtype(module), share=share)
+
+
+def _witness(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Weights:
+    """Views of a module's weights, when it was seen to do what they and ``spec`` say."""
+    weights = adapter.views(module, spec)
+    check_weights(spec, weights)
+    call = _run(adapter, module, spec, inputs)
+    Witness(adapter, weights, adapter.on_cpu(module)).judge(call, spec)
+    return weights
+
+
+def _run(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Call:
+    """One run, on the user's inputs or on a drawn one, that fits the spec."""
+    given = _drawn(adapter, module, spec) if inputs is None else _one(inputs)
+    try:
+        call = adapter.record(module, given)
+    except Exception as error:  # each framework raises its own
+        first = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise UnsupportedError(
+            f"{adapter.name}: the module cannot be run, so that nothing shows that it does what its "
+            f"fields say: on an input of {tuple(given.shape)} it fails with {type(error).__name__}: "
+            f"{first[:200]}. Give what you call it with as inputs=, or mend the module"
+        ) from error
+    (seen,) = call.given
+    if seen.array is not None:
+        try:
+            output_shape(spec, seen.array.shape)
+        except SpecError as error:
+            raise UnsupportedError(
+                f"{adapter.name}: the module runs on an input of {tuple(given.shape)}, which does "
+                f"not fit what was read from it: {error}. (A dense layer acts on (N, features) in a "
+                "spec; on an image each framework takes another axis.)"
+            ) from None
+    return call
+
+
+def _one(inputs: Any) -> Any:
+    """The one input of a network, with few examples."""
+    if isinstance(inputs, list | tuple):
+        if len(inputs) != 1:
+            raise InputError(f"a spec has one input so far, not {len(inputs)}: give one")
+        (inputs,) = inputs
+    if not hasattr(inputs, "shape"):
+        raise InputError(f"inputs must be a tensor of the module's framework, not {inputs!r}")
+    return inputs[:EXAMPLES]
+
+
+def _drawn(adapter: Adapter, module: Any, spec: Spec) -> np.ndarray:
+    shape = fitting_shape(spec)
+    if shape is None:
+        raise UnsupportedError(
+            f"{adapter.name}: no input was found that fits what was read from the module, so that "
+            "it could be run beside it: give what you call it with, as inputs=. (A dense layer acts "
+            "on (N, features) in a spec; on an image each framework takes another axis.)"
+        )
+    drawn = np.random.default_rng(0).standard_normal(shape) * SPREAD
+    return round_to(drawn, adapter.dtype(module))

@@ -1,0 +1,130 @@
+"""What a module did in one run, held against what was read from it.
+
+Each layer is judged on what it was itself given, and each composite on whether it gave its layers
+what its steps say. So nothing drifts from layer to layer: in a network of any depth, and in any
+dtype, a layer that does something else is seen by itself and named.
+"""
+
+from collections import deque
+
+import numpy as np
+
+from convparity.analysis.proof.judging import precision
+from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, trace
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.recording import Call, Value
+from convparity.impls.spec import Composite, Spec, Step, dotted, fold_steps, is_one_layer
+from convparity.impls.weights import Arrays
+
+# an exact value that a module gave, or what rounding may make of one that nobody saw
+Known = np.ndarray | Rounded
+
+
+class Witness:
+    """Judges the calls of one run; ``weights`` are those that were read, by dotted name."""
+
+    def __init__(self, adapter: Adapter, weights: Arrays, direct: bool) -> None:
+        self.adapter, self.direct = adapter, direct
+        self.weights: dict[str, dict[str, np.ndarray]] = {"": dict(weights)}  # by path
+        for name, array in weights.items():
+            parts = name.split(".")
+            for end in range(1, len(parts)):
+                inside = self.weights.setdefault(".".join(parts[:end]), {})
+                inside[".".join(parts[end:])] = array
+
+    def judge(self, call: Call, spec: Spec, path: str = "") -> None:
+        """Raise ``UnsupportedError`` at the first layer that did not do what ``spec`` says."""
+        if isinstance(spec, Composite) and not is_one_layer(spec):
+            self._composite(call, spec, path)
+        else:
+            self._layer(call, spec, path)
+
+    # -- layers
+
+    def _layer(self, call: Call, spec: Spec, path: str) -> None:
+        given, made = self._arrays(call, path)
+        assert given.array is not None
+        assert made.array is not None
+        self._check_dtype(call, given, made, path)
+        weights = self.weights.get(path, {})
+        target = trace(spec, weights, self._exact(given.array, made.dtype))
+        self._check(made, target, path, "what it gives is not what its fields say")
+
+    def _arrays(self, call: Call, path: str) -> tuple[Value, Value]:
+        """What a module was given and made, if that is one array each."""
+        made = call.made
+        if len(call.given) != 1 or call.given[0].array is None:
+            raise self._refused(path, "it is not given one array")
+        if made is None or made.array is None:
+            kind = "nothing" if made is None else f"a {made.dtype}"
+            raise self._refused(path, f"it gives {kind}, not one array")
+        return call.given[0], made
+
+    def _check_dtype(self, call: Call, given: Value, made: Value, path: str) -> None:
+        """Raise where a layer computes in less than what it is given and holds."""
+        slots = self.adapter.slots(call.module).values()
+        held = {self.adapter.dtype_of(slot.variable) for slot in slots}
+        known = [UNIT_ROUNDOFF[each] for each in {*held, given.dtype} if each in UNIT_ROUNDOFF]
+        if made.dtype not in UNIT_ROUNDOFF or any(UNIT_ROUNDOFF[made.dtype] > u for u in known):
+            weights = f" and weights of {', '.join(sorted(held))}" if held else ""
+            raise self._refused(
+                path, f"it gives {made.dtype} of an input of {given.dtype}{weights}"
+            )
+
+    def _exact(self, x: np.ndarray, dtype: str) -> Rounded:
+        return exact_input(x, dtype, self.direct)
+
+    # -- composites
+
+    def _composite(self, call: Call, spec: Composite, path: str) -> None:
+        given, made = self._arrays(call, path)
+        children = self.adapter.children(call.module)
+        pending = deque(call.inside)
+
+        def visit(step: Step, values: list[Known]) -> Known:
+            if step.child is None:
+                return trace(step.spec, {}, *(self._rounded(each, made.dtype) for each in values))
+            below = dotted(path, step.child)
+            if not pending or pending[0].module is not children[step.child]:
+                raise self._refused(path, f"it does not run {step.child!r} where its layers say so")
+            inner = pending.popleft()
+            taken, gave = self._arrays(inner, below)
+            self._check(
+                taken, values[0], below, f"it is not given what {' and '.join(step.inputs)} is"
+            )
+            self.judge(inner, step.spec, below)
+            assert gave.array is not None
+            return gave.array
+
+        assert given.array is not None
+        start: Known = given.array
+        end = fold_steps(spec, start, visit)
+        if pending:
+            raise self._refused(path, "it runs more layers, or one more often, than it says")
+        self._check(made, end, path, "it does not give what its last layer gives")
+
+    def _rounded(self, value: Known, dtype: str) -> Rounded:
+        return value if isinstance(value, Rounded) else self._exact(value, dtype)
+
+    # -- verdicts
+
+    def _check(self, found: Value, expected: Known, path: str, otherwise: str) -> None:
+        """Raise ``otherwise`` unless ``found`` is the value, or within the bound of one."""
+        assert found.array is not None
+        if isinstance(expected, Rounded):
+            verdict = precision(found.array, expected)
+            if not verdict.ok:
+                raise self._refused(path, f"{otherwise}: {verdict}")
+        elif not np.array_equal(found.array, expected, equal_nan=True):
+            raise self._refused(path, otherwise)
+
+    def _refused(self, path: str, what: str) -> UnsupportedError:
+        where = f"layer {path!r}" if path else "the module"
+        return UnsupportedError(
+            f"{self.adapter.name}: {where} cannot be read as a spec, as it was run and does "
+            f"something else: {what}. Something beside its fields changes it (code that was put in "
+            "the place of its own, a context, an array in place of another): mend that, or write "
+            "the spec and load its weights",
+            place=(path, what),
+        )

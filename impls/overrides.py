@@ -1,0 +1,59 @@
+"""Whether a module still runs the code of the class that it is read as.
+
+A module is read by the fields of a class that is known. That says what the module computes only
+where all of that class's own code runs: not where a subclass, or the instance itself, has put
+something else in the place of a method, a property or whatever else the class defines.
+"""
+
+import inspect
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+# What may be replaced, as no forward pass depends on it: how a module is made, printed, saved,
+# copied and trained. Python's own notes in a class's dictionary are here, too.
+HARMLESS = frozenset(
+    ["__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__", "__class_getitem__", "__copy__", "__deepcopy__", "__del__", "__dict__", "__doc__", "__eq__", "__firstlineno__", "__getstate__", "__hash__", "__init__", "__init_subclass__", "__module__", "__orig_bases__", "__parameters__", "__qualname__", "__reduce__", "__reduce_ex__", "__repr__", "__rich_repr__", "__setstate__", "__slots__", "__static_attributes__", "__str__", "__type_params__", "__weakref__", "_abc_impl", "__constants__", "_get_name", "_load_from_state_dict", "_save_to_state_dict", "_version", "dump_patches", "extra_repr", "get_extra_state", "load_state_dict", "reset_parameters", "set_extra_state", "state_dict", "_pytree__is_pytree", "_pytree__nodes", "__nnx_repr__", "__treescope_repr__", "build", "build_from_config", "compute_loss", "compute_metrics", "compute_output_shape", "from_config", "get_build_config", "get_compile_config", "get_config", "load_assets", "load_own_variables", "loss", "metrics", "quantize", "save_assets", "save_own_variables", "summary", "test_step", "train_step"]
+)
+
+
+def replaced_by_class(kind: type, base: type) -> list[str]:
+    """What of ``base`` the classes that inherit it have replaced, down to ``kind``."""
+    return sorted(
+        name
+        for each in _below(kind, base)
+        if not is_ours(each)
+        for name in vars(each)
+        if name not in HARMLESS and hasattr(base, name)
+    )
+
+
+def replaced_by_instance(module: Any) -> list[str]:
+    """The methods and properties of a module's class that the instance itself has replaced."""
+    kind = type(module)
+    return sorted(
+        name
+        for name in vars(module)
+        if name not in HARMLESS and hasattr(kind, name) and _is_code(kind, name)
+    )
+
+
+def _is_code(kind: type, name: str) -> bool:
+    found = inspect.getattr_static(kind, name)
+    return callable(found) or hasattr(type(found), "__get__")
+
+
+def _below(kind: type, base: type) -> Iterator[type]:
+    """The classes that come before ``base`` where Python looks for a name."""
+    for each in kind.__mro__:
+        if each is base:
+            return
+        yield each
+
+
+def is_ours(kind: type) -> bool:
+    """It is a class of this package, and not merely called like one."""
+    page = sys.modules.get(kind.__module__)
+    return kind.__module__.startswith("convparity.impls.") and (
+        getattr(page, kind.__name__, None) is kind
+    )
