@@ -7,7 +7,7 @@ weight lives in it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple, final
 
@@ -105,6 +105,26 @@ class Adapter(ABC):
         layout. Training mode, buffers, gradients and the state of every generator are afterwards
         what they were. On a device that may compute in TF32 unless it is told, it is told not to.
         """
+
+    @abstractmethod
+    def watch(self, module: Any, inputs: tuple[np.ndarray, ...]) -> Call:
+        """``record`` for a module with code of its own: every native module in it is watched.
+
+        ``inputs`` are what it is called with, channels-last. The module itself runs, and what it
+        keeps in attributes of its own may change.
+        """
+
+    @abstractmethod
+    def named_modules(self, module: Any) -> dict[str, Any]:
+        """The module ("") and every one inside it, by the dotted paths that its user knows."""
+
+    @abstractmethod
+    def to_array(self, native: Any) -> np.ndarray:
+        """A native tensor as a channels-last array; ``InputError`` for what is none."""
+
+    def seeded(self, seed: int) -> AbstractContextManager[None]:
+        """The framework's global generator starts anew, and is afterwards where it was."""
+        return nullcontext()
 
     @abstractmethod
     def holds_values(self, module: Any) -> bool:

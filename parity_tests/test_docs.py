@@ -28,11 +28,14 @@ def blocks(language: str) -> list[str]:
 def test_python(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
-    assert len(blocks("python")) == 2
+    assert len(blocks("python")) == 3
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)
     printed = capsys.readouterr().out.splitlines()
     shown = re.search(r"print\(verdict\)  # (.*?\));", README).group(1)
+    answer = re.search(r"print\(answer\)  # (.*)", README).group(1)
+    assert printed.pop(0) == answer
+    assert "agree one by one" in printed.pop(0)
     assert len(printed) == len(registry.FRAMEWORKS)
     assert printed[0].startswith(shown)
     assert all("ok; structure within the proved bound" in line for line in printed)

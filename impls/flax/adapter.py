@@ -1,6 +1,7 @@
 """Flax: the adapter of ``flax.nnx``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +13,7 @@ from flax import nnx
 
 from convparity.impls import jax_algorithms
 from convparity.impls.adapter import Adapter, Count, Slot
-from convparity.impls.errors import UnsupportedError
+from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.flax import layers
 from convparity.impls.flax.describe import describe, named_layers
 from convparity.impls.flax.make import make, outline
@@ -59,9 +60,7 @@ def _flatten_seen(seen: _Seen) -> Any:
     return (seen.given, seen.made, seen.inside), seen.name
 
 
-jax.tree_util.register_pytree_node(
-    _Seen, _flatten_seen, lambda name, parts: _Seen(name, *parts)
-)
+jax.tree_util.register_pytree_node(_Seen, _flatten_seen, lambda name, parts: _Seen(name, *parts))
 
 
 # compiled for one run: optimising takes as long again
@@ -95,6 +94,67 @@ def _watched(module: Any, name: str, recorder: Recorder) -> Callable[..., Any]:
         return jax.lax.optimization_barrier(run(x))
 
     return recorder.around(name, run if composite else alone)
+
+
+@contextmanager
+def _as_it_was(module: nnx.Module) -> Iterator[None]:
+    """Afterwards modes, states and generators are what they were."""
+    modes = [
+        (each, name, value)
+        for _, each in nnx.iter_modules(module)
+        for name, value in vars(each).items()
+        if name in ("deterministic", "use_running_average", "training")
+    ]
+    states = [
+        (each, each.get_value())
+        for _, each in nnx.iter_graph(module)
+        if isinstance(each, nnx.Variable)
+    ]
+    with generators_as_they_were():
+        try:
+            yield
+        finally:
+            for each, name, value in modes:
+                setattr(each, name, value)
+            for variable, value in states:
+                if variable.get_value() is not value:
+                    variable.set_value(value)
+
+
+@contextmanager
+def _calls_kept(modules: Mapping[int, nnx.Module], recorder: Recorder) -> Iterator[None]:
+    """Here the calls of ``modules`` are kept. (Python looks ``__call__`` up in the class.)"""
+    running: list[int] = []
+
+    def kept(run: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, *inputs: Any, **options: Any) -> Any:
+            inherited = bool(running) and running[-1] == id(self)  # by super().__call__
+            if id(self) not in modules or inherited:
+                return run(self, *inputs, **options)
+            running.append(id(self))
+            try:
+                recorder.enter(self, inputs)
+                output = run(self, *inputs, **options)
+                recorder.leave(output)
+            finally:
+                running.pop()
+            return output
+
+        return call
+
+    kinds = {type(each) for each in modules.values() if callable(each)}
+    before = {kind: vars(kind).get("__call__") for kind in kinds}
+    runs = {kind: kind.__call__ for kind in kinds}
+    try:
+        for kind in kinds:
+            type.__setattr__(kind, "__call__", kept(runs[kind]))
+        yield
+    finally:
+        for kind, own in before.items():
+            if own is None:
+                type.__delattr__(kind, "__call__")
+            else:
+                type.__setattr__(kind, "__call__", own)
 
 
 @jax.jit
@@ -252,6 +312,28 @@ class FlaxAdapter(Adapter):
         if not isinstance(native, jax.Array):
             return Value(None, type(native).__name__)
         return Value(self._out(native), native.dtype.name)
+
+    def watch(self, module: Any, inputs: tuple[np.ndarray, ...]) -> Call:
+        given = [
+            self._in(module, x) if x.dtype.kind == "f" else jnp.asarray(x)  # an embedding's, e.g.
+            for x in inputs
+        ]
+        recorder = Recorder(self._value)
+        modules = {id(each): each for each in self.named_modules(module).values()}
+        with _as_it_was(module), jax.default_matmul_precision("highest"):
+            module.eval()
+            with _calls_kept(modules, recorder):
+                module(*given)
+        return recorder.roots[0]
+
+    def named_modules(self, module: Any) -> dict[str, Any]:
+        found = {".".join(map(str, path)): each for path, each in nnx.iter_modules(module)}
+        return dict(sorted(found.items(), key=lambda item: item[0].count(".") + bool(item[0])))
+
+    def to_array(self, native: Any) -> np.ndarray:
+        if not isinstance(native, jax.Array | np.ndarray):
+            raise InputError(f"flax: an input must be an array, not {type(native).__name__}")
+        return self._out(jnp.asarray(native))
 
     def holds_values(self, module: Any) -> bool:
         if not isinstance(module, nnx.Module):

@@ -1,7 +1,7 @@
 """Keras 3: build, read, write and run its layers and models."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -9,14 +9,14 @@ import keras
 import numpy as np
 
 from convparity.impls.adapter import Adapter, Count, Slot
-from convparity.impls.errors import SpecError, UnsupportedError
+from convparity.impls.errors import InputError, SpecError, UnsupportedError
 from convparity.impls.keras import layers
 from convparity.impls.keras.describe import describe
 from convparity.impls.keras.make import build, make
 from convparity.impls.keras.variables import given
 from convparity.impls.layouts import SAME
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Spec, dotted
 from convparity.impls.weights import Weights
 
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D, layers.SeparableConv3D)
@@ -120,14 +120,44 @@ class KerasAdapter(Adapter):
     def record(self, module: Any, inputs: Any) -> Call:
         if isinstance(inputs, np.ndarray):
             inputs = self._in(module, inputs)
+        return self._watched(module, self._parts(module).values(), inputs)
+
+    def watch(self, module: Any, inputs: tuple[np.ndarray, ...]) -> Call:
+        watched = {id(each): each for each in self.named_modules(module).values()}
+        given = [  # integers, as of an embedding, stay what they are
+            self._in(module, x) if x.dtype.kind == "f" else keras.ops.convert_to_tensor(x)
+            for x in inputs
+        ]
+        return self._watched(module, watched.values(), *given)
+
+    def _watched(self, module: Any, parts: Iterable[Any], *inputs: Any) -> Call:
         recorder = Recorder(self._value)
         with _as_it_was(module), ExitStack() as watched:
-            for each in self._parts(module).values():
+            for each in parts:
                 # as the instance's own, past Keras, which would track it
+                before = vars(each).get("call")
                 vars(each)["call"] = recorder.around(each, each.call)
-                watched.callback(vars(each).pop, "call")
-            module(keras.ops.copy(inputs), training=False)
+                watched.callback(_put_back, each, before)
+            module(*map(keras.ops.copy, inputs), training=False)
         return recorder.roots[0]
+
+    def named_modules(self, module: Any) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def visit(module: Any, path: str) -> None:
+            if path in found:
+                return
+            found[path] = module
+            for name, part in _inside(module).items():
+                visit(part, dotted(path, name))
+
+        visit(module, "")
+        return found
+
+    def to_array(self, native: Any) -> np.ndarray:
+        if not keras.ops.is_tensor(native) and not isinstance(native, np.ndarray):
+            raise InputError(f"keras: an input must be a tensor, not {type(native).__name__}")
+        return self._out(native)
 
     def _parts(self, module: Any) -> dict[int, Any]:
         """The module and every one inside it, once."""
@@ -292,6 +322,41 @@ class KerasAdapter(Adapter):
 
     def _out(self, tensor: Any) -> np.ndarray:
         return np.array(_widened(keras.ops.convert_to_numpy(tensor)))
+
+
+def _put_back(module: Any, call: Any) -> None:
+    if call is None:
+        vars(module).pop("call", None)
+    else:
+        vars(module)["call"] = call
+
+
+def _inside(module: Any) -> dict[str, Any]:
+    """The layers that a layer holds: of a model of layers by their names, else by attribute."""
+    if isinstance(module, keras.Sequential) or hasattr(module, "_operations"):  # a functional one
+        return {layer.name: layer for layer in module.layers}
+    found: dict[str, Any] = {}
+    for name, value in vars(module).items():
+        if not name.startswith("_"):
+            found |= _layers_in(name, value)
+    known = {id(each) for each in found.values()}
+    others = getattr(module, "_layers", None) or []
+    return found | {each.name: each for each in others if id(each) not in known}
+
+
+def _layers_in(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, keras.layers.Layer):
+        return {name: value}
+    items: Iterable[tuple[Any, Any]] = ()
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(value)
+    return {
+        key: layer
+        for each, inner in items
+        for key, layer in _layers_in(f"{name}.{each}", inner).items()
+    }
 
 
 @contextmanager

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from convparity.impls.adapter import Adapter, Count, Slot
-from convparity.impls.errors import UnsupportedError, WeightError
+from convparity.impls.errors import InputError, UnsupportedError, WeightError
 from convparity.impls.layouts import CHANNELS_FIRST, SAME, depthwise_as_grouped
 from convparity.impls.pytorch import layers
 from convparity.impls.pytorch.describe import describe
@@ -121,6 +121,17 @@ class PyTorchAdapter(Adapter):
     def record(self, module: nn.Module, inputs: Any) -> Call:
         if isinstance(inputs, np.ndarray):
             inputs = self._in(module, inputs)
+        return self._watched(module, inputs)
+
+    def watch(self, module: nn.Module, inputs: tuple[np.ndarray, ...]) -> Call:
+        # integers, as of an embedding, stay what they are
+        given = (
+            self._in(module, x) if x.dtype.kind == "f" else torch.from_numpy(np.array(x))
+            for x in inputs
+        )
+        return self._watched(module, *given)
+
+    def _watched(self, module: nn.Module, *inputs: torch.Tensor) -> Call:
         recorder = Recorder(self._value)
         with _as_it_was(module), ExitStack() as hooked, torch.inference_mode():
             for each in module.modules():
@@ -129,8 +140,24 @@ class PyTorchAdapter(Adapter):
                 leave = each.register_forward_hook(lambda _, given, made: recorder.leave(made))
                 hooked.callback(enter.remove)
                 hooked.callback(leave.remove)
-            module(inputs.clone())
+            module(*(each.clone() for each in inputs))
         return recorder.roots[0]
+
+    def named_modules(self, module: nn.Module) -> dict[str, Any]:
+        return dict(module.named_modules(remove_duplicate=False))
+
+    def to_array(self, native: Any) -> np.ndarray:
+        if not isinstance(native, torch.Tensor):
+            raise InputError(
+                f"pytorch: an input must be a torch.Tensor, not {type(native).__name__}"
+            )
+        return self._out(native)
+
+    @contextmanager
+    def seeded(self, seed: int) -> Iterator[None]:
+        with torch.random.fork_rng(range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            yield
 
     def _value(self, native: Any) -> Value:
         if not isinstance(native, torch.Tensor):
@@ -230,11 +257,14 @@ class PyTorchAdapter(Adapter):
 
     def _in(self, module: nn.Module, array: np.ndarray) -> torch.Tensor:
         like = next(chain(module.parameters(), module.buffers()), torch.empty(0))
-        tensor = torch.from_numpy(np.array(np.moveaxis(array, -1, 1)))
+        if array.ndim > 2:
+            array = np.moveaxis(array, -1, 1)
+        tensor = torch.from_numpy(np.array(array))
         return tensor.to(like.device, like.dtype)
 
     def _out(self, tensor: torch.Tensor) -> np.ndarray:
-        return np.ascontiguousarray(np.moveaxis(self.read(tensor), 1, -1))
+        array = self.read(tensor)
+        return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if array.ndim > 2 else array
 
 
 def _held(module: nn.Module, name: str) -> torch.Tensor | None:

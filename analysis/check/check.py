@@ -1,0 +1,325 @@
+"""Is the user's twin a right port of the user's module? Both are run as they are."""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.check.answer import Check, Finding
+from convparity.analysis.check.leaves import Leaf, given, innermost, leaves, paths
+from convparity.analysis.check.measured import Measure, moved, roundoff
+from convparity.analysis.check.pairs import align, differences, unread
+from convparity.impls import registry
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import InputError
+from convparity.impls.recording import Call, generators_as_they_were
+
+__all__ = ["Check", "check"]
+
+Inputs = tuple[np.ndarray, ...]
+
+MOVES = 3  # runs on moved inputs, from which the size of rounding is learnt
+EXAMPLES = 2  # of the inputs on which the layers are judged one by one
+
+
+def check(module: Any, twin: Any, inputs: Any, twin_inputs: Any = None) -> Check:
+    """Judge whether ``twin`` computes what ``module`` computes; where it does not, say where.
+
+    Both are native modules, of any of the three frameworks (or of one), with any code of their
+    own. ``inputs`` is what you call ``module`` with: a native tensor in its own layout, or a tuple
+    of several. The twin gets the same data, images permuted to its layout, unless ``twin_inputs``
+    says otherwise. Both run at inference; their modes, statistics and random state are afterwards
+    what they were.
+
+    - The wholes must agree on the inputs, on others of their size, on another batch, on another
+      image size if both take one, and again when they are called again: a twin that ignores its
+      input, gives back what it gave before, or reads a clock or a seed is wrong.
+    - Their layers are aligned by name, or by order and kind. Each pair has its weights compared bit
+      by bit, and the twin's gets what the module's got: it must give what float64 gives of the
+      module's fields and weights, within the proved rounding bound.
+    - What reaches each layer must be the same in both: else they are wired in two ways.
+
+    Returns a ``Check``: ``.status`` is "proved", "wrong" or "not tested", ``.ok`` is "proved",
+    ``.first`` the path in ``module`` of the first layer that differs, ``.cause`` what differs.
+
+    Raises ``InputError`` where one of the two is no native module, or fails on its inputs.
+
+    >>> import convparity as cp, torch
+    >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU())
+    >>> twin = cp.convert(module, to="flax")
+    >>> print(cp.check(module, twin, torch.randn(2, 3, 9, 9)))
+    flax's Sequential as a twin of pytorch's Sequential: proved
+      2 layers agree one by one, and the wholes on 5 inputs
+    """
+    source, target = _Subject(module), _Subject(twin)
+    mine = source.inputs(inputs)
+    theirs = mine if twin_inputs is None else target.inputs(twin_inputs)
+    return _Checking(source, target, mine, theirs).answer()
+
+
+class _Subject:
+    """One of the two, and how it is run."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+        self.adapter: Adapter = registry.owner(module)
+        self.name = f"{self.adapter.name}'s {type(module).__name__}"
+
+    def inputs(self, inputs: Any) -> Inputs:
+        """What the user calls it with, as channels-last arrays."""
+        each = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
+        if not each:
+            raise InputError("inputs are empty: give what you call the module with")
+        return tuple(self.adapter.to_array(value) for value in each)
+
+    def run(self, inputs: Inputs, seed: int = 0) -> Call:
+        """One run at inference, with other global seeds than before."""
+        with generators_as_they_were(), self.adapter.seeded(seed):
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002 (the user's may read the global one)
+            return self.adapter.watch(self.module, tuple(x.copy() for x in inputs))
+
+    def attempt(self, inputs: Inputs, seed: int = 0) -> Call | str:
+        """The run, or why there is none."""
+        try:
+            return self.run(inputs, seed)
+        except Exception as error:  # each framework raises its own
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
+            return f"it fails: {type(error).__name__}: {first[:150]}"
+
+
+def _output(call: Call) -> np.ndarray | None:
+    return None if call.made is None else call.made.array
+
+
+class _Checking:
+    """The questions, in order; ``answer`` asks them."""
+
+    def __init__(self, module: _Subject, twin: _Subject, inputs: Inputs, other: Inputs) -> None:
+        self.module, self.twin = module, twin
+        self.inputs, self.other = inputs, other
+        self.same_data = len(inputs) == len(other) and all(
+            a.shape == b.shape and np.array_equal(a, b, equal_nan=True)
+            for a, b in zip(inputs, other, strict=True)
+        )
+        self.wrong: list[Finding] = []
+        self.untested: list[Finding] = []
+        self.notes: list[str] = []
+        self.runs = 0
+
+    def answer(self) -> Check:
+        """Ask everything."""
+        calls = []
+        for subject, inputs in ((self.module, self.inputs), (self.twin, self.other)):
+            call = subject.attempt(inputs)
+            if isinstance(call, str):
+                shapes = ", ".join(str(x.shape) for x in inputs)
+                raise InputError(f"{subject.name} on inputs of {shapes} (channels-last): {call}")
+            calls.append(call)
+        first, second = calls
+        right, found = _output(first), _output(second)
+        layers = 0
+        if right is None or found is None:
+            which = self.module if right is None else self.twin
+            self.untested.append(Finding(None, f"{which.name} gives no single array"))
+        elif not any(np.isfinite(x).any() for x in self.inputs):
+            self.untested.append(Finding(None, "the inputs hold no finite number"))
+        else:
+            measure = self._measure(first, right)
+            self._again(right, found, measure)
+            wholes = list(self._wholes(right, found, measure))
+            layers = self._layers(measure)
+            if wholes and not self.wrong:
+                self.wrong += wholes
+            elif wholes:
+                self.notes += [f"so the outputs differ: {wholes[0]}"]
+            elif self.wrong:
+                self.notes.append("the outputs on these inputs agree up to rounding nevertheless")
+        return Check(
+            self.module.name,
+            self.twin.name,
+            tuple(self.wrong),
+            tuple(self.untested),
+            tuple(self.notes),
+            layers,
+            self.runs,
+        )
+
+    # -- the wholes
+
+    def _measure(self, first: Call, right: np.ndarray) -> Measure:
+        """What rounding makes of the output."""
+        u = roundoff([first.made.dtype if first.made else "", *(v.dtype for v in first.given)])
+        measure = Measure(u)
+        runs = [
+            self.module.run(tuple(moved(x, u, seed) for x in self.inputs), seed)
+            for seed in range(MOVES)
+        ]
+        measure.learn("", right, [_output(run) for run in runs])
+        return measure
+
+    def _again(self, right: np.ndarray, found: np.ndarray, measure: Measure) -> None:
+        """The same inputs once more, with other seeds."""
+        for subject, inputs, before in (
+            (self.module, self.inputs, right),
+            (self.twin, self.other, found),
+        ):
+            again = _output(subject.run(inputs, seed=1))
+            if again is None or measure.difference("", before, again) is not None:
+                what = f"{subject.name} gives another output when it is called again"
+                (self.wrong if subject is self.twin else self.untested).append(Finding(None, what))
+
+    def _wholes(self, right: np.ndarray, found: np.ndarray, measure: Measure) -> Iterator[Finding]:
+        """Where the outputs differ, on the inputs and on others."""
+        self.runs = 1
+        if (gap := measure.difference("", right, found)) is not None:
+            yield Finding(None, f"the outputs differ: {gap}")
+        told = False
+        for what, inputs, other in self._variants():
+            mine, theirs = (
+                subject.attempt(each, seed=2)
+                for subject, each in ((self.module, inputs), (self.twin, other))
+            )
+            if isinstance(mine, str):
+                continue  # the module itself does not take it
+            expected = _output(mine)
+            if isinstance(theirs, str):
+                if what == "another image size":
+                    self.notes.append("the twin takes no other image size, as the module does")
+                else:
+                    yield Finding(None, f"on {what} {theirs}")
+                continue
+            got = _output(theirs)
+            if expected is None or got is None:
+                continue
+            self.runs += 1
+            told = told or measure.difference("", right, expected) is not None
+            if (gap := measure.difference("", expected, got)) is not None:
+                yield Finding(None, f"on {what} the outputs differ: {gap}")
+        if not told:
+            self.untested.append(
+                Finding(
+                    None,
+                    "another input does not change the module's output by more than rounding: "
+                    "give inputs that tell, and weights that are not zero",
+                )
+            )
+
+    def _variants(self) -> Iterator[tuple[str, Inputs, Inputs]]:
+        """Other inputs, for both."""
+        n = len(self.inputs[0]) if self.inputs[0].ndim else 1
+        if not self.same_data:  # how the twin's follow from the module's is not known
+            if n < 2:
+                return
+            yield (
+                "the examples in another order",
+                tuple(np.roll(x, 1, axis=0) for x in self.inputs),
+                tuple(np.roll(x, 1, axis=0) for x in self.other),
+            )
+            yield (
+                "another batch",
+                tuple(x[1:] for x in self.inputs),
+                tuple(x[1:] for x in self.other),
+            )
+            return
+        drawn = tuple(_drawn(x, 1) for x in self.inputs)
+        yield "other inputs", drawn, drawn
+        shifted = tuple(_drawn(x, 2) for x in self.inputs)
+        yield "other inputs", shifted, shifted
+        more = tuple(np.concatenate([x, y[:1]]) for x, y in zip(drawn, shifted, strict=True))
+        yield "another batch", more, more
+        if any(x.ndim > 2 for x in self.inputs):
+            larger = tuple(_larger(x, y) for x, y in zip(drawn, shifted, strict=True))
+            yield "another image size", larger, larger
+
+    # -- layer by layer
+
+    def _layers(self, measure: Measure) -> int:
+        few = tuple(x[:EXAMPLES] for x in self.inputs)
+        other = tuple(x[:EXAMPLES] for x in self.other)
+        first, second = self.module.run(few), self.twin.run(other)
+        mine, theirs = (
+            leaves(
+                subject.adapter,
+                call,
+                paths(subject.adapter, subject.module),
+                subject.adapter.on_cpu(subject.module),
+            )
+            for subject, call in ((self.module, first), (self.twin, second))
+        )
+        self._learn(measure, few, mine)
+        pairs, left, over = align(mine, theirs)
+        before: tuple[int, ...] = ()
+        for pair in pairs:
+            if not self.wrong and (found := self._reached(pair.module, pair.twin, measure, before)):
+                self.wrong.append(found)
+                break
+            self.wrong += differences(pair, measure, before)
+            if (why := unread(pair)) is not None and not self.wrong:
+                self.untested.append(why)
+            y = pair.module.y
+            if y is not None and y.ndim > 2:
+                before = y.shape
+        for leaf in left:
+            what = f"{leaf.kind} has no layer in the twin that could be told to stand for it"
+            self.untested.append(Finding(leaf.path, what))
+        for leaf in over:
+            self.notes.append(f"the twin's {leaf.kind} {leaf.path!r} stands for no layer")
+        if not pairs:
+            self.untested.append(Finding(None, "no layers were seen that could be held together"))
+        return len(pairs)
+
+    def _learn(self, measure: Measure, few: Inputs, mine: list[Leaf]) -> None:
+        """What rounding makes of what reaches each layer, and of what it gives."""
+        runs = []
+        for seed in range(MOVES):
+            call = self.module.run(tuple(moved(x, measure.u, seed) for x in few), seed)
+            runs.append(list(innermost(call)))
+        for i, leaf in enumerate(mine):
+            others = [run[i] for run in runs if len(run) == len(mine)]
+            measure.learn(f"{leaf.path}<", leaf.x, [given(each) for each in others])
+            measure.learn(leaf.path, leaf.y, [each.made and each.made.array for each in others])
+
+    def _reached(
+        self, mine: Leaf, theirs: Leaf, measure: Measure, before: tuple[int, ...]
+    ) -> Finding | None:
+        """Whether what reaches a layer is something else in the twin, though all before agree."""
+        a, b = mine.x, theirs.x
+        if a is None or b is None or measure.same_value(f"{mine.path}<", a, b):
+            return None
+        if a.shape == b.shape and a.ndim == 2 and len(before) > 2:
+            *spatial, channels = before[1:]
+            if a.shape[1] == channels * int(np.prod(spatial)):
+                order = np.arange(a.shape[1]).reshape(channels, *spatial)
+                rows = np.moveaxis(order, 0, -1).ravel()
+                if measure.same_value(f"{mine.path}<", a[:, rows], b):
+                    return None
+        gap = measure.difference(f"{mine.path}<", a, b)
+        return Finding(
+            mine.path,
+            "what reaches it is something else in the twin, though every layer before it agrees: "
+            "what lies between them differs (an activation, a pooling, an addition, an order); "
+            f"{gap}",
+        )
+
+
+def _drawn(x: np.ndarray, seed: int) -> np.ndarray:
+    """Another input like ``x``: of its mean and deviation, or of its very numbers."""
+    rng = np.random.default_rng(seed)
+    if x.dtype.kind != "f":
+        return rng.permuted(x.ravel()).reshape(x.shape)
+    finite = x[np.isfinite(x)].astype(np.float64)
+    mean, spread = (finite.mean(), finite.std()) if finite.size else (0.0, 0.0)
+    return (mean + (spread or 1.0) * rng.standard_normal(x.shape)).astype(x.dtype)
+
+
+def _larger(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``x`` with one pixel more along each spatial axis, taken from ``y``."""
+    if x.ndim < 3:
+        return x
+    for axis in range(1, x.ndim - 1):
+        y = np.concatenate([y, np.take(y, [0], axis=axis)], axis=axis)
+    found = y.copy()
+    found[tuple(slice(size) for size in x.shape)] = x
+    return found

@@ -1,0 +1,96 @@
+"""The layers of a network as they ran: what each was given and made, whatever code holds them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.proof.judging import precision
+from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.impls.adapter import Adapter
+from convparity.impls.errors import ConvparityError
+from convparity.impls.recording import Call
+from convparity.impls.spec import Layer, Spec
+from convparity.impls.weights import Weights
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One layer in one run: it runs no other layer that could be seen."""
+
+    adapter: Adapter
+    path: str  # in the user's module
+    module: Any
+    x: np.ndarray | None  # channels-last; None where it was not given one array
+    y: np.ndarray | None
+    dtype: str
+    spec: Layer | None  # None where its code is its own, or it does something else than it says
+    weights: Weights
+    why: str = ""  # there is no spec
+
+    @property
+    def weighs(self) -> bool:
+        """It holds weights that can be read."""
+        return bool(self.weights)
+
+    @property
+    def kind(self) -> str:
+        """What it is, in one word."""
+        return type(self.module).__name__ if self.spec is None else type(self.spec).__name__
+
+
+def paths(adapter: Adapter, module: Any) -> dict[int, str]:
+    """The dotted path of every module inside one, by its ``id``; of one used twice, the first."""
+    found: dict[int, str] = {}
+    for path, each in adapter.named_modules(module).items():
+        found.setdefault(id(each), path)
+    return found
+
+
+def leaves(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> list[Leaf]:
+    """The innermost calls of a run, in order; each is read, and judged by what it did."""
+    return [_leaf(adapter, each, named, direct) for each in innermost(call)]
+
+
+def innermost(call: Call) -> Iterator[Call]:
+    """The calls that have no call inside."""
+    if not call.inside:
+        yield call
+    for inner in call.inside:
+        yield from innermost(inner)
+
+
+def given(call: Call) -> np.ndarray | None:
+    """The one array that a module was given; None where it is not one."""
+    return call.given[0].array if len(call.given) == 1 else None
+
+
+def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> Leaf:
+    x = given(call)
+    y = None if call.made is None else call.made.array
+    dtype = "" if call.made is None else call.made.dtype
+    spec: Spec | None = None
+    weights: Weights = {}
+    why = ""
+    try:
+        spec = adapter.describe(call.module)
+        weights = adapter.dump(call.module)
+    except ConvparityError as error:
+        spec, why = None, str(error)
+    if spec is not None and not isinstance(spec, Layer):
+        spec, why = None, "it runs its layers in a way that cannot be seen"
+    if spec is not None and (x is None or y is None):
+        spec, why = None, "it takes or gives more than one array"
+    if spec is not None:
+        assert x is not None
+        assert y is not None
+        try:  # a layer may do something else than its fields say
+            judged = precision(y, trace(spec, weights, exact_input(x, dtype, direct)))
+        except (ConvparityError, ValueError) as error:
+            spec, why = None, str(error)
+        else:
+            if judged.status == "wrong":
+                spec, why = None, f"it does not do what its fields say: {judged}"
+    path = named.get(id(call.module), "")
+    return Leaf(adapter, path, call.module, x, y, dtype, spec, weights, why)

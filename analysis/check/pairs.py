@@ -1,0 +1,204 @@
+"""Which layer of the twin stands for which of the module, and whether it does what that does."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+import numpy as np
+
+from convparity.analysis.check.answer import Finding
+from convparity.analysis.check.leaves import Leaf
+from convparity.analysis.check.measured import Measure
+from convparity.analysis.check.words import fields, plain, same_function, sizes, weight_difference
+from convparity.analysis.diagnosis.diagnose import diagnose
+from convparity.analysis.layerwise.trees import family
+from convparity.analysis.proof.judging import precision
+from convparity.analysis.proof.nodes import attempt
+from convparity.analysis.proof.rounding import exact_input, round_to, trace
+from convparity.impls.errors import ConvparityError
+from convparity.impls.spec import Dense, Dropout, Flatten, Layer
+from convparity.impls.weights import Weights
+
+SECONDS = 2.0  # that a name for a wrong output is looked for
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A layer of the module, and the one of the twin that should do the same."""
+
+    module: Leaf
+    twin: Leaf
+
+
+def align(module: list[Leaf], twin: list[Leaf]) -> tuple[list[Pair], list[Leaf], list[Leaf]]:
+    """The pairs in the order in which the module runs them, and who is left on either side.
+
+    Layers with weights are paired by their paths, where all of them have the same, else by their
+    order and kind; those without weights between two pairs by their kinds.
+    """
+    heavy, others = ([leaf for leaf in side if leaf.weighs] for side in (module, twin))
+    found = _by_path(heavy, others) or _by_order(heavy, others)
+    pairs = list(_with_light(module, twin, found))
+    mine, theirs = {id(pair.module) for pair in pairs}, {id(pair.twin) for pair in pairs}
+    return (
+        pairs,
+        [leaf for leaf in heavy if id(leaf) not in mine],
+        [leaf for leaf in others if id(leaf) not in theirs],
+    )
+
+
+def _by_path(module: list[Leaf], twin: list[Leaf]) -> list[Pair]:
+    by_path = {leaf.path: leaf for leaf in twin}
+    names = [leaf.path for leaf in module]
+    if len(by_path) != len(twin) or len(set(names)) != len(names) or set(names) != set(by_path):
+        return []
+    pairs = [Pair(leaf, by_path[leaf.path]) for leaf in module]
+    return pairs if all(_alike(pair.module, pair.twin) for pair in pairs) else []
+
+
+def _by_order(module: list[Leaf], twin: list[Leaf]) -> list[Pair]:
+    if len(module) == len(twin) and all(map(_alike, module, twin)):
+        return [Pair(*both) for both in zip(module, twin, strict=True)]
+    signs = [[(_sign(leaf), _size(leaf)) for leaf in side] for side in (module, twin)]
+    blocks = SequenceMatcher(None, signs[0], signs[1], autojunk=False).get_matching_blocks()
+    return [Pair(module[a + i], twin[b + i]) for a, b, n in blocks for i in range(n)]
+
+
+def _sign(leaf: Leaf) -> tuple[type, ...]:
+    return (type(leaf.module),) if leaf.spec is None else family(leaf.spec)
+
+
+def _size(leaf: Leaf) -> int:
+    return sum(array.size for array in leaf.weights.values())
+
+
+def _alike(a: Leaf, b: Leaf) -> bool:
+    return _sign(a) == _sign(b)
+
+
+def _with_light(module: list[Leaf], twin: list[Leaf], found: list[Pair]) -> Iterator[Pair]:
+    """The pairs, and between two of them those without weights, where their kinds are the same."""
+    places = [{id(leaf): i for i, leaf in enumerate(side)} for side in (module, twin)]
+    start, other = 0, 0
+    ends = [(places[0][id(p.module)], places[1][id(p.twin)], p) for p in found]
+    for at, there, pair in [*ends, (len(module), len(twin), None)]:
+        if other <= there:
+            gap = [_light(module[start:at]), _light(twin[other:there])]
+            if [leaf.kind for leaf in gap[0]] == [leaf.kind for leaf in gap[1]]:
+                yield from map(Pair, *gap)
+        if pair is not None:
+            yield pair
+        start, other = at + 1, there + 1
+
+
+def _light(side: list[Leaf]) -> list[Leaf]:
+    return [
+        leaf
+        for leaf in side
+        if leaf.spec is not None
+        and not leaf.weighs
+        and not isinstance(leaf.spec, Dropout | Flatten)
+    ]
+
+
+# ---------------------------------------------------------------- one pair
+
+
+def differences(pair: Pair, measure: Measure, before: tuple[int, ...]) -> Iterator[Finding]:
+    """How the twin's layer differs from the module's, fed what the module's was fed.
+
+    ``before`` is the shape of the last image that ran before it: a twin may flatten it in another
+    order.
+    """
+    a, b = pair.module, pair.twin
+    rows = _rows(a, before)
+    if rows is not None and b.x is not None and measure.same_value(f"{a.path}<", a.x, b.x):
+        rows = None  # the twin flattens as the module does
+    if a.spec is None or b.spec is None or a.x is None:
+        yield from _unread(pair, measure)
+        return
+    where = ""
+    if plain(a.spec) != plain(b.spec):
+        alike, where = same_function(a.spec, b.spec, a.weights, a.x.shape)
+        if not alike:
+            yield Finding(a.path, _with(fields(a.spec, b.spec, b.adapter.name), where))
+            return
+    held = {name: round_to(w, b.dtype) for name, w in a.weights.items()}
+    if (difference := weight_difference(held, b.weights, rows)) is not None:
+        yield Finding(a.path, difference)
+        return
+    yield from _own(a, b, held, rows)
+
+
+def _with(text: str, where: str) -> str:
+    return f"{text}; {where}" if where else text
+
+
+def _rows(a: Leaf, before: tuple[int, ...]) -> np.ndarray | None:
+    """Where a flatten in the order (H, W, C) puts each feature of one in the order (C, H, W)."""
+    if not isinstance(a.spec, Dense) or len(before) < 3 or a.x is None or a.x.ndim != 2:
+        return None
+    *spatial, channels = before[1:]
+    if a.x.shape[1] != channels * int(np.prod(spatial)):
+        return None
+    order = np.arange(a.x.shape[1]).reshape(channels, *spatial)
+    return np.moveaxis(order, 0, -1).ravel()
+
+
+def _own(a: Leaf, b: Leaf, weights: Weights, rows: np.ndarray | None) -> Iterator[Finding]:
+    """The twin's layer on the module's input, and on integers of two sizes."""
+    assert a.spec is not None
+    assert a.x is not None
+    rng = np.random.default_rng(0)
+    inputs = [a.x]
+    for _, shape in list(sizes(a.x.shape))[:2]:
+        inputs.append(rng.integers(-7, 7, shape, endpoint=True).astype(a.x.dtype))
+    for x in inputs:
+        given = round_to(x, b.dtype)
+        try:
+            target = trace(a.spec, weights, exact_input(given, b.dtype))
+        except ConvparityError:  # another size that the layer does not take
+            continue
+        y = attempt(lambda each: b.adapter.forward(b.module, each), _in_rows(given, rows))
+        if isinstance(y, str):
+            yield Finding(a.path, y)
+            return
+        judged = precision(y, target)
+        if judged.status == "wrong":
+            yield Finding(a.path, _with(str(judged), _named(a.spec, weights, given, y)))
+            return
+
+
+def _in_rows(x: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+    return x if rows is None else np.ascontiguousarray(x[:, rows])
+
+
+def _named(spec: Layer, weights: Weights, x: np.ndarray, y: np.ndarray) -> str:
+    """The known fault that gives this very output, if there is one."""
+    if y.dtype != np.float32 or y.size > 100_000:
+        return ""
+    try:
+        found = diagnose(y, spec, weights, x, seconds=SECONDS)
+    except ConvparityError:
+        return ""
+    return str(found.answers[0]) if found.answers else ""
+
+
+def _unread(pair: Pair, measure: Measure) -> Iterator[Finding]:
+    """A layer whose code is its own, judged by what it makes of the module's input."""
+    a, b = pair.module, pair.twin
+    if a.x is None or a.y is None:
+        return
+    y = attempt(lambda each: b.adapter.forward(b.module, each), a.x)
+    if isinstance(y, str):
+        yield Finding(a.path, y)
+    elif (gap := measure.difference(a.path, a.y, y)) is not None:
+        yield Finding(a.path, gap)
+
+
+def unread(pair: Pair) -> Finding | None:
+    """Why a pair is not proved, where one of the two cannot be read."""
+    for leaf in (pair.module, pair.twin):
+        if leaf.spec is None:
+            return Finding(pair.module.path, f"{leaf.adapter.name}'s {leaf.kind}: {leaf.why}")
+    return None

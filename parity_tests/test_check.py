@@ -1,0 +1,304 @@
+"""``check``: the user's two objects as they are, right ones proved and wrong ones found."""
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convparity import check, convert
+from convparity.impls.errors import InputError
+
+pytestmark = pytest.mark.frameworks
+
+SIZE = 18
+
+
+def torch_net(seed: int = 0) -> Any:
+    """A network whose forward pass is code of its own."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = nn.Conv2d(3, 8, 3, stride=2, padding=1, bias=False)
+            self.bn1 = nn.BatchNorm2d(8)
+            self.conv2 = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+            self.conv3 = nn.Conv2d(8, 8, 1)
+            self.fc = nn.Linear(8, 5)
+
+        def forward(self, x: Any) -> Any:
+            x = functional.relu6(self.bn1(self.conv1(x)))
+            x = x + functional.relu(self.conv3(self.conv2(x)))
+            return self.fc(x.mean((2, 3)))
+
+    torch.manual_seed(seed)
+    net = Net()
+    with torch.no_grad():
+        for each in (net.bn1.weight, net.bn1.bias, net.bn1.running_mean):
+            each.copy_(torch.randn(8) * 0.3 + 1)
+        net.bn1.running_var.copy_(torch.rand(8) + 0.5)
+    return net
+
+
+def keras_net(net: Any, **changes: Any) -> Any:
+    """Its twin in Keras, written by hand; ``changes`` are mistakes."""
+    import keras
+    from keras import ops
+
+    padding = changes.get("padding", "valid")
+
+    class Net(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv1 = keras.layers.Conv2D(8, 3, strides=2, padding=padding, use_bias=False)
+            self.bn1 = keras.layers.BatchNormalization(epsilon=changes.get("epsilon", 1e-5))
+            self.conv2 = keras.layers.DepthwiseConv2D(3, padding="same")
+            self.conv3 = keras.layers.Conv2D(8, 1)
+            self.fc = keras.layers.Dense(5)
+
+        def call(self, x: Any) -> Any:
+            if padding == "valid":
+                x = ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+            act = ops.relu if changes.get("relu") else ops.relu6
+            x = act(self.bn1(self.conv1(x)))
+            y = ops.relu(self.conv3(self.conv2(x)))
+            x = y if changes.get("no_skip") else x + y
+            return self.fc(ops.mean(x, (1, 2)))
+
+    twin = Net()
+    twin(np.zeros((1, SIZE, SIZE, 3), np.float32))
+
+    def numpy(tensor: Any) -> np.ndarray:
+        return np.asarray(tensor.detach())
+
+    def kernel(tensor: Any) -> np.ndarray:
+        return numpy(tensor).transpose(2, 3, 1, 0)
+
+    twin.conv1.set_weights([kernel(net.conv1.weight)])
+    names = ("weight", "bias", "running_mean", "running_var")
+    twin.bn1.set_weights([numpy(getattr(net.bn1, name)) for name in names])
+    depthwise = numpy(net.conv2.weight).transpose(2, 3, 0, 1)
+    if changes.get("flip"):
+        depthwise = depthwise[::-1, ::-1]
+    twin.conv2.set_weights([depthwise, numpy(net.conv2.bias)])
+    twin.conv3.set_weights([kernel(net.conv3.weight), numpy(net.conv3.bias)])
+    twin.fc.set_weights([numpy(net.fc.weight).T, numpy(net.fc.bias)])
+    return twin
+
+
+def images(n: int = 2, size: int = SIZE) -> Any:
+    import torch
+
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+# ---------------------------------------------------------------- right twins
+
+
+def test_a_right_twin_written_by_hand_is_proved() -> None:
+    net = torch_net()
+    answer = check(net, keras_net(net), images())
+    assert answer.ok, str(answer)
+    assert answer.first is None
+    assert answer.cause is None
+    assert answer.layers >= 5
+    assert "proved" in str(answer)
+
+
+@pytest.mark.parametrize("framework", ["flax", "keras", "pytorch"])
+def test_what_convert_makes_is_proved(framework: str) -> None:
+    from torch import nn
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.MaxPool2d(2)
+    )
+    answer = check(net, convert(net, to=framework), images())
+    assert answer.ok, str(answer)
+
+
+def test_one_framework_on_both_sides() -> None:
+    net = torch_net()
+    answer = check(net, torch_net(), images())
+    assert answer.first == "bn1" or not answer.ok  # its statistics were drawn elsewhere
+    import copy
+
+    assert check(net, copy.deepcopy(net), images()).ok
+
+
+def test_flatten_in_another_order_with_its_rows_permuted_is_proved() -> None:
+    import keras
+    import torch
+    from torch import nn
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), nn.Flatten(), nn.Linear(4 * 16, 5))
+    twin = keras.Sequential(
+        [keras.layers.Conv2D(4, 3, strides=4), keras.layers.Flatten(), keras.layers.Dense(5)]
+    )
+    twin.build((None, SIZE, SIZE, 3))
+    conv, dense = net[0], net[2]
+    kernel = np.asarray(dense.weight.detach()).T
+    rows = np.arange(64).reshape(4, 4, 4).transpose(1, 2, 0).ravel()
+    twin.layers[0].set_weights(
+        [np.asarray(conv.weight.detach()).transpose(2, 3, 1, 0), np.asarray(conv.bias.detach())]
+    )
+    twin.layers[2].set_weights([kernel[rows], np.asarray(dense.bias.detach())])
+    answer = check(net, twin, torch.randn(2, 3, SIZE, SIZE))
+    assert answer.ok, str(answer)
+    twin.layers[2].set_weights([kernel, np.asarray(dense.bias.detach())])
+    answer = check(net, twin, torch.randn(2, 3, SIZE, SIZE))
+    assert answer.status == "wrong"
+    assert answer.first == "2"
+
+
+# ---------------------------------------------------------------- wrong twins
+
+MISTAKES: dict[str, tuple[dict[str, Any], str, str]] = {
+    "SAME for pads of one": ({"padding": "same"}, "conv1", "SAME where the source pads 1"),
+    "epsilon": ({"epsilon": 1e-3}, "bn1", "eps 0.001 where the source has 1e-05"),
+    "ReLU for ReLU6": ({"relu": True}, "conv2", "what reaches it"),
+    "no skip": ({"no_skip": True}, "fc", "what reaches it"),
+    "a flipped kernel": ({"flip": True}, "conv2", "flipped"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found_named_and_placed(mistake: str) -> None:
+    changes, first, cause = MISTAKES[mistake]
+    net = torch_net()
+    answer = check(net, keras_net(net, **changes), 4 * images())
+    assert answer.status == "wrong"
+    assert answer.first == first, str(answer)
+    assert cause in str(answer.cause), str(answer)
+
+
+def test_padding_that_differs_at_even_sizes_alone_says_so() -> None:
+    net = torch_net()
+    answer = check(net, keras_net(net, padding="same"), images(size=17))
+    assert answer.status == "wrong"
+    assert answer.first == "conv1"
+    assert "shows at even sizes" in str(answer.cause)
+
+
+def deceptive(net: Any, whole: Callable[[Any], Any]) -> Any:
+    """A twin with the right layers inside, which gives something else."""
+    from torch import nn
+
+    class Twin(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+            self.known: dict[Any, Any] = {}
+
+        def forward(self, x: Any) -> Any:
+            return whole(self)(x)
+
+    return Twin()
+
+
+def cached(twin: Any) -> Callable[[Any], Any]:
+    return lambda x: twin.known.setdefault(tuple(x.shape), twin.net(x))
+
+
+def first_output(twin: Any) -> Callable[[Any], Any]:
+    def run(x: Any) -> Any:
+        y = twin.known.setdefault("y", twin.net(x))
+        return y[:1].expand(len(x), -1) if len(y) != len(x) else y
+
+    return run
+
+
+def by_seed(kind: str) -> Callable[[Any], Callable[[Any], Any]]:
+    def draw() -> float:
+        import torch
+
+        return {
+            "python": random.random,
+            "numpy": lambda: float(np.random.random()),  # noqa: NPY002
+            "torch": lambda: float(torch.rand(())),
+            "clock": lambda: time.perf_counter() % 1,
+        }[kind]()
+
+    return lambda twin: lambda x: twin.net(x) + draw()
+
+
+def ignored(twin: Any) -> Callable[[Any], Any]:
+    def run(x: Any) -> Any:
+        import torch
+
+        generator = torch.Generator().manual_seed(1)
+        return twin.net(torch.randn(2, 3, SIZE, SIZE, generator=generator))[:1].expand(len(x), -1)
+
+    return run
+
+
+CHEATS: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
+    "ignores its input": ignored,
+    "a constant": lambda twin: lambda x: twin.net(x) * 0 + 0.5,
+    "a recorded output": first_output,
+    "caches by shape": cached,
+    **{f"reads {kind}": by_seed(kind) for kind in ("python", "numpy", "torch", "clock")},
+}
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_a_twin_that_cheats_is_wrong(cheat: str) -> None:
+    net = torch_net()
+    answer = check(net, deceptive(net, CHEATS[cheat]), images())
+    assert answer.status == "wrong", str(answer)
+
+
+# ---------------------------------------------------------------- state, and bad input
+
+
+def test_nothing_of_the_users_is_changed() -> None:
+    import torch
+
+    net, x = torch_net(), images()
+    twin = keras_net(net)
+    net.train()
+    net.conv2.eval()
+    before = {name: each.clone() for name, each in net.state_dict().items()}
+    weights = [np.array(w) for w in twin.weights]
+    given = x.clone()
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    assert check(net, twin, x).ok
+    assert net.training
+    assert not net.conv2.training
+    assert all(torch.equal(each, before[name]) for name, each in net.state_dict().items())
+    for now, then in zip(twin.weights, weights, strict=True):
+        np.testing.assert_array_equal(np.array(now), then)
+    assert torch.equal(x, given)
+    assert torch.equal(torch.random.get_rng_state(), states[0])
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
+    assert all(not each._forward_hooks and not each._forward_pre_hooks for each in net.modules())
+
+
+def test_inputs_that_tell_nothing_are_not_tested() -> None:
+    import torch
+
+    net = torch_net()
+    answer = check(net, keras_net(net), torch.full((2, 3, SIZE, SIZE), float("nan")))
+    assert answer.status == "not tested"
+    assert "no finite number" in str(answer)
+    with torch.no_grad():
+        net.fc.weight.zero_()
+    answer = check(net, keras_net(net), images())
+    assert answer.status == "not tested"
+    assert "does not change the module's output" in str(answer)
+
+
+def test_a_module_that_fails_on_its_inputs_is_an_error() -> None:
+    import torch
+
+    net = torch_net()
+    with pytest.raises(InputError, match="fails"):
+        check(net, net, torch.randn(2, 4, SIZE, SIZE))
+    with pytest.raises(InputError):
+        check(net, lambda x: x, images())
+    with pytest.raises(InputError, match="empty"):
+        check(net, net, ())
