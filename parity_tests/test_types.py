@@ -28,8 +28,13 @@ def arguments(function: ast.FunctionDef) -> str:
 
 
 def test_the_overloads_take_what_the_functions_take() -> None:
-    made = ast.parse((PAGE.parent / "convert.py").read_text("utf-8")).body
-    functions = {each.name: each for each in made if isinstance(each, ast.FunctionDef)}
+    homes = {"build": "impls/convert.py", "convert": "analysis/proof/reading.py"}
+    functions = {
+        each.name: each
+        for name, home in homes.items()
+        for each in ast.parse((PAGE.parents[1] / home).read_text("utf-8")).body
+        if isinstance(each, ast.FunctionDef) and each.name == name
+    }
     for kind in ast.parse(PAGE.read_text("utf-8")).body:
         if isinstance(kind, ast.ClassDef):
             calls = [each for each in kind.body if isinstance(each, ast.FunctionDef)]
@@ -48,7 +53,7 @@ spec = cp.Conv(3, 8, 3)
 reveal_type(cp.build(spec, framework="pytorch"))
 reveal_type(cp.build(spec, cp.init_weights(spec, 0), framework="flax", dtype="float64"))
 reveal_type(cp.convert(nn.Module(), to="keras"))
-reveal_type(cp.convert(nn.Module(), "pytorch", share=True))
+reveal_type(cp.convert(nn.Module(), "pytorch", inputs=None, share=True))
 reveal_type(cp.output_shape(spec, (1, 5, 5, 3)))
 reveal_type(cp.__version__)
 

@@ -1,13 +1,13 @@
 """An input shape that fits a spec: what its first layers ask for, and as small as tells something.
 
-The axes of an image differ, one even and one odd, so that a change of axes and a pad that depends on
-the parity of a size can be seen.
+The axes of an image differ, one even and one odd, so that a change of axes, and a pad that depends
+on the parity of a size, can be seen.
 """
 
 import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
 from itertools import product
 
 from convparity.impls.errors import SpecError

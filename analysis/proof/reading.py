@@ -3,7 +3,7 @@
 What a module's fields say is not always what it does: hooks, replaced methods, parametrisations,
 policies. The readers of ``impls`` refuse those that they can see. What they cannot see shows when
 the module runs: on an input that fits, each of its layers must give what float64 gives of what was
-read, up to the proved rounding bound. So nothing is described or converted that was not seen to work.
+read, up to the proved rounding bound. What was not seen to do that is not described or converted.
 """
 
 from typing import Any
@@ -109,9 +109,10 @@ def _run(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Call:
     except Exception as error:  # each framework raises its own
         first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedError(
-            f"{adapter.name}: the module cannot be run, so that nothing shows that it does what its "
-            f"fields say: on an input of {tuple(given.shape)} it fails with {type(error).__name__}: "
-            f"{first[:200]}. Give what you call it with as inputs=, or mend the module"
+            f"{adapter.name}: the module cannot be run, so that nothing shows that it does what "
+            f"its fields say: on an input of {tuple(given.shape)} it fails with "
+            f"{type(error).__name__}: {first[:200]}. Give what you call it with as inputs=, or "
+            "mend the module"
         ) from error
     (seen,) = call.given
     if seen.array is not None:
@@ -120,8 +121,8 @@ def _run(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Call:
         except SpecError as error:
             raise UnsupportedError(
                 f"{adapter.name}: the module runs on an input of {tuple(given.shape)}, which does "
-                f"not fit what was read from it: {error}. (A dense layer acts on (N, features) in a "
-                "spec; on an image each framework takes another axis.)"
+                f"not fit what was read from it: {error}. (In a spec a dense layer acts on "
+                "(N, features); on an image each framework takes another axis.)"
             ) from None
     return call
 
@@ -142,8 +143,8 @@ def _drawn(adapter: Adapter, module: Any, spec: Spec) -> np.ndarray:
     if shape is None:
         raise UnsupportedError(
             f"{adapter.name}: no input was found that fits what was read from the module, so that "
-            "it could be run beside it: give what you call it with, as inputs=. (A dense layer acts "
-            "on (N, features) in a spec; on an image each framework takes another axis.)"
+            "it could be run beside it: give what you call it with, as inputs=. (In a spec a dense "
+            "layer acts on (N, features); on an image each framework takes another axis.)"
         )
     drawn = np.random.default_rng(0).standard_normal(shape) * SPREAD
     return round_to(drawn, adapter.dtype(module))

@@ -1,8 +1,9 @@
 """Flax: the adapter of ``flax.nnx``."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 import jax
@@ -63,13 +64,27 @@ def _flatten_seen(seen: _Seen) -> Any:
 jax.tree_util.register_pytree_node(_Seen, _flatten_seen, lambda name, parts: _Seen(name, *parts))
 
 
-# compiled for one run: optimising takes as long again
-@partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+# what was compiled lately, by what it computes: code that was changed in between computes other
+COMPILED: OrderedDict[Any, Callable[..., _Seen]] = OrderedDict()
+MOST = 64
+
+
 def _record(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> _Seen:
     """One compiled run of the module, with what every module in it was given and made."""
-    recorder = Recorder(lambda value: value)
-    _watched(nnx.merge(graph, state), "", recorder)(x)
-    return _seen(recorder.roots[0])
+
+    def run(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> _Seen:
+        recorder = Recorder(lambda value: value)
+        _watched(nnx.merge(graph, state), "", recorder)(x)
+        return _seen(recorder.roots[0])
+
+    traced = jax.jit(run).lower(graph, state, x)
+    key = (sha256(traced.as_text().encode()).digest(), traced.in_tree, traced.out_tree)
+    if key not in COMPILED:
+        # for a single run: to optimise takes as long again
+        COMPILED[key] = traced.compile({"xla_backend_optimization_level": 0})
+        if len(COMPILED) > MOST:
+            COMPILED.popitem(last=False)
+    return COMPILED[key](graph, state, x)
 
 
 def _seen(call: Call) -> _Seen:

@@ -362,7 +362,8 @@ def _layers_in(name: str, value: Any) -> dict[str, Any]:
 @contextmanager
 def _as_it_was(module: Any) -> Iterator[None]:
     """Afterwards statistics, seeds and generators are what they were; nothing computes in TF32."""
-    kept = [(each, np.array(each)) for each in module.non_trainable_variables]
+    held = keras.ops.convert_to_numpy
+    kept = [(each, np.array(held(each))) for each in module.non_trainable_variables]
     backend = keras.backend.backend()
     with ExitStack() as restored:
         restored.enter_context(generators_as_they_were())
@@ -380,7 +381,7 @@ def _as_it_was(module: Any) -> Iterator[None]:
             yield
         finally:
             for variable, before in kept:
-                if not np.array_equal(np.array(variable), before):
+                if not np.array_equal(held(variable), before):
                     variable.assign(before)
 
 

@@ -281,7 +281,7 @@ def _held(module: nn.Module, name: str) -> torch.Tensor | None:
 
 @contextmanager
 def _as_it_was(module: nn.Module) -> Iterator[None]:
-    """Afterwards modes, buffers and generators are what they were; here nothing computes in TF32."""
+    """Afterwards modes, buffers and generators are as before; here nothing computes in TF32."""
     modes = [(each, each.training) for each in module.modules()]
     buffers = [(each, each.detach().clone()) for each in module.buffers()]
     devices = sorted({each.device.index for each in module.parameters() if each.is_cuda})

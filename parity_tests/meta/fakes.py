@@ -55,6 +55,18 @@ class FakeAdapter(Adapter):
     def write(self, variable: Any, array: np.ndarray, share: bool = False) -> None:
         variable.weights[variable.name] = array
 
+    def record(self, module: Any, inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def holds_values(self, module: Any) -> bool:
+        raise NotImplementedError
+
+    def dtype_of(self, variable: Any) -> str:
+        raise NotImplementedError
+
+    def on_cpu(self, module: Any) -> bool:
+        raise NotImplementedError
+
     def backward(self, module: Any, x: np.ndarray, cotangent: np.ndarray) -> Any:
         raise NotImplementedError
 

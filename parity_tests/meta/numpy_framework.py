@@ -15,6 +15,7 @@ from convparity.impls import registry
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import SAME
+from convparity.impls.recording import Call, Recorder, Value
 from convparity.impls.reference import run
 from convparity.impls.spec import Composite, Spec, Step, child_weights, fold_steps, is_one_layer
 from convparity.impls.weights import Arrays, Weights
@@ -31,8 +32,14 @@ class Module:
         code: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.spec, self.weights, self.children, self.code = spec, dict(weights), children, code
+        self.recorder: Recorder | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
+        if self.recorder is not None:
+            return self.recorder.around(self, self.run)(x)
+        return self.run(x)
+
+    def run(self, x: np.ndarray) -> np.ndarray:
         if self.code is not None:
             return self.code(x)
         if not isinstance(self.spec, Composite):
@@ -84,6 +91,25 @@ class NumpyAdapter(Adapter):
     def forward(self, module: Module, x: np.ndarray) -> np.ndarray:
         return module(x)
 
+    def record(self, module: Module, inputs: np.ndarray) -> Call:
+        recorder = Recorder(lambda value: Value(value.copy(), value.dtype.name))
+        watched = list(_modules(module))
+        for each in watched:
+            each.recorder = recorder
+        module(inputs)
+        for each in watched:
+            each.recorder = None
+        return recorder.roots[0]
+
+    def holds_values(self, module: Module) -> bool:
+        return True
+
+    def dtype_of(self, variable: np.ndarray) -> str:
+        return variable.dtype.name
+
+    def on_cpu(self, module: Module) -> bool:
+        return True
+
     def backward(self, module: Module, x: np.ndarray, cotangent: np.ndarray) -> Any:
         raise NotImplementedError
 
@@ -98,6 +124,12 @@ class NumpyAdapter(Adapter):
 
     def synchronize(self, device: str) -> None:
         pass
+
+
+def _modules(module: Module) -> Iterator[Module]:
+    yield module
+    for child in module.children.values():
+        yield from _modules(child)
 
 
 def _with_children(module: Module) -> Spec:

@@ -17,6 +17,7 @@ from convparity.analysis.faults import Fault, Faulty, Step, operations, seed
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import SpecError, UnsupportedError
+from convparity.impls.recording import Call
 from convparity.impls.spec import (
     INPUT,
     Composite,
@@ -63,6 +64,11 @@ class Seeded:
         if self.weights is None:
             self.weights = self.adapter.real.dump(self.native)
         return self.weights
+
+
+def _native(module: Any) -> Any:
+    """The right module that it is, or a child of one."""
+    return module.native if isinstance(module, Seeded) else module
 
 
 class Outputs:
@@ -129,10 +135,10 @@ class SeededAdapter(Adapter):
         return self.real.describe(module.native)
 
     def children(self, module: Seeded) -> dict[str, Any]:
-        return self.real.children(module.native)
+        return self.real.children(_native(module))
 
     def own_slots(self, module: Seeded) -> dict[str, Slot]:
-        return self.real.own_slots(module.native)
+        return self.real.own_slots(_native(module))
 
     def read(self, variable: Any) -> np.ndarray:
         return self.real.read(variable)
@@ -198,6 +204,24 @@ class SeededAdapter(Adapter):
         if self._operations(module, "overwrites"):
             x[...] = 0
         return y
+
+    # a module of it is run as the right one: reading looks for faults of the user's code
+
+    def record(self, module: Seeded, inputs: Any) -> Call:
+        return self._as_seeded(self.real.record(module.native, inputs), module)
+
+    def _as_seeded(self, call: Call, module: Seeded) -> Call:
+        call.module = module
+        return call
+
+    def holds_values(self, module: Seeded) -> bool:
+        return self.real.holds_values(module.native)
+
+    def dtype_of(self, variable: Any) -> str:
+        return self.real.dtype_of(variable)
+
+    def on_cpu(self, module: Seeded) -> bool:
+        return True
 
     def backward(
         self, module: Seeded, x: np.ndarray, cotangent: np.ndarray
