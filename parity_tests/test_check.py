@@ -1,5 +1,6 @@
 """``check``: the user's two objects as they are, right ones proved and wrong ones found."""
 
+import copy
 import random
 import time
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from convparity import check, convert
-from convparity.impls.errors import InputError
+from convparity.impls.errors import InputError, UnsupportedError
 
 pytestmark = pytest.mark.frameworks
 
@@ -123,11 +124,11 @@ def test_what_convert_makes_is_proved(framework: str) -> None:
 
 def test_one_framework_on_both_sides() -> None:
     net = torch_net()
-    answer = check(net, torch_net(), images())
-    assert answer.first == "bn1" or not answer.ok  # its statistics were drawn elsewhere
-    import copy
-
-    assert check(net, copy.deepcopy(net), images()).ok
+    assert check(net, copy.deepcopy(net).train(), images()).ok
+    answer = check(net, torch_net(seed=1), images())
+    assert answer.status == "wrong"
+    assert answer.first == "conv1"
+    assert "kernel differs in 216 of 216 places" in str(answer.cause)
 
 
 def test_flatten_in_another_order_with_its_rows_permuted_is_proved() -> None:
@@ -298,7 +299,62 @@ def test_a_module_that_fails_on_its_inputs_is_an_error() -> None:
     net = torch_net()
     with pytest.raises(InputError, match="fails"):
         check(net, net, torch.randn(2, 4, SIZE, SIZE))
-    with pytest.raises(InputError):
+    with pytest.raises(UnsupportedError, match="no module of"):
         check(net, lambda x: x, images())
     with pytest.raises(InputError, match="empty"):
         check(net, net, ())
+
+
+def flax_net(net: Any) -> Any:
+    """Its twin in Flax, with a cache that a call may fill."""
+    import jax.numpy as jnp
+    from flax import nnx
+
+    class Net(nnx.Module):
+        def __init__(self) -> None:
+            rngs = nnx.Rngs(0)
+            pads = ((1, 1), (1, 1))
+            self.conv1 = nnx.Conv(3, 8, (3, 3), 2, padding=pads, use_bias=False, rngs=rngs)
+            self.bn1 = nnx.BatchNorm(8, epsilon=1e-5, rngs=rngs)
+            self.conv2 = nnx.Conv(8, 8, (3, 3), feature_group_count=8, padding=pads, rngs=rngs)
+            self.conv3 = nnx.Conv(8, 8, (1, 1), rngs=rngs)
+            self.fc = nnx.Linear(8, 5, rngs=rngs)
+            self.cheat = nnx.static({})
+
+        def __call__(self, x: Any) -> Any:
+            if x.shape in self.cheat:
+                return self.cheat[x.shape]
+            x = nnx.relu6(self.bn1(self.conv1(x)))
+            x = x + nnx.relu(self.conv3(self.conv2(x)))
+            y = self.fc(jnp.mean(x, (1, 2)))
+            if "on" in self.cheat:
+                self.cheat[x.shape] = y
+            return y
+
+    twin = Net()
+    state = {name: np.asarray(each.detach()) for name, each in net.state_dict().items()}
+    for name in ("conv1", "conv2", "conv3"):
+        layer = getattr(twin, name)
+        layer.kernel.set_value(jnp.asarray(state[f"{name}.weight"].transpose(2, 3, 1, 0)))
+        if layer.bias is not None:
+            layer.bias.set_value(jnp.asarray(state[f"{name}.bias"]))
+    names = {"scale": "weight", "bias": "bias", "mean": "running_mean", "var": "running_var"}
+    for mine, theirs in names.items():
+        getattr(twin.bn1, mine).set_value(jnp.asarray(state[f"bn1.{theirs}"]))
+    twin.fc.kernel.set_value(jnp.asarray(state["fc.weight"].T))
+    twin.fc.bias.set_value(jnp.asarray(state["fc.bias"]))
+    return twin
+
+
+def test_code_of_ones_own_in_flax() -> None:
+    net = torch_net()
+    twin = flax_net(net)
+    answer = check(net, twin, images())
+    assert answer.ok, str(answer)
+    assert not twin.bn1.use_running_average  # its mode is what it was
+    back = check(twin, net, np.moveaxis(np.asarray(images()), 1, -1))
+    assert back.ok, str(back)
+    twin.conv3.bias.set_value(twin.conv3.bias.get_value() + 1e-3)
+    answer = check(net, twin, images())
+    assert answer.status == "wrong"
+    assert answer.first == "conv3"

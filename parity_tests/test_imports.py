@@ -201,6 +201,7 @@ ROOMS = {
     "faults": "proof numpy",
     "layerwise": "proof numpy",
     "diagnosis": "faults layerwise proof numpy",
+    "check": "diagnosis layerwise proof numpy",
     "replay": "proof numpy",
     "catalogue": "",
     "cost": "",

@@ -9,7 +9,7 @@ import numpy as np
 from convparity.analysis.proof.judging import precision
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import ConvparityError
+from convparity.impls.errors import ConvparityError, InputError
 from convparity.impls.recording import Call
 from convparity.impls.spec import Layer, Spec
 from convparity.impls.weights import Weights
@@ -33,6 +33,13 @@ class Leaf:
     def weighs(self) -> bool:
         """It holds weights that can be read."""
         return bool(self.weights)
+
+    def gives(self, x: np.ndarray) -> np.ndarray:
+        """What the layer makes of another input, at inference."""
+        made = self.adapter.watch(self.module, (x,)).made
+        if made is None or made.array is None:
+            raise InputError("it gives no single array")
+        return made.array
 
     @property
     def kind(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from convparity.analysis.check.answer import Finding
 from convparity.analysis.check.leaves import Leaf
 from convparity.analysis.check.measured import Measure
+from convparity.analysis.check.outside import Pads, padded, pads_between, with_pads
 from convparity.analysis.check.words import fields, plain, same_function, sizes, weight_difference
 from convparity.analysis.diagnosis.diagnose import diagnose
 from convparity.analysis.layerwise.trees import family
@@ -28,6 +29,21 @@ class Pair:
 
     module: Leaf
     twin: Leaf
+    pads: Pads = ()  # zeros that the twin's code puts around what it gives to its layer
+
+
+def with_zeros_outside(pair: Pair) -> Pair:
+    """The pair, where one side's code pads outside of its layer, as if both layers padded."""
+    a, b = pair.module, pair.twin
+    if a.x is None or b.x is None or a.spec is None or b.spec is None:
+        return pair
+    if (pads := pads_between(a.x, b.x)) is not None:
+        folded = with_pads(b, pads, a.x)
+        return pair if folded is None else Pair(a, folded, pads)
+    if (pads := pads_between(b.x, a.x)) is not None:
+        folded = with_pads(a, pads, b.x)
+        return pair if folded is None else Pair(folded, b)
+    return pair
 
 
 def align(module: list[Leaf], twin: list[Leaf]) -> tuple[list[Pair], list[Leaf], list[Leaf]]:
@@ -111,7 +127,7 @@ def differences(pair: Pair, measure: Measure, before: tuple[int, ...]) -> Iterat
     order.
     """
     a, b = pair.module, pair.twin
-    rows = _rows(a, before)
+    rows = flattened_rows(a, before)
     if rows is not None and b.x is not None and measure.same_value(f"{a.path}<", a.x, b.x):
         rows = None  # the twin flattens as the module does
     if a.spec is None or b.spec is None or a.x is None:
@@ -127,14 +143,14 @@ def differences(pair: Pair, measure: Measure, before: tuple[int, ...]) -> Iterat
     if (difference := weight_difference(held, b.weights, rows)) is not None:
         yield Finding(a.path, difference)
         return
-    yield from _own(a, b, held, rows)
+    yield from _own(pair, held, rows)
 
 
 def _with(text: str, where: str) -> str:
     return f"{text}; {where}" if where else text
 
 
-def _rows(a: Leaf, before: tuple[int, ...]) -> np.ndarray | None:
+def flattened_rows(a: Leaf, before: tuple[int, ...]) -> np.ndarray | None:
     """Where a flatten in the order (H, W, C) puts each feature of one in the order (C, H, W)."""
     if not isinstance(a.spec, Dense) or len(before) < 3 or a.x is None or a.x.ndim != 2:
         return None
@@ -145,8 +161,9 @@ def _rows(a: Leaf, before: tuple[int, ...]) -> np.ndarray | None:
     return np.moveaxis(order, 0, -1).ravel()
 
 
-def _own(a: Leaf, b: Leaf, weights: Weights, rows: np.ndarray | None) -> Iterator[Finding]:
+def _own(pair: Pair, weights: Weights, rows: np.ndarray | None) -> Iterator[Finding]:
     """The twin's layer on the module's input, and on integers of two sizes."""
+    a, b = pair.module, pair.twin
     assert a.spec is not None
     assert a.x is not None
     rng = np.random.default_rng(0)
@@ -159,7 +176,7 @@ def _own(a: Leaf, b: Leaf, weights: Weights, rows: np.ndarray | None) -> Iterato
             target = trace(a.spec, weights, exact_input(given, b.dtype))
         except ConvparityError:  # another size that the layer does not take
             continue
-        y = attempt(lambda each: b.adapter.forward(b.module, each), _in_rows(given, rows))
+        y = attempt(b.gives, _as_twin(given, pair.pads, rows))
         if isinstance(y, str):
             yield Finding(a.path, y)
             return
@@ -169,7 +186,10 @@ def _own(a: Leaf, b: Leaf, weights: Weights, rows: np.ndarray | None) -> Iterato
             return
 
 
-def _in_rows(x: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+def _as_twin(x: np.ndarray, pads: Pads, rows: np.ndarray | None) -> np.ndarray:
+    """What the twin's code gives to its layer where the module's gives ``x``."""
+    if pads:
+        return padded(x, pads)
     return x if rows is None else np.ascontiguousarray(x[:, rows])
 
 
@@ -189,7 +209,7 @@ def _unread(pair: Pair, measure: Measure) -> Iterator[Finding]:
     a, b = pair.module, pair.twin
     if a.x is None or a.y is None:
         return
-    y = attempt(lambda each: b.adapter.forward(b.module, each), a.x)
+    y = attempt(b.gives, a.x)
     if isinstance(y, str):
         yield Finding(a.path, y)
     elif (gap := measure.difference(a.path, a.y, y)) is not None:
