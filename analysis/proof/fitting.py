@@ -26,10 +26,12 @@ from convparity.impls.spec import (
 )
 
 BATCH = 2
+VECTORS = 31  # the batch where there is no image
 CHANNELS = 5  # where no layer asks for any
 ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is not waited for
-# what is tried an axis, in this order: each with the next size beside it
-SIZES = (*range(1, 8), *range(9, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
+# the least by the number of axes, so that hundreds of values reach where activations bend
+LEAST = {1: 31, 2: 7, 3: 5}
+SIZES = (*range(5, 10), *range(11, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
 MOST = 512  # the largest size an axis where a dense layer fixes how many pixels there must be
 
 
@@ -37,12 +39,12 @@ MOST = 512  # the largest size an axis where a dense layer fixes how many pixels
 def fitting_shape(spec: Spec) -> Shape | None:
     """A channels-last shape that fits ``spec``; None where none was found.
 
-    The smallest whose every window is met by pixels alone somewhere, if that takes no more than
-    ``ENOUGH`` pixels an axis, else one of about that size.
+    The smallest, from ``LEAST`` pixels an axis on, whose every window lies in its image at least
+    once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
     for rank in _ranks(spec):
         if rank == 0:
-            shape = (BATCH, _channels(spec))
+            shape = (VECTORS, _channels(spec))
             if _fits(spec, shape):
                 return shape
             continue
@@ -92,13 +94,15 @@ def _sizes(spec: Spec, rank: int) -> Shape | None:
     enough = (BATCH, *range(ENOUGH - 7, ENOUGH - 7 + rank), channels)
     if _filled(spec, enough) is False:  # smaller ones are not filled either
         return enough
-    for n in SIZES:
+    larger = [n for n in SIZES if n >= LEAST[rank]]
+    for n in (*larger, *range(LEAST[rank] - 1, 0, -1)):  # smaller ones where no other fits
         for sizes in _unequal(n, rank):
             shape = (BATCH, *sizes, channels)
             filled = _filled(spec, shape)
             if filled or (filled is False and n > ENOUGH - 8):
                 return shape
-            largest = largest if filled is None else shape
+            if filled is not None and (largest is None or shape > largest):
+                largest = shape
     return largest
 
 
