@@ -12,11 +12,14 @@ from itertools import product
 
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
+    AvgPool,
     Composite,
-    ConvTranspose,
+    Conv,
     Dense,
+    DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    MaxPool,
     Shape,
     Spec,
     fold_steps,
@@ -32,6 +35,7 @@ ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is n
 # the least by the number of axes, so that hundreds of values reach where activations bend
 LEAST = {1: 31, 2: 7, 3: 5}
 SIZES = (*range(5, 10), *range(11, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
+WINDOWS = (Conv, DepthwiseConv, MaxPool, AvgPool)
 MOST = 512  # the largest size an axis where a dense layer fixes how many pixels there must be
 
 
@@ -120,7 +124,7 @@ def _filled(spec: Spec, shape: Shape) -> bool | None:
         nonlocal filled
         if isinstance(step, Composite):
             return fold_steps(step, shapes[0], lambda each, values: visit(each.spec, *values))
-        if hasattr(step, "kernel_size") and not isinstance(step, ConvTranspose):
+        if isinstance(step, WINDOWS):
             extent, spatial = window_extent(step), shapes[0][1:-1]
             filled = filled and all(k <= n for k, n in zip(extent, spatial, strict=True))
         return output_shape(step, *shapes)
