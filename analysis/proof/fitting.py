@@ -12,11 +12,14 @@ from itertools import product
 
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
+    AvgPool,
     Composite,
-    ConvTranspose,
+    Conv,
     Dense,
+    DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    MaxPool,
     Shape,
     Spec,
     fold_steps,
@@ -26,10 +29,13 @@ from convparity.impls.spec import (
 )
 
 BATCH = 2
+VECTORS = 31  # the batch where there is no image
 CHANNELS = 5  # where no layer asks for any
 ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is not waited for
-# what is tried an axis, in this order: each with the next size beside it
-SIZES = (*range(1, 8), *range(9, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
+# the least by the number of axes, so that hundreds of values reach where activations bend
+LEAST = {1: 31, 2: 7, 3: 5}
+SIZES = (*range(5, 10), *range(11, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
+WINDOWS = (Conv, DepthwiseConv, MaxPool, AvgPool)
 MOST = 512  # the largest size an axis where a dense layer fixes how many pixels there must be
 
 
@@ -37,12 +43,12 @@ MOST = 512  # the largest size an axis where a dense layer fixes how many pixels
 def fitting_shape(spec: Spec) -> Shape | None:
     """A channels-last shape that fits ``spec``; None where none was found.
 
-    The smallest whose every window is met by pixels alone somewhere, if that takes no more than
-    ``ENOUGH`` pixels an axis, else one of about that size.
+    The smallest, from ``LEAST`` pixels an axis on, whose every window lies in its image at least
+    once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
     for rank in _ranks(spec):
         if rank == 0:
-            shape = (BATCH, _channels(spec))
+            shape = (VECTORS, _channels(spec))
             if _fits(spec, shape):
                 return shape
             continue
@@ -92,13 +98,15 @@ def _sizes(spec: Spec, rank: int) -> Shape | None:
     enough = (BATCH, *range(ENOUGH - 7, ENOUGH - 7 + rank), channels)
     if _filled(spec, enough) is False:  # smaller ones are not filled either
         return enough
-    for n in SIZES:
+    larger = [n for n in SIZES if n >= LEAST[rank]]
+    for n in (*larger, *range(LEAST[rank] - 1, 0, -1)):  # smaller ones where no other fits
         for sizes in _unequal(n, rank):
             shape = (BATCH, *sizes, channels)
             filled = _filled(spec, shape)
             if filled or (filled is False and n > ENOUGH - 8):
                 return shape
-            largest = largest if filled is None else shape
+            if filled is not None and (largest is None or shape > largest):
+                largest = shape
     return largest
 
 
@@ -116,7 +124,7 @@ def _filled(spec: Spec, shape: Shape) -> bool | None:
         nonlocal filled
         if isinstance(step, Composite):
             return fold_steps(step, shapes[0], lambda each, values: visit(each.spec, *values))
-        if hasattr(step, "kernel_size") and not isinstance(step, ConvTranspose):
+        if isinstance(step, WINDOWS):
             extent, spatial = window_extent(step), shapes[0][1:-1]
             filled = filled and all(k <= n for k, n in zip(extent, spatial, strict=True))
         return output_shape(step, *shapes)

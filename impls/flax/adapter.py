@@ -307,11 +307,12 @@ class FlaxAdapter(Adapter):
             inputs = self._in(module, inputs)
         with generators_as_they_were(), jax.default_matmul_precision("highest"):
             if not isinstance(module, nnx.Module):
-                seen = _Seen((), (jnp.asarray(inputs),), module(jnp.asarray(inputs)), ())
+                seen = _Seen("", (jnp.asarray(inputs),), module(jnp.asarray(inputs)), ())
             else:
                 twin = nnx.clone(module)  # the module itself is neither touched nor run
                 twin.eval()
-                seen = _record(*nnx.split(twin), jnp.asarray(inputs))
+                graph, state = nnx.split(twin)
+                seen = _record(graph, state, jnp.asarray(inputs))
         return self._call(module, seen)
 
     def _call(self, module: Any, seen: "_Seen") -> Call:

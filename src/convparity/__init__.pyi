@@ -1,9 +1,9 @@
+from .analysis.check.check import Check as Check
+from .analysis.check.check import check as check
 from .analysis.cost.counting import layer_costs as layer_costs
 from .analysis.cost.counting import total_cost as total_cost
 from .analysis.diagnosis.diagnose import diagnose as diagnose
 from .analysis.layerwise.compare import first_divergence as first_divergence
-from .analysis.check.check import Check as Check
-from .analysis.check.check import check as check
 from .analysis.proof.compare import compare as compare
 from .analysis.proof.compare import compare_callables as compare_callables
 from .analysis.proof.compare import judge as judge
