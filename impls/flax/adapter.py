@@ -138,7 +138,7 @@ def _as_it_was(module: nnx.Module) -> Iterator[None]:
 
 @contextmanager
 def _calls_kept(modules: Mapping[int, nnx.Module], recorder: Recorder) -> Iterator[None]:
-    """Here the calls of ``modules`` are kept. (Python looks ``__call__`` up in the class.)"""
+    """Here the calls of ``modules`` are kept: in their classes, where Python looks for them."""
     running: list[int] = []
 
     def kept(run: Callable[..., Any]) -> Callable[..., Any]:
