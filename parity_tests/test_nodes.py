@@ -26,7 +26,7 @@ from convparity import (
 )
 from convparity.analysis.proof import compare as exam
 from convparity.analysis.proof.compare import compare
-from convparity.analysis.proof.nodes import (
+from convparity.analysis.proof.node_by_node import (
     calibrated,
     judge_nodes,
     node_weights,

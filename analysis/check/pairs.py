@@ -14,7 +14,7 @@ from convparity.analysis.check.words import fields, plain, same_function, sizes,
 from convparity.analysis.diagnosis.diagnose import diagnose
 from convparity.analysis.layerwise.trees import family
 from convparity.analysis.proof.judging import precision
-from convparity.analysis.proof.nodes import attempt
+from convparity.analysis.proof.node_by_node import attempt
 from convparity.analysis.proof.rounding import exact_input, round_to, trace
 from convparity.impls.errors import ConvparityError
 from convparity.impls.spec import Dense, Dropout, Flatten, Layer

@@ -23,7 +23,7 @@ from convparity.analysis.proof.data import (
 )
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.linear_form import LINEAR, Linear
-from convparity.analysis.proof.nodes import (
+from convparity.analysis.proof.node_by_node import (
     Node,
     Output,
     calibrated,
