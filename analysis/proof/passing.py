@@ -1,0 +1,292 @@
+"""Weights with which a layer passes signals on: what it is given, it gives, at most moved.
+
+Before the layer that is lit, signals are told apart by their contents; after it, by the channels of
+that layer which they carry: ``classes`` number them, and -1 is a channel that carries nothing. A
+linear layer passes with one tap of 1 in a filter. Where there are more classes than filters, a
+filter sums several, if they must all be carried on, or chooses some.
+"""
+
+import itertools
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import singledispatchmethod
+from typing import Any
+
+import numpy as np
+
+from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of, to_kernel
+from convparity.impls.reference import run
+from convparity.impls.spec import (
+    Activation,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    GroupNorm,
+    LayerNorm,
+    Scale,
+    Shape,
+    Spec,
+    effective_kernel,
+    padding_pairs,
+)
+from convparity.impls.weights import Weights
+
+INF = math.inf
+# Where a function gives what it is given, to the last digit of float32 at least, or else where it
+# keeps values best apart.
+PASSES = {
+    "relu": (0.0, INF),
+    "relu6": (0.0, 6.0),
+    "leaky_relu": (0.0, INF),
+    "elu": (0.0, INF),
+    "silu": (32.0, INF),
+    "gelu": (9.0, INF),
+    "gelu_tanh": (9.0, INF),
+    "hard_swish": (3.0, INF),
+    "softplus": (32.0, INF),
+    "hard_sigmoid": (-2.0, 2.0),
+    "sigmoid": (-1.0, 1.0),
+    "tanh": (-0.5, 0.5),
+    "softmax": (-1.0, 1.0),
+}
+Range = tuple[float, float]
+ANY: Range = (-INF, INF)
+OFFSETS = (BatchNorm, LayerNorm, GroupNorm)  # and linear layers with a bias: they can add
+
+
+def range_of(spec: Spec) -> Range | None:
+    """Where a layer wants its input, so that signals pass; None of one that does not mind."""
+    if isinstance(spec, Activation):
+        return PASSES[spec.function]
+    if isinstance(spec, LayerNorm | GroupNorm):  # as small as eps, so that eps is seen
+        return -16 * math.sqrt(spec.eps), 16 * math.sqrt(spec.eps)
+    return None
+
+
+def offsets(spec: Spec) -> bool:
+    """Whether a layer has weights that add to its output."""
+    return isinstance(spec, OFFSETS) or bool(getattr(spec, "bias", False))
+
+
+def fit(low: float, high: float, wanted: Range, can_add: bool) -> tuple[float, float]:
+    """A power of two and a number to add that bring values from low to high into a range."""
+    scale = 1.0
+    span, room = high - low, wanted[1] - wanted[0]
+    if not can_add:  # the scale alone, as far as it can
+        room, span = wanted[1], max(high, -low if wanted[0] < 0 else 0.0)
+    while span * scale > room:
+        scale /= 2
+    inside = wanted[0] <= low * scale and high * scale <= wanted[1]
+    if inside or not can_add:
+        return scale, 0.0
+    return scale, wanted[0] - low * scale
+
+
+@dataclass
+class Passing:
+    """How one lighting passes signals on: with its random numbers, before or after its layer."""
+
+    rng: np.random.Generator
+    after: bool
+    most: int = 64  # classes that one filter may sum
+
+    def weights(
+        self, spec: Spec, values: list[np.ndarray], classes: np.ndarray, wanted: Range
+    ) -> tuple[Weights, np.ndarray]:
+        """The weights of a layer, and the classes of its output.
+
+        ``values`` are its input, and what that would be without the activation that is lit; each
+        should reach ``wanted`` at the output.
+        """
+        return self._weights(spec, values, classes, wanted)
+
+    @singledispatchmethod
+    def _weights(
+        self, spec: Spec, values: list[np.ndarray], classes: np.ndarray, wanted: Range
+    ) -> tuple[Weights, np.ndarray]:
+        raise NotImplementedError(f"no way is known to pass a signal through {type(spec).__name__}")
+
+    @_weights.register
+    def _(
+        self, spec: BatchNorm, values: list[np.ndarray], classes: np.ndarray, wanted: Range
+    ) -> tuple[Weights, np.ndarray]:
+        scale, offset = fit(*extent(values), wanted, can_add=True)
+        n = spec.num_features
+        found = {
+            "scale": np.full(n, scale),
+            "offset": np.full(n, offset),
+            "mean": np.zeros(n),
+            "variance": np.full(n, 1 - spec.eps),
+        }
+        return found, classes
+
+    @_weights.register(LayerNorm)
+    @_weights.register(GroupNorm)
+    def _(
+        self,
+        spec: LayerNorm | GroupNorm,
+        values: list[np.ndarray],
+        classes: np.ndarray,
+        wanted: Range,
+    ) -> tuple[Weights, np.ndarray]:
+        n = spec.num_features
+        plain = {"scale": np.ones(n), "offset": np.zeros(n)}
+        normal = [run(spec, plain, value) for value in values]
+        low, high = (np.floor(extent(normal)[0]), np.ceil(extent(normal)[1]))
+        scale, offset = fit(float(low), float(high), wanted, can_add=True)
+        return {"scale": np.full(n, scale), "offset": np.full(n, offset)}, classes
+
+    @_weights.register
+    def _(
+        self, spec: Scale, values: list[np.ndarray], classes: np.ndarray, wanted: Range
+    ) -> tuple[Weights, np.ndarray]:
+        scale, _ = fit(*extent(values), wanted, can_add=False)
+        return {"scale": np.full(spec.num_features, scale)}, classes
+
+    @_weights.register(Conv)
+    @_weights.register(ConvTranspose)
+    @_weights.register(DepthwiseConv)
+    @_weights.register(Dense)
+    def _(
+        self, spec: Linear, values: list[np.ndarray], classes: np.ndarray, wanted: Range
+    ) -> tuple[Weights, np.ndarray]:
+        filters, made = self._filters(spec, values[0].shape, classes)
+        found = {"kernel": to_kernel(spec, filters)}
+        if spec.bias:
+            found["bias"] = np.zeros(spec.parameters()["bias"])
+        if wanted != ANY:
+            outputs = [run(spec, found, value) for value in values]
+            scale, offset = fit(*extent(outputs), wanted, can_add=spec.bias)
+            found["kernel"] *= scale
+            if spec.bias:
+                found["bias"] += offset
+        return found, made
+
+    def _filters(
+        self, spec: Linear, shape: Shape, classes: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Filters ``(taps, channels of a group, outputs)``, and the classes of their outputs."""
+        taps, channels, out = filters_shape(spec)
+        filters = np.zeros((taps, channels, out))
+        made = np.full(out, -1)
+        groups = groups_of(spec)
+        choose = _Taps(spec, shape, self.rng, wide=not self.after)
+        copies: dict[int, int] = {}  # of each class, so far
+        new = int(classes.max(initial=-1)) + 1
+        each = out // groups
+        for group in range(groups):
+            own = classes[group * channels : (group + 1) * channels]
+            holders = _holders(own)
+            if not holders:
+                continue
+            names = self.rng.permutation(list(holders)).tolist()
+            outputs = group * each + self.rng.permutation(each)
+            if len(names) <= each or not self.after:
+                hands = [[names[i % len(names)]] for i in range(each)]
+            else:  # every class in one of the sums, unless they would be too long
+                names = names[: each * self.most]
+                hands = [names[i::each] for i in range(each)]
+            for output, hand in zip(outputs, hands, strict=True):
+                for name in hand:
+                    channel = holders[name][copies.get(name, 0) % len(holders[name])]
+                    filters[choose(copies.get(name, 0)), channel, output] = 1
+                    copies[name] = copies.get(name, 0) + 1
+                made[output] = hand[0]
+                if len(hand) > 1:
+                    made[output], new = new, new + 1
+        return filters, made
+
+
+def extent(values: list[np.ndarray]) -> Range:
+    """The smallest and the largest of all entries."""
+    return min(float(v.min()) for v in values), max(float(v.max()) for v in values)
+
+
+def _holders(classes: np.ndarray) -> dict[int, list[int]]:
+    """The channels that hold each class."""
+    found: dict[int, list[int]] = {}
+    for channel in np.flatnonzero(classes >= 0):
+        found.setdefault(int(classes[channel]), []).append(int(channel))
+    return found
+
+
+def classes_of(value: np.ndarray) -> np.ndarray:
+    """Equal numbers for channels of equal contents; -1 for those that hold one number alone."""
+    flat = value.reshape(-1, value.shape[-1])
+    sample = np.random.default_rng(0).integers(1, 2**20, len(flat)).astype(np.float64)
+    keys = sample @ flat
+    _, classes = np.unique(keys, return_inverse=True)
+    return np.where(flat.max(axis=0) == flat.min(axis=0), -1, classes)
+
+
+class _Taps:
+    """Chooses the taps of a passing filter: those that meet most pixels, others for copies."""
+
+    def __init__(self, spec: Linear, shape: Shape, rng: np.random.Generator, wide: bool) -> None:
+        self.rng, self.drawn = rng, list[int]()
+        self.sizes: Shape = (1,) if isinstance(spec, Dense) else spec.kernel_size
+        self.transposed = isinstance(spec, ConvTranspose)
+        self.best: list[Any] = [[0]]  # for each axis, the taps to choose from, or lists of them
+        if isinstance(spec, ConvTranspose):
+            windows = zip(spec.kernel_size, spec.dilation, spec.stride, strict=True)
+            self.best = [_phases(k, d, s) for k, d, s in windows]
+        elif not isinstance(spec, Dense):
+            counts = coverage(spec, shape[1:-1])
+            self.best = [[t for t, n in enumerate(axis) if n == max(axis)] for axis in counts]
+            if wide:  # copies of one signal become different ones where they are moved
+                self.some = [[t for t, n in enumerate(axis) if 2 * n >= max(axis)] for axis in counts]
+                return
+        self.some = self.best
+
+    def __call__(self, copy: int) -> list[int]:
+        """The places of the taps, in C order, for the so-manieth copy of a signal."""
+        axes = self.some if copy else self.best
+        if self.transposed:  # one tap for each phase, so that no pixel is empty
+            chosen = itertools.product(*([self._one(taps) for taps in axis] for axis in axes))
+            return [self._place(each) for each in chosen]
+        return [self._place([self._one(axis) for axis in axes])]
+
+    def _one(self, taps: list[int]) -> int:
+        if len(taps) == 1:
+            return taps[0]
+        if not self.drawn:  # many at once: single draws are slow
+            self.drawn = self.rng.integers(0, 2**30, 1024).tolist()
+        return taps[self.drawn.pop() % len(taps)]
+
+    def _place(self, taps: Iterable[int]) -> int:
+        place = 0
+        for tap, size in zip(taps, self.sizes, strict=True):
+            place = place * size + tap
+        return place
+
+
+def _phases(k: int, d: int, s: int) -> list[list[int]]:
+    """The taps of one axis of a transposed convolution, by the phase of the pixels they reach."""
+    phases: dict[int, list[int]] = {}
+    for tap in range(k):
+        phases.setdefault(tap * d % s, []).append(tap)
+    return list(phases.values())
+
+
+def coverage(spec: Conv | DepthwiseConv, spatial: Shape) -> list[list[int]]:
+    """For each axis and tap, how many output places find a pixel of the input there."""
+    counts = []
+    windows = zip(
+        spatial,
+        padding_pairs(spec, spatial),
+        spec.kernel_size,
+        spec.dilation,
+        spec.stride,
+        strict=True,
+    )
+    for (n, (low, high), k, d, s), extent_ in zip(
+        windows, effective_kernel(spec.kernel_size, spec.dilation), strict=True
+    ):
+        places = np.arange((n + low + high - extent_) // s + 1) * s - low
+        met = [places + t * d for t in range(k)]
+        inside = [int(np.count_nonzero((0 <= at) & (at < n))) for at in met]
+        counts.append(inside)
+    return counts
