@@ -4,6 +4,7 @@ A weight is lit where the output would change with it, by more than rounding may
 of a random sum of the outputs says so for all at once. What several lightings have lit adds up.
 """
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -56,7 +57,12 @@ class Certificate:
 
     def __init__(self) -> None:
         self.dark: dict[str, np.ndarray] = {}  # True where nothing has lit it yet
+        self.refused: str | None = None
         self.steps: dict[str, list[np.ndarray]] = {}  # of a kernel: what tells its taps apart
+
+    def refuse(self, reason: str) -> None:
+        """Say that nothing can be lit, and why."""
+        self.refused = reason
 
     def add(self, name: str, lit: np.ndarray, asked: np.ndarray | bool = True) -> bool:
         """Note what was lit of what is ``asked`` for; whether something new was."""
@@ -76,6 +82,8 @@ class Certificate:
         return all(_alike(steps) <= ALIKE for steps in self.steps.values())
 
     def __str__(self) -> str:
+        if self.refused is not None:
+            return self.refused
         parts = [
             f"{int(dark.sum()):,} of {dark.size:,} {name}"
             for name, dark in self.dark.items()
@@ -138,9 +146,9 @@ def _meets_pixels(spec: Spec, shape: Shape, kernel: Shape) -> np.ndarray | bool:
     """Which taps of a kernel meet a pixel at all, and not padding alone."""
     if getattr(spec, "padding_mode", "zeros") != "zeros" or not isinstance(spec, LINEAR):
         return True
-    met = (tap_sources(spec, (1, *shape[1:])) >= 0).any(axis=1)
+    met = np.any(tap_sources(spec, (1, *shape[1:])) >= 0, axis=1)
     filters = to_filters(spec, np.ones(kernel))
-    return to_kernel(spec, met[:, None, None] * filters) > 0
+    return to_kernel(spec, np.asarray(met)[:, None, None] * filters) > 0
 
 
 def _borders(seen: Seen) -> np.ndarray:
@@ -194,5 +202,5 @@ def _sides(seen: Seen) -> np.ndarray:
     assert isinstance(seen.spec, Activation)
     x, lit = seen.x, (seen.g != 0)
     edges = (-np.inf, *BENDS_AT.get(seen.spec.function, (0.0,)), np.inf)
-    sides = zip(edges, edges[1:], strict=False)
+    sides = itertools.pairwise(edges)
     return np.array([bool((lit & (low < x) & (x < high)).any()) for low, high in sides])

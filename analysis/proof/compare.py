@@ -17,13 +17,14 @@ from convparity.analysis.proof import probes
 from convparity.analysis.proof.data import exact_shape, integer_case, real_case
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.linear_form import LINEAR, Linear
+from convparity.analysis.proof.lit import lit_structure
 from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
 from convparity.impls.reference import Implementation
-from convparity.impls.spec import Shape, Spec, is_one_layer, output_shape, walk_shapes
+from convparity.impls.spec import Composite, Shape, Spec, is_one_layer, output_shape, walk_shapes
 from convparity.impls.weights import Arrays, check_weights
 
 __all__ = [
@@ -98,12 +99,20 @@ def judge(
     ``candidate(spec, weights, x) -> y`` takes what ``reference`` takes: canonical weights and
     a channels-last ``x`` of ``dtype``; it must give a ``y`` of that dtype (bfloat16 as float32). It
     is asked for ``spec`` with several weights and, of a ``SeparableConv``, for its two steps.
+
+    A network is lit: of each layer in turn, the others passing the signal on, structure is proved
+    by itself, with several weights and small inputs of other sizes. What could not be lit is "not
+    tested", and named.
     """
     if x is None and input_shape is None:
         raise InputError("judge needs an input x, or an input_shape to draw one for")
     shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
     output_shape(spec, shape)
-    return _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
+    verdict = _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
+    if not isinstance(spec, Composite) or verdict.structure.status == "wrong":
+        return verdict
+    lit = lit_structure(candidate, spec, shape, seed, dtype, direct)
+    return replace(verdict, structure=lit)
 
 
 def compare_callables(

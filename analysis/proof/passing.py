@@ -91,6 +91,7 @@ class Passing:
 
     rng: np.random.Generator
     after: bool
+    middle: bool = False  # take the middle taps, from which the padding is far
     most: int = 64  # classes that one filter may sum
 
     def weights(
@@ -173,7 +174,9 @@ class Passing:
         filters = np.zeros((taps, channels, out))
         made = np.full(out, -1)
         groups = groups_of(spec)
-        choose = _Taps(spec, shape, self.rng, wide=not self.after)
+        choose = _Taps(spec, shape, self.rng, wide=not (self.after or self.middle))
+        if self.middle:
+            choose.keep_the_middle()
         copies: dict[int, int] = {}  # of each class, so far
         new = int(classes.max(initial=-1)) + 1
         each = out // groups
@@ -237,8 +240,17 @@ class _Taps:
             counts = coverage(spec, shape[1:-1])
             self.best = [[t for t, n in enumerate(axis) if n == max(axis)] for axis in counts]
             if wide:  # copies of one signal become different ones where they are moved
-                self.some = [[t for t, n in enumerate(axis) if 2 * n >= max(axis)] for axis in counts]
+                self.some = [
+                    [t for t, n in enumerate(axis) if 4 * n >= 3 * max(axis)] for axis in counts
+                ]
                 return
+        self.some = self.best
+
+    def keep_the_middle(self) -> None:
+        """Of the taps to choose from, keep the one nearest to the middle of each axis."""
+        if not self.transposed:
+            axes = zip(self.best, self.sizes, strict=True)
+            self.best = [[_nearest(taps, (k - 1) / 2)] for taps, k in axes]
         self.some = self.best
 
     def __call__(self, copy: int) -> list[int]:
@@ -249,18 +261,22 @@ class _Taps:
             return [self._place(each) for each in chosen]
         return [self._place([self._one(axis) for axis in axes])]
 
-    def _one(self, taps: list[int]) -> int:
+    def _one(self, taps: Any) -> int:
         if len(taps) == 1:
-            return taps[0]
+            return int(taps[0])
         if not self.drawn:  # many at once: single draws are slow
             self.drawn = self.rng.integers(0, 2**30, 1024).tolist()
-        return taps[self.drawn.pop() % len(taps)]
+        return int(taps[self.drawn.pop() % len(taps)])
 
     def _place(self, taps: Iterable[int]) -> int:
         place = 0
         for tap, size in zip(taps, self.sizes, strict=True):
             place = place * size + tap
         return place
+
+
+def _nearest(taps: list[int], middle: float) -> int:
+    return min(taps, key=lambda tap: abs(tap - middle))
 
 
 def _phases(k: int, d: int, s: int) -> list[list[int]]:
@@ -287,6 +303,6 @@ def coverage(spec: Conv | DepthwiseConv, spatial: Shape) -> list[list[int]]:
     ):
         places = np.arange((n + low + high - extent_) // s + 1) * s - low
         met = [places + t * d for t in range(k)]
-        inside = [int(np.count_nonzero((0 <= at) & (at < n))) for at in met]
+        inside = [int(np.count_nonzero((at >= 0) & (at < n))) for at in met]
         counts.append(inside)
     return counts
