@@ -8,10 +8,9 @@ filter sums several, if they must all be carried on, or chooses some.
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatchmethod
-from typing import Any
 
 import numpy as np
 
@@ -171,35 +170,41 @@ class Passing:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Filters ``(taps, channels of a group, outputs)``, and the classes of their outputs."""
         taps, channels, out = filters_shape(spec)
-        filters = np.zeros((taps, channels, out))
         made = np.full(out, -1)
         groups = groups_of(spec)
-        choose = _Taps(spec, shape, self.rng, wide=not (self.after or self.middle))
-        if self.middle:
-            choose.keep_the_middle()
+        each = out // groups
+        found: list[tuple[int, int, int]] = []  # output, channel of its group, copy of that class
         copies: dict[int, int] = {}  # of each class, so far
         new = int(classes.max(initial=-1)) + 1
-        each = out // groups
-        for group in range(groups):
-            own = classes[group * channels : (group + 1) * channels]
-            holders = _holders(own)
+        if channels == 1:  # nothing to choose
+            outputs = self.rng.permutation(np.flatnonzero(classes.repeat(each) >= 0))
+            made[outputs] = classes[outputs // each]
+            for output, name in zip(outputs.tolist(), made[outputs].tolist(), strict=True):
+                copies[name] = copies.get(name, -1) + 1
+                found.append((output, 0, copies[name]))
+        for group in range(groups) if channels > 1 else ():
+            holders = _holders(classes[group * channels : (group + 1) * channels])
             if not holders:
                 continue
             names = self.rng.permutation(list(holders)).tolist()
-            outputs = group * each + self.rng.permutation(each)
             if len(names) <= each or not self.after:
                 hands = [[names[i % len(names)]] for i in range(each)]
             else:  # every class in one of the sums, unless they would be too long
                 names = names[: each * self.most]
                 hands = [names[i::each] for i in range(each)]
-            for output, hand in zip(outputs, hands, strict=True):
+            outputs = group * each + self.rng.permutation(each)
+            for output, hand in zip(outputs.tolist(), hands, strict=True):
                 for name in hand:
-                    channel = holders[name][copies.get(name, 0) % len(holders[name])]
-                    filters[choose(copies.get(name, 0)), channel, output] = 1
-                    copies[name] = copies.get(name, 0) + 1
+                    copy = copies[name] = copies.get(name, -1) + 1
+                    found.append((output, holders[name][copy % len(holders[name])], copy))
                 made[output] = hand[0]
                 if len(hand) > 1:
                     made[output], new = new, new + 1
+        filters = np.zeros((taps, channels, out))
+        if found:
+            output, channel, copy = np.array(found).T
+            for tap in _Taps(spec, shape, self)(copy):
+                filters[tap, channel, output] = 1
         return filters, made
 
 
@@ -226,53 +231,43 @@ def classes_of(value: np.ndarray) -> np.ndarray:
 
 
 class _Taps:
-    """Chooses the taps of a passing filter: those that meet most pixels, others for copies."""
+    """Chooses the taps of passing filters: those that meet most pixels, others for copies."""
 
-    def __init__(self, spec: Linear, shape: Shape, rng: np.random.Generator, wide: bool) -> None:
-        self.rng, self.drawn = rng, list[int]()
+    def __init__(self, spec: Linear, shape: Shape, how: Passing) -> None:
+        self.rng = how.rng
         self.sizes: Shape = (1,) if isinstance(spec, Dense) else spec.kernel_size
-        self.transposed = isinstance(spec, ConvTranspose)
-        self.best: list[Any] = [[0]]  # for each axis, the taps to choose from, or lists of them
+        # for each axis, taps to choose from: one list of them, or one for each phase
+        self.best = [[[0]]]
         if isinstance(spec, ConvTranspose):
             windows = zip(spec.kernel_size, spec.dilation, spec.stride, strict=True)
             self.best = [_phases(k, d, s) for k, d, s in windows]
         elif not isinstance(spec, Dense):
             counts = coverage(spec, shape[1:-1])
-            self.best = [[t for t, n in enumerate(axis) if n == max(axis)] for axis in counts]
-            if wide:  # copies of one signal become different ones where they are moved
+            self.best = [[[t for t, n in enumerate(axis) if n == max(axis)]] for axis in counts]
+            if how.middle:
+                axes = zip(self.best, self.sizes, strict=True)
+                self.best = [[[_nearest(taps, (k - 1) / 2)]] for (taps,), k in axes]
+            elif not how.after:  # copies of one signal become different ones where they are moved
                 self.some = [
-                    [t for t, n in enumerate(axis) if 4 * n >= 3 * max(axis)] for axis in counts
+                    [[t for t, n in enumerate(axis) if 4 * n >= 3 * max(axis)]] for axis in counts
                 ]
                 return
         self.some = self.best
 
-    def keep_the_middle(self) -> None:
-        """Of the taps to choose from, keep the one nearest to the middle of each axis."""
-        if not self.transposed:
-            axes = zip(self.best, self.sizes, strict=True)
-            self.best = [[_nearest(taps, (k - 1) / 2)] for taps, k in axes]
-        self.some = self.best
+    def __call__(self, copy: np.ndarray) -> Iterator[np.ndarray]:
+        """A tap, in C order, for each filter that passes the so-manieth copy; one for each phase."""
+        drawn = [
+            [
+                np.where(copy > 0, self._draw(others, len(copy)), self._draw(best, len(copy)))
+                for best, others in zip(*phases, strict=True)
+            ]
+            for phases in zip(self.best, self.some, strict=True)
+        ]
+        for taps in itertools.product(*drawn):
+            yield np.ravel_multi_index(taps, self.sizes)
 
-    def __call__(self, copy: int) -> list[int]:
-        """The places of the taps, in C order, for the so-manieth copy of a signal."""
-        axes = self.some if copy else self.best
-        if self.transposed:  # one tap for each phase, so that no pixel is empty
-            chosen = itertools.product(*([self._one(taps) for taps in axis] for axis in axes))
-            return [self._place(each) for each in chosen]
-        return [self._place([self._one(axis) for axis in axes])]
-
-    def _one(self, taps: Any) -> int:
-        if len(taps) == 1:
-            return int(taps[0])
-        if not self.drawn:  # many at once: single draws are slow
-            self.drawn = self.rng.integers(0, 2**30, 1024).tolist()
-        return int(taps[self.drawn.pop() % len(taps)])
-
-    def _place(self, taps: Iterable[int]) -> int:
-        place = 0
-        for tap, size in zip(taps, self.sizes, strict=True):
-            place = place * size + tap
-        return place
+    def _draw(self, taps: list[int], number: int) -> np.ndarray:
+        return np.array(taps)[self.rng.integers(0, len(taps), number)]
 
 
 def _nearest(taps: list[int], middle: float) -> int:
