@@ -39,6 +39,9 @@ from convparity.impls.weights import Arrays, Weights
 STEP = 2.0**-12  # of the differences that stand for derivatives of activations
 
 
+Inputs = list[np.ndarray]
+
+
 class Gradients(NamedTuple):
     """Of one number, by what a layer takes."""
 
@@ -47,13 +50,20 @@ class Gradients(NamedTuple):
 
 
 @singledispatch
-def adjoint(spec: Spec, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
-    """The gradients by the inputs and weights of a layer or join, of ``g`` by its output."""
+def adjoint(
+    spec: Spec, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    """The gradients by the inputs and weights of a layer or join, of ``g`` by its output.
+
+    Without ``by_weights`` those by the weights mean nothing: they take as long as the others.
+    """
     raise NotImplementedError(f"no backward pass is known for {type(spec).__name__}")
 
 
 @adjoint.register
-def _(spec: Conv, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Conv, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     (x,) = inputs
     pairs = padding_pairs(spec, x.shape[1:-1])
     padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
@@ -66,7 +76,8 @@ def _(spec: Conv, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> G
     for tap, seen in window_places(spec, g.shape[1:-1]):
         window = padded[seen]
         window_GIP = window.reshape(pixels, groups, -1).transpose(1, 2, 0)
-        by_kernel[tap] = window_GIP @ g_GPO
+        if by_weights:
+            by_kernel[tap] = window_GIP @ g_GPO
         back = g_GPO @ kernel_kGIO[tap].swapaxes(-1, -2)
         by_padded[seen] += back.swapaxes(0, 1).reshape(window.shape)
     found = {"kernel": by_kernel.swapaxes(-2, -3).reshape(kernel.shape)}
@@ -93,16 +104,28 @@ def _by_channel(g: np.ndarray) -> np.ndarray:
 
 
 @adjoint.register
-def _(spec: DepthwiseConv, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: DepthwiseConv,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
     kernel = weights["kernel"]
     grouped = kernel.reshape(*spec.kernel_size, 1, spec.out_channels)
-    found = adjoint(as_grouped(spec), {**weights, "kernel": grouped}, inputs, g)
+    found = adjoint(as_grouped(spec), {**weights, "kernel": grouped}, inputs, g, by_weights)
     found.weights["kernel"] = found.weights["kernel"].reshape(kernel.shape)
     return found
 
 
 @adjoint.register
-def _(spec: ConvTranspose, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: ConvTranspose,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
     (x,) = inputs
     kernel = weights["kernel"].astype(np.float64)
     pairs, extra = transposed_crop(spec)
@@ -122,7 +145,8 @@ def _(spec: ConvTranspose, weights: Arrays, inputs: list[np.ndarray], g: np.ndar
     by_input = np.zeros((groups, pixels, x.shape[-1] // groups))
     for tap, reached in window_places(spec, spatial):
         g_GPO = whole[reached].reshape(pixels, groups, -1).swapaxes(0, 1)
-        by_kernel[tap] = x_GIP @ g_GPO
+        if by_weights:
+            by_kernel[tap] = x_GIP @ g_GPO
         by_input += g_GPO @ kernel_kGIO[tap].swapaxes(-1, -2)
     found = {"kernel": np.moveaxis(by_kernel, -1, -3).reshape(kernel.shape)}
     if spec.bias:
@@ -131,16 +155,24 @@ def _(spec: ConvTranspose, weights: Arrays, inputs: list[np.ndarray], g: np.ndar
 
 
 @adjoint.register
-def _(spec: Dense, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Dense, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     (x,) = inputs
-    found = {"kernel": x.T @ g}
+    found = {"kernel": x.T @ g} if by_weights else {}
     if spec.bias:
         found["bias"] = g.sum(axis=0)
     return Gradients((g @ weights["kernel"].astype(np.float64).T,), found)
 
 
 @adjoint.register
-def _(spec: BatchNorm, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: BatchNorm,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
     (x,) = inputs
     scale, mean, variance = (weights[n].astype(np.float64) for n in ("scale", "mean", "variance"))
     spread = variance + spec.eps
@@ -157,7 +189,9 @@ def _(spec: BatchNorm, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray)
 
 @adjoint.register(LayerNorm)
 @adjoint.register(GroupNorm)
-def _(spec: Any, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Any, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     (x,) = inputs
     groups = spec.num_groups if isinstance(spec, GroupNorm) else 1
     form: Shape = (x.shape[0], -1, groups, x.shape[-1] // groups)
@@ -176,12 +210,20 @@ def _(spec: Any, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gr
 
 
 @adjoint.register
-def _(spec: Scale, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Scale, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     return Gradients((g * weights["scale"],), {"scale": _by_channel(g * inputs[0])})
 
 
 @adjoint.register
-def _(spec: Activation, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Activation,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
     (x,) = inputs
     if spec.function == "softmax":
         y = activate(spec, x)
@@ -191,7 +233,9 @@ def _(spec: Activation, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray
 
 
 @adjoint.register
-def _(spec: MaxPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: MaxPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     (x,) = inputs
     y, left = run(spec, {}, x), np.ones(g.shape, bool)
 
@@ -205,7 +249,9 @@ def _(spec: MaxPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -
 
 
 @adjoint.register
-def _(spec: AvgPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: AvgPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     (x,) = inputs
     each = g / pool_counts(spec, x.shape)
     return Gradients((_by_windows(spec, x, g, 0, lambda _: each),), {})
@@ -224,7 +270,13 @@ def _by_windows(
 
 
 @adjoint.register
-def _(spec: GlobalAvgPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: GlobalAvgPool,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
     (x,) = inputs
     spatial = x.shape[1:-1]
     spread = g.reshape(len(g), *[1] * len(spatial), -1) / math.prod(spatial)
@@ -232,15 +284,21 @@ def _(spec: GlobalAvgPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndar
 
 
 @adjoint.register
-def _(spec: Flatten, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Flatten, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     return Gradients((g.reshape(inputs[0].shape),), {})
 
 
 @adjoint.register
-def _(spec: Dropout, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Dropout, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     return Gradients((g,), {})
 
 
 @adjoint.register
-def _(spec: Add, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray) -> Gradients:
+def _(
+    spec: Add, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
     return Gradients((g,) * len(inputs), {})

@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     Shape,
     Spec,
     padding_pairs,
+    transposed_crop,
 )
 from convparity.impls.weights import Arrays
 
@@ -85,7 +86,7 @@ class Certificate:
         if self.refused is not None:
             return self.refused
         parts = [
-            f"{int(dark.sum()):,} of {dark.size:,} {name}"
+            f"{int(dark.sum()):,} of {dark.size:,} {name}" if dark.size > 1 else name
             for name, dark in self.dark.items()
             if dark.any()
         ]
@@ -104,7 +105,8 @@ class Certificate:
         if isinstance(seen.spec, MaxPool | AvgPool):
             new |= self.add(f"{name}places of the window", *_places(seen, least))
         if isinstance(seen.spec, Conv | DepthwiseConv | ConvTranspose | MaxPool | AvgPool):
-            new |= self.add(f"{name}kinds of border", _borders(seen))
+            for kind, lit in _borders(seen).items():
+                new |= self.add(f"{name}{kind}", np.array([lit]))
         if isinstance(seen.spec, Activation):
             new |= self.add(f"{name}sides of the bends", _sides(seen))
         return new
@@ -151,35 +153,36 @@ def _meets_pixels(spec: Spec, shape: Shape, kernel: Shape) -> np.ndarray | bool:
     return to_kernel(spec, np.asarray(met)[:, None, None] * filters) > 0
 
 
-def _borders(seen: Seen) -> np.ndarray:
-    """Of each kind of place, by the taps that meet padding there: is one lit, in some channel?"""
+def _borders(seen: Seen) -> dict[str, bool]:
+    """Of each kind of place, by the taps that meet pixels there: is one lit, in some channel?"""
     spec: Any = seen.spec
     lit = (seen.g != 0).any(axis=(0, -1))
-    kinds = []
-    axes = zip(lit.shape, _kinds(spec, seen.x.shape[1:-1], lit.shape), strict=True)
-    for axis, (size, kind) in enumerate(axes):
-        along = np.moveaxis(lit, axis, 0).reshape(size, -1).any(axis=1)
-        kinds += [bool(along[kind == each].any()) for each in np.unique(kind)]
-    return np.array(kinds)
+    kinds: dict[str, bool] = {}
+    for axis, met in enumerate(_met(spec, seen.x.shape[1:-1], lit.shape)):
+        along = np.moveaxis(lit, axis, 0).reshape(lit.shape[axis], -1).any(axis=1)
+        for pattern, one in zip(met.T, along, strict=True):
+            taps = "".join("x" if each else "-" for each in pattern)
+            name = f"places that meet {taps} on axis {axis + 1}"
+            kinds[name] = kinds.get(name, False) or bool(one)
+    return kinds
 
 
-def _kinds(spec: Any, spatial: Shape, out: Shape) -> list[np.ndarray]:
-    """Along each axis, a number for each place: equal ones for those that meet padding alike."""
-    kinds = []
+def _met(spec: Any, spatial: Shape, out: Shape) -> list[np.ndarray]:
+    """For each axis ``(taps, places)``: whether the tap meets a pixel there."""
+    found = []
     for axis, (n, m) in enumerate(zip(spatial, out, strict=True)):
         k, s = spec.kernel_size[axis], spec.stride[axis]
         d = 1 if isinstance(spec, MaxPool | AvgPool) else spec.dilation[axis]
         places, met = np.arange(m), np.zeros((k, m), bool)
         for t in range(k):
             if isinstance(spec, ConvTranspose):
-                low = m - ((n - 1) * s + (k - 1) * d + 1)  # only the phase matters
-                at = places + max(-low, 0) - t * d
+                at = places + transposed_crop(spec)[0][axis][0] - t * d
                 met[t] = (at % s == 0) & (at // s >= 0) & (at // s < n)
             else:
                 at = places * s + t * d - padding_pairs(spec, spatial)[axis][0]
                 met[t] = (at >= 0) & (at < n)
-        kinds.append(np.unique(met, axis=1, return_inverse=True)[1].ravel())
-    return kinds
+        found.append(met)
+    return found
 
 
 def _places(seen: Seen, least: float) -> tuple[np.ndarray, np.ndarray]:

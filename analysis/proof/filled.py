@@ -30,7 +30,7 @@ from convparity.impls.weights import Weights
 
 # Where each function bends: the middle of what it is given, and the deviation; of relu, relative.
 BENDS = {
-    "relu": (0.4, 1.0),
+    "relu": (0.5, 1.0),
     "relu6": (3.0, 3.0),
     "leaky_relu": (0.0, 1.0),
     "elu": (0.0, 1.0),
@@ -85,7 +85,7 @@ class Filled:
             middle, deviation = middle * size, deviation * size
         found["kernel"] = kernel * scale
         if shape is not None:
-            aim = middle + deviation * self.rng.uniform(-0.5, 0.5, out)
+            aim = middle + deviation * self.rng.uniform(-1.5, 0.5, out)
             unit = min(scale, 1.0)
             bias = np.rint((aim - middles.mean(axis=0) * scale) / unit) * unit
             found["bias"] = np.where(bias == 0, unit, bias)

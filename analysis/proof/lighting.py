@@ -25,6 +25,7 @@ TRIES = 8  # lightings of one layer at most, as long as each shows something new
 PATIENCE = 3  # so many that show nothing new are enough
 APART = 4  # lightings at most whose one purpose is to tell the weights of a filter apart
 LARGEST, SMALL = 47, 2  # of a kernel's integers: smaller ones where rounding hides them
+SMOOTH = 7.0  # where values lie on no lattice
 PIXELS = 64  # layers with fewer are lit with the larger of the batches
 BATCHES = (2, 8)
 
@@ -82,7 +83,12 @@ class Lights:
             while draft.excess > 1 and limit > 1:  # smaller integers, as rounding hides these
                 limit = max(1.0, min(limit / 1.5, limit / draft.excess))
                 draft = room.draft(target, int(limit))
+            if draft.lighting.target.unit is None and limit > SMOOTH:  # a step must be no trifle
+                limit = SMOOTH
+                draft = room.draft(target, int(limit))
             new = room.certify(draft, certificate)
+            if draft.lighting.target.unit is None and not certificate.complete:
+                limit = max(1.0, limit / 2)
             yield draft.lighting
             dull = 0 if new else dull + 1
             done = certificate.complete and (certificate.told_apart or number + 1 >= APART)

@@ -91,6 +91,7 @@ class Passing:
     rng: np.random.Generator
     after: bool
     middle: bool = False  # take the middle taps, from which the padding is far
+    signs: bool = False  # some signals change their sign, so that small ones win in a MaxPool
     most: int = 64  # classes that one filter may sum
 
     def weights(
@@ -153,7 +154,9 @@ class Passing:
     def _(
         self, spec: Linear, values: list[np.ndarray], classes: np.ndarray, wanted: Range
     ) -> tuple[Weights, np.ndarray]:
-        filters, made = self._filters(spec, values[0].shape, classes)
+        filters, made = self._filters(
+            spec, values[0].shape, classes, can_turn=spec.bias or wanted == ANY
+        )
         found = {"kernel": to_kernel(spec, filters)}
         if spec.bias:
             found["bias"] = np.zeros(spec.parameters()["bias"])
@@ -166,7 +169,7 @@ class Passing:
         return found, made
 
     def _filters(
-        self, spec: Linear, shape: Shape, classes: np.ndarray
+        self, spec: Linear, shape: Shape, classes: np.ndarray, can_turn: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Filters ``(taps, channels of a group, outputs)``, and the classes of their outputs."""
         taps, channels, out = filters_shape(spec)
@@ -203,8 +206,11 @@ class Passing:
         filters = np.zeros((taps, channels, out))
         if found:
             output, channel, copy = np.array(found).T
+            sign = np.ones(out)
+            if self.signs and can_turn:
+                sign = np.where(self.rng.random(out) < 0.25, -1.0, 1.0)
             for tap in _Taps(spec, shape, self)(copy):
-                filters[tap, channel, output] = 1
+                filters[tap, channel, output] = sign[output]
         return filters, made
 
 
@@ -243,7 +249,8 @@ class _Taps:
             self.best = [_phases(k, d, s) for k, d, s in windows]
         elif not isinstance(spec, Dense):
             counts = coverage(spec, shape[1:-1])
-            self.best = [[[t for t, n in enumerate(axis) if n == max(axis)]] for axis in counts]
+            moves = zip(counts, spec.dilation, spec.stride, strict=True)
+            self.best = [[_best(axis, d, s)] for axis, d, s in moves]
             if how.middle:
                 axes = zip(self.best, self.sizes, strict=True)
                 self.best = [[[_nearest(taps, (k - 1) / 2)]] for (taps,), k in axes]
@@ -255,7 +262,7 @@ class _Taps:
         self.some = self.best
 
     def __call__(self, copy: np.ndarray) -> Iterator[np.ndarray]:
-        """A tap, in C order, for each filter that passes the so-manieth copy; one for each phase."""
+        """A tap, in C order, for each filter that passes a copy of this number; one a phase."""
         drawn = [
             [
                 np.where(copy > 0, self._draw(others, len(copy)), self._draw(best, len(copy)))
@@ -268,6 +275,18 @@ class _Taps:
 
     def _draw(self, taps: list[int], number: int) -> np.ndarray:
         return np.array(taps)[self.rng.integers(0, len(taps), number)]
+
+
+def _best(counts: list[int], d: int, s: int) -> list[int]:
+    """The taps that meet most pixels; with a stride, of each phase, so that none is skipped."""
+    phases = _phases(len(counts), d, s)
+    most = [max(counts[t] for t in taps) for taps in phases]
+    return [
+        t
+        for taps, best in zip(phases, most, strict=True)
+        for t in taps
+        if counts[t] == best and 2 * best >= max(counts)
+    ]
 
 
 def _nearest(taps: list[int], middle: float) -> int:

@@ -220,7 +220,8 @@ class Room:
         if bends[:1] == [target]:
             signal = signal._replace(shadow=source.traced.value)
         found: dict[int, Signal] = {target: signal}
-        passing = Passing(rng, after=True, middle=self.flat)
+        pools = any(isinstance(nodes[i].spec, MaxPool) for i in below)
+        passing = Passing(rng, after=True, middle=self.flat, signs=pools)
         for i in sorted(below & needed):
             inputs = [
                 self._silent(j, target) if j in closed.get(i, ()) else found.get(j, self._before(j))
@@ -254,8 +255,9 @@ class Room:
                 continue
             node = nodes[i]
             inputs = [found.get(j, self._before(j)).traced.value for j in node.inputs]
-            back = adjoint(node.spec, own[i], inputs, by_output[i])
-            if i == target or i in follows:
+            proved = i == target or i in follows
+            back = adjoint(node.spec, own[i], inputs, by_output[i], by_weights=proved)
+            if proved:
                 seen = Seen(node.spec, own[i], inputs[0], by_output[i], back.weights)
                 new |= certificate.note(seen, least, "" if i == target else f"{node.path}: ")
             for j, each in zip(node.inputs, back.inputs, strict=True):
@@ -263,8 +265,8 @@ class Room:
                     by_output[j] = by_output[j] + each if j in by_output else each
         if output.shadow is not None:
             differs = abs(output.shadow - output.traced.value) > 2 * output.traced.bound
-            proved = (nodes[i] for i in (target, *follows))
-            name = next(node.path for node in proved if isinstance(node.spec, Activation))
+            among = (nodes[i] for i in (target, *follows))
+            name = next(node.path for node in among if isinstance(node.spec, Activation))
             lit = np.array([bool((differs & ~output.traced.untested).any())])
             new |= certificate.add(f"{name}: activation", lit)
         return new
