@@ -83,10 +83,11 @@ def _(
     found = {"kernel": by_kernel.swapaxes(-2, -3).reshape(kernel.shape)}
     if spec.bias:
         found["bias"] = _by_channel(g)
-    return Gradients((_folded(by_padded, x.shape, pairs, NUMPY_MODES[spec.padding_mode]),), found)
+    mode = NUMPY_MODES[spec.padding_mode]
+    return Gradients((folded(by_padded, x.shape, pairs, mode),), found)
 
 
-def _folded(by_padded: np.ndarray, shape: Shape, pairs: Any, mode: Any) -> np.ndarray:
+def folded(by_padded: np.ndarray, shape: Shape, pairs: Any, mode: Any) -> np.ndarray:
     """The gradient by an array, of that by the padded array."""
     for axis, pair in enumerate(pairs, 1):
         if not any(pair):

@@ -14,7 +14,8 @@ from functools import singledispatchmethod
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of, to_kernel
+from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of
+from convparity.analysis.proof.selection import Selection, occurrence
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
@@ -147,71 +148,70 @@ class Passing:
         scale, _ = fit(*extent(values), wanted, can_add=False)
         return {"scale": np.full(spec.num_features, scale)}, classes
 
-    @_weights.register(Conv)
-    @_weights.register(ConvTranspose)
-    @_weights.register(DepthwiseConv)
-    @_weights.register(Dense)
-    def _(
+    def select(
         self, spec: Linear, values: list[np.ndarray], classes: np.ndarray, wanted: Range
-    ) -> tuple[Weights, np.ndarray]:
-        filters, made = self._filters(
-            spec, values[0].shape, classes, can_turn=spec.bias or wanted == ANY
-        )
-        found = {"kernel": to_kernel(spec, filters)}
-        if spec.bias:
-            found["bias"] = np.zeros(spec.parameters()["bias"])
+    ) -> tuple[Selection, np.ndarray]:
+        """As ``weights``, of a linear layer: the filters that choose."""
+        gaps = (values[0] == 0).all(axis=0).reshape(-1, values[0].shape[-1]).sum(axis=0)
+        can_turn = spec.bias or wanted == ANY
+        chosen, made = self._filters(spec, values[0].shape, classes, gaps, can_turn)
         if wanted != ANY:
-            outputs = [run(spec, found, value) for value in values]
+            outputs = [chosen.run(value) for value in values]
             scale, offset = fit(*extent(outputs), wanted, can_add=spec.bias)
-            found["kernel"] *= scale
-            if spec.bias:
-                found["bias"] += offset
-        return found, made
+            chosen = chosen._replace(size=scale, bias=offset)
+        return chosen, made
 
     def _filters(
-        self, spec: Linear, shape: Shape, classes: np.ndarray, can_turn: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Filters ``(taps, channels of a group, outputs)``, and the classes of their outputs."""
-        taps, channels, out = filters_shape(spec)
-        made = np.full(out, -1)
+        self,
+        spec: Linear,
+        shape: Shape,
+        classes: np.ndarray,
+        gaps: np.ndarray,
+        can_turn: bool,
+    ) -> tuple[Selection, np.ndarray]:
+        """Filters that choose, and the classes of their outputs.
+
+        ``gaps`` count the pixels of each channel that are always zero.
+        """
+        _, channels, out = filters_shape(spec)
         groups = groups_of(spec)
         each = out // groups
-        found: list[tuple[int, int, int]] = []  # output, channel of its group, copy of that class
-        copies: dict[int, int] = {}  # of each class, so far
-        new = int(classes.max(initial=-1)) + 1
+        outputs, names = [np.zeros(0, int)], [np.zeros(0, int)]
         if channels == 1:  # nothing to choose
-            outputs = self.rng.permutation(np.flatnonzero(classes.repeat(each) >= 0))
-            made[outputs] = classes[outputs // each]
-            for output, name in zip(outputs.tolist(), made[outputs].tolist(), strict=True):
-                copies[name] = copies.get(name, -1) + 1
-                found.append((output, 0, copies[name]))
+            outputs.append(self.rng.permutation(np.flatnonzero(classes.repeat(each) >= 0)))
+            names.append(classes[outputs[-1] // each])
         for group in range(groups) if channels > 1 else ():
-            holders = _holders(classes[group * channels : (group + 1) * channels])
-            if not holders:
+            own = slice(group * channels, (group + 1) * channels)
+            there, first = np.unique(classes[own], return_index=True)
+            order = self.rng.permutation(np.flatnonzero(there >= 0))
+            if not self.after:  # those that padding has cut into come last
+                order = order[np.argsort(gaps[own][first[order]], kind="stable")]
+            if not order.size:
                 continue
-            names = self.rng.permutation(list(holders)).tolist()
-            if len(names) <= each or not self.after:
-                hands = [[names[i % len(names)]] for i in range(each)]
-            else:  # every class in one of the sums, unless they would be too long
-                names = names[: each * self.most]
-                hands = [names[i::each] for i in range(each)]
-            outputs = group * each + self.rng.permutation(each)
-            for output, hand in zip(outputs.tolist(), hands, strict=True):
-                for name in hand:
-                    copy = copies[name] = copies.get(name, -1) + 1
-                    found.append((output, holders[name][copy % len(holders[name])], copy))
-                made[output] = hand[0]
-                if len(hand) > 1:
-                    made[output], new = new, new + 1
-        filters = np.zeros((taps, channels, out))
-        if found:
-            output, channel, copy = np.array(found).T
-            sign = np.ones(out)
-            if self.signs and can_turn:
-                sign = np.where(self.rng.random(out) < 0.25, -1.0, 1.0)
-            for tap in _Taps(spec, shape, self)(copy):
-                filters[tap, channel, output] = sign[output]
-        return filters, made
+            count = each  # each filter chooses one class
+            if self.after and len(order) > each:  # or each class goes into one of the sums
+                count = min(len(order), each * self.most)
+            hand = np.arange(count)
+            names.append(there[order[hand % len(order)]])
+            outputs.append(group * each + self.rng.permutation(each)[hand % each])
+        output, name = np.concatenate(outputs), np.concatenate(names)
+        copy = occurrence(name)
+        sign = np.ones(out)
+        if self.signs and can_turn:
+            sign = np.where(self.rng.random(out) < 0.25, -1.0, 1.0)
+        taps = list(_Taps(spec, shape, self)(copy))
+        chosen = Selection(
+            spec,
+            np.concatenate(taps),
+            np.tile(_holders(classes, channels, output // each, name, copy), len(taps)),
+            np.tile(output, len(taps)),
+            np.tile(sign[output], len(taps)),
+        )
+        sums = np.bincount(output, minlength=out)
+        made = np.where(sums > 1, classes.max(initial=-1) + 1 + np.arange(out), -1)
+        alone = sums[output] == 1
+        made[output[alone]] = name[alone]
+        return chosen, made
 
 
 def extent(values: list[np.ndarray]) -> Range:
@@ -219,11 +219,17 @@ def extent(values: list[np.ndarray]) -> Range:
     return min(float(v.min()) for v in values), max(float(v.max()) for v in values)
 
 
-def _holders(classes: np.ndarray) -> dict[int, list[int]]:
-    """The channels that hold each class."""
-    found: dict[int, list[int]] = {}
-    for channel in np.flatnonzero(classes >= 0):
-        found.setdefault(int(classes[channel]), []).append(int(channel))
+def _holders(
+    classes: np.ndarray, channels: int, group: np.ndarray, name: np.ndarray, copy: np.ndarray
+) -> np.ndarray:
+    """For copies of classes, a channel of the group that holds each: in turn, if several do."""
+    wide = classes.max(initial=0) + 2
+    keys = np.arange(len(classes)) // channels * wide + classes
+    order = np.argsort(keys, kind="stable")
+    asked = group * wide + name
+    first = np.searchsorted(keys[order], asked)
+    count = np.searchsorted(keys[order], asked, side="right") - first
+    found: np.ndarray = order[first + copy % np.maximum(count, 1)] % channels
     return found
 
 
@@ -256,7 +262,7 @@ class _Taps:
                 self.best = [[[_nearest(taps, (k - 1) / 2)]] for (taps,), k in axes]
             elif not how.after:  # copies of one signal become different ones where they are moved
                 self.some = [
-                    [[t for t, n in enumerate(axis) if 4 * n >= 3 * max(axis)]] for axis in counts
+                    [[t for t, n in enumerate(axis) if 8 * n >= 7 * max(axis)]] for axis in counts
                 ]
                 return
         self.some = self.best

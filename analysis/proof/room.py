@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convparity.analysis.proof.adjoint import adjoint
+from convparity.analysis.proof.adjoint import Gradients, adjoint
 from convparity.analysis.proof.certificate import Certificate, Seen, sums
 from convparity.analysis.proof.filled import Filled
+from convparity.analysis.proof.linear_form import LINEAR
 from convparity.analysis.proof.nodes import ENTRY, Node, Wiring
 from convparity.analysis.proof.passing import ANY, Passing, Range, classes_of, offsets, range_of
 from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.selection import Selection
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
@@ -61,6 +63,7 @@ class Signal(NamedTuple):
     traced: Rounded
     classes: np.ndarray  # of its channels: what they hold, or carry
     shadow: np.ndarray | None = None  # without the activation that is lit; None: the same
+    chosen: Selection | None = None  # the filters that made it, if those of a passing layer did
 
 
 class Draft(NamedTuple):
@@ -166,14 +169,18 @@ class Room:
         node = self.nodes[index]
         shadows = [s.traced.value if s.shadow is None else s.shadow for s in inputs]
         dark = all(s.shadow is None for s in inputs)
+        classes, wanted = inputs[0].classes, self._wanted(index)
+        values = [inputs[0].traced.value] + ([] if dark else shadows)
+        if isinstance(node.spec, LINEAR):
+            chosen, classes = passing.select(node.spec, values, classes, wanted)
+            traced = chosen.trace(inputs[0].traced)
+            shadow = None if dark else chosen.run(shadows[0]) + chosen.bias
+            return chosen.weights, Signal(traced, classes, shadow, chosen)
         found: Weights = {}
-        classes = inputs[0].classes
-        if not node.has_weights:
-            classes = joined(node.spec, inputs)
+        if node.has_weights:
+            found, classes = passing.weights(node.spec, values, classes, wanted)
         else:
-            values = [inputs[0].traced.value] + ([] if dark else shadows)
-            found, classes = passing.weights(node.spec, values, classes, self._wanted(index))
-            found = {name: np.asarray(array, np.float64) for name, array in found.items()}
+            classes = joined(node.spec, inputs)
         traced = trace(node.spec, found, *(s.traced for s in inputs))
         shadow = None if dark else run(node.spec, found, *shadows)
         return found, Signal(traced, classes, shadow)
@@ -235,7 +242,7 @@ class Room:
             found[i] = signal
 
         everything = {
-            dotted(nodes[i].path, name): round_to(np.asarray(array), "float64")
+            dotted(nodes[i].path, name): np.asarray(array, dtype=np.float64)
             for i, each in enumerate(own)
             for name, array in each.items()
         }
@@ -256,7 +263,10 @@ class Room:
             node = nodes[i]
             inputs = [found.get(j, self._before(j)).traced.value for j in node.inputs]
             proved = i == target or i in follows
-            back = adjoint(node.spec, own[i], inputs, by_output[i], by_weights=proved)
+            if (chosen := found[i].chosen) is not None:
+                back = Gradients((chosen.back(inputs[0].shape, by_output[i]),), {})
+            else:
+                back = adjoint(node.spec, own[i], inputs, by_output[i], by_weights=proved)
             if proved:
                 seen = Seen(node.spec, own[i], inputs[0], by_output[i], back.weights)
                 new |= certificate.note(seen, least, "" if i == target else f"{node.path}: ")
