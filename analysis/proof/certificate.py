@@ -1,7 +1,8 @@
 """What of a layer was lit: every weight, every place at the border, both sides of its bends.
 
-A weight is lit where the output would change with it, by more than rounding may hide. The gradient
-of a random sum of the outputs says so for all at once. What several lightings have lit adds up.
+A weight is lit where the output would change if it were left out, by more than rounding may hide.
+The gradient of a random sum of the outputs says so for all at once. What several lightings have lit
+adds up.
 """
 
 import itertools
@@ -96,7 +97,7 @@ class Certificate:
         """Add what one node of a lighting shows; whether something new was lit."""
         new = False
         for own, g in seen.by_weights.items():
-            step = _step(seen, own)
+            step = _sizes(seen, own)
             asked: np.ndarray | bool = True
             if own == "kernel":
                 asked = _meets_pixels(seen.spec, seen.x.shape, g.shape)
@@ -138,10 +139,10 @@ def _alike(steps: list[np.ndarray]) -> float:
     return same / pairs
 
 
-def _step(seen: Seen, own: str) -> float:
-    """What a weight must at least change by to be seen."""
+def _sizes(seen: Seen, own: str) -> np.ndarray:
+    """What becomes of a weight that is left out; of a bias or mean that is 0, one."""
     values = abs(np.asarray(seen.weights[own], dtype=np.float64))
-    return float(values[values > 0].min(initial=np.inf)) if values.any() else 1.0
+    return np.where(values > 0, values, 1.0)
 
 
 def _meets_pixels(spec: Spec, shape: Shape, kernel: Shape) -> np.ndarray | bool:

@@ -85,7 +85,7 @@ class Filled:
             middle, deviation = middle * size, deviation * size
         found["kernel"] = kernel * scale
         if shape is not None:
-            aim = middle + deviation * self.rng.uniform(-1.5, 0.5, out)
+            aim = middle + deviation * self.rng.uniform(-1.2, 0.6, out)
             unit = min(scale, 1.0)
             bias = np.rint((aim - middles.mean(axis=0) * scale) / unit) * unit
             found["bias"] = np.where(bias == 0, unit, bias)
@@ -117,7 +117,8 @@ class Filled:
         factor *= rng.choice([-1, 1, 1], n)
         mean = (np.rint(flat.mean(axis=0) / unit * 2) + rng.integers(-2, 2, n, endpoint=True)) / 2
         step = abs(factor) * unit / 2
-        offset = np.rint((middle + deviation * rng.uniform(-0.5, 0.5, n)) / step) * step
+        spread = (-1.5, 0.5) if follows is not None and follows.function in FREE else (-0.5, 0.5)
+        offset = np.rint((middle + deviation * rng.uniform(*spread, n)) / step) * step
         return {
             "scale": factor * 2.0**-power,
             "offset": np.where(offset == 0, step, offset),

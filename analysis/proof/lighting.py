@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from convparity.analysis.proof.certificate import Certificate
+from convparity.analysis.proof.data import exact_shape
 from convparity.analysis.proof.near import near_shapes
 from convparity.analysis.proof.nodes import ENTRY, Wiring
 from convparity.analysis.proof.room import Lighting, Room
@@ -26,6 +27,7 @@ PATIENCE = 3  # so many that show nothing new are enough
 APART = 4  # lightings at most whose one purpose is to tell the weights of a filter apart
 LARGEST, SMALL = 47, 2  # of a kernel's integers: smaller ones where rounding hides them
 SMOOTH = 7.0  # where values lie on no lattice
+FARTHEST = 16  # times the pixels of the small shape: larger ones would take too long
 PIXELS = 64  # layers with fewer are lit with the larger of the batches
 BATCHES = (2, 8)
 
@@ -53,6 +55,10 @@ class Lights:
         self.spec, self.seed, self.dtype, self.direct = spec, seed, dtype, direct
         self.wiring = Wiring(spec)
         self.shapes = near_shapes(spec, input_shape)
+        if (whole := exact_shape(spec, input_shape)) not in self.shapes:
+            near = math.prod(self.shapes[0][1:-1])
+            if math.prod(whole[1:-1]) <= FARTHEST * near:  # where small shapes leave something dark
+                self.shapes.append(whole)
         self._pixels = [self._pixels_of(shape) for shape in self.shapes]
         self._certificates: dict[int, Certificate] = {}
         self._rooms: dict[tuple[int, int, bool], Room] = {}

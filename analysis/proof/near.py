@@ -20,7 +20,7 @@ from convparity.impls.spec import (
 class _Along(NamedTuple):
     """What a network does along one axis."""
 
-    pads: tuple[tuple[int, int], ...]  # of each window
+    pads: tuple[tuple[int, int, int], ...]  # of each window, and the pixels its stride leaves over
     taps: tuple[frozenset[int], ...]  # of each window, those that meet a pixel somewhere
     pooled: tuple[int, ...]  # the sizes that a global pooling sees
 
@@ -33,9 +33,10 @@ class _Along(NamedTuple):
 def near_shapes(spec: Spec, input_shape: Shape) -> list[Shape]:
     """Two shapes, small ones if possible, to light a network on.
 
-    On the first, every window is padded as on ``input_shape``, and each of its taps meets a pixel
-    somewhere if it does so there. On the second, some are padded otherwise, if there is such a
-    shape: rules of padding that are alike at even sizes are told apart at odd ones.
+    On the first, every window is padded as on ``input_shape``, leaves as many pixels over, and each
+    of its taps meets a pixel somewhere if it does so there. On the second, some are padded
+    otherwise, if there is such a shape: rules of padding that are alike at even sizes are told
+    apart at odd ones.
     """
     first = list(input_shape)
     second = list(input_shape)
@@ -73,7 +74,7 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
         n, k, s = spatial[axis - 1], step.kernel_size[axis - 1], step.stride[axis - 1]
         d = step.dilation[axis - 1] if isinstance(step, Conv | DepthwiseConv) else 1
         out = (n + low + high - (k - 1) * d - 1) // s + 1
-        pads.append((low, high))
+        pads.append((low, high, (n + low + high - (k - 1) * d - 1) % s))
         met = {t for t in range(k) if _meets(t * d - low, s, n, out)}
         taps.append(frozenset(met))
     return _Along(tuple(pads), tuple(taps), tuple(pooled))

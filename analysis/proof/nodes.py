@@ -85,7 +85,9 @@ class Wiring:
         """The inputs of a join to be closed, so that one leads on: that with ``target``, if any.
 
         Of several that lead through the target, or before it, those stay open that cannot be
-        closed; where all can, the ``number`` of the lighting chooses.
+        closed; where all can, the ``number`` of the lighting chooses. Behind the target, every
+        third lighting leaves the first join open: an activation that the one branch hides, as a
+        second ReLU does, may show in the other.
         """
         inputs = self.nodes[join].inputs
         can_close = [each for each in inputs if self.closer(each, target) is not None]
@@ -95,9 +97,16 @@ class Wiring:
             led = [each for each in inputs if each in below]
         if led and len(led) < len(inputs):
             keep = set(led)
+        elif led and number % 3 == 2 and join == self._first_join(target):
+            keep = set(inputs)
         else:
             keep = set(inputs) - set(can_close) or {inputs[number % len(inputs)]}
         return set(can_close) - keep
+
+    def _first_join(self, target: int | None) -> int | None:
+        assert target is not None
+        joins = [i for i in self.below(target) if isinstance(self.nodes[i].spec, Join)]
+        return min(joins, default=None)
 
     def needed(self, closed: dict[int, set[int]]) -> set[int]:
         """The nodes that the output depends on, where some inputs of joins are closed."""

@@ -1,9 +1,15 @@
 """Trials of lighting: a black box of NumPy with one fault in one layer, lit layer by layer.
 
+    python -m parity_tests.meta.lighting_trials faults --trials 500
+    python -m parity_tests.meta.lighting_trials right --trials 200
+    python -m parity_tests.meta.lighting_trials cheats
+
 A fault that does not change its layer's own output on dense integers is equivalent, and counted so.
 """
 
+import argparse
 import dataclasses
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,6 +22,7 @@ from convparity.analysis.proof.filled import Filled
 from convparity.analysis.proof.judging import structure
 from convparity.analysis.proof.lighting import Lighting, Lights
 from convparity.analysis.proof.linear_form import LINEAR, filters_shape, to_filters, to_kernel
+from convparity.analysis.proof.lit import lit_structure
 from convparity.impls import networks
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation, run
@@ -46,6 +53,7 @@ from convparity.impls.spec import (
     walk_shapes,
 )
 from convparity.impls.weights import Arrays
+from parity_tests.meta.doubles import draw_double
 
 Wrong = Callable[[Spec, Arrays, np.ndarray], np.ndarray]  # one layer, with its fault
 
@@ -512,24 +520,134 @@ def _shapes(lights: Lights) -> dict[str, list[Shape]]:
     return found
 
 
-if __name__ == "__main__":
-    import sys
+def right_trials(wanted: int, seed: int) -> tuple[Counter[str], list[str]]:
+    """Right candidates, each off as another library might be: how many are called what."""
+    counted: Counter[str] = Counter()
+    told = []
+    nets = {name: net for name, net in zoo().items() if name not in LARGE}
+    each = -(-wanted // len(nets))
+    for name, (spec, shape) in nets.items():
+        rng = np.random.default_rng([seed, *name.encode()])
+        lights = Lights(spec, shape, seed)
+        drawn = [lighting for target in lights.targets for lighting in lights.of(target)]
+        doubles = [rounded, *(draw_double(rng) for _ in range(each - 1))]
+        for double in doubles:
+            found = [
+                structure(double(spec, lighting.weights, lighting.x), lighting.target)
+                for lighting in drawn
+            ]
+            wrong = [str(one) for one in found if one.wrong or one.problem]
+            counted["wrong" if wrong else "right"] += 1
+            told += [f"{name}: {double}: {one}" for one in wrong[:1]]
+    return counted, told
 
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 500
-    outcome = run_trials(count, int(sys.argv[2]) if len(sys.argv) > 2 else 0, *sys.argv[3:4])
-    for kind in sorted({*outcome.seen, *outcome.unseen, *outcome.equivalent}):
-        print(
-            f"{kind:32}{outcome.seen[kind]:6}{outcome.unseen[kind]:6}{outcome.equivalent[kind]:6}"
-        )
-    print(
-        sum(outcome.seen.values()),
-        "seen",
-        sum(outcome.unseen.values()),
-        "unseen",
-        sum(outcome.equivalent.values()),
-        "equivalent",
-    )
-    for line in outcome.misses:
-        print("unseen:", line)
-    for name, s in outcome.seconds.items():
-        print(f"{name}: {s:.1f} s to light; unlit: {outcome.unlit[name]}")
+
+def rounded(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """The reference, rounded once, at the end."""
+    return run(spec, weights, np.asarray(x, np.float64)).astype(np.float32)
+
+
+class Cached:
+    """Answers with what it first answered for a shape."""
+
+    def __init__(self) -> None:
+        self.known: dict[Shape, np.ndarray] = {}
+
+    def __call__(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return self.known.setdefault(x.shape, rounded(spec, weights, x))
+
+
+def cheat(spec: Spec, weights: Arrays, x: np.ndarray, how: str) -> np.ndarray:
+    """What does not look at its input: a constant, or the output of another input."""
+    y = rounded(spec, weights, np.ones_like(x))
+    return np.zeros_like(y) if how == "constant" else y
+
+
+def cheat_trials(seed: int) -> dict[str, str]:
+    """The status that each cheat gets on each small network."""
+    found = {}
+    for name, (spec, shape) in zoo().items():
+        if name in LARGE:
+            continue
+        candidates: dict[str, Implementation] = {
+            "ignores its input": partial(cheat, how="input"),
+            "constant": partial(cheat, how="constant"),
+            "cached by shape": Cached(),
+        }
+        for kind, candidate in candidates.items():
+            verdict = lit_structure(candidate, spec, shape, seed, "float32", True)
+            found[f"{name}, {kind}"] = verdict.status
+    return found
+
+
+LARGE = ("MobileNetV1", "EfficientNet-Lite0")
+
+
+def naming_trials(wanted: int, seed: int) -> tuple[int, list[str]]:
+    """How often the layer with the fault is named, and what was said where it was not."""
+    named, told = 0, []
+    nets = [(name, net) for name, net in zoo().items() if name not in LARGE]
+    rng = np.random.default_rng(seed)
+    while named + len(told) < wanted:
+        name, (spec, shape) = nets[rng.integers(len(nets))]
+        lights = Lights(spec, shape, seed)
+        target = lights.targets[rng.integers(len(lights.targets))]
+        group = [target, *lights.wiring.follows(target)]
+        node = lights.wiring.nodes[group[rng.integers(len(group))]]
+        kinds = list(faults(node.spec, rng))
+        if not kinds:
+            continue
+        fault = kinds[rng.integers(len(kinds))]
+        try:
+            candidate = black_box(node.path, fault.wrong)
+            verdict = lit_structure(candidate, spec, shape, seed, "float32", True)
+        except SpecError:
+            continue
+        if verdict.status != "wrong":
+            continue
+        if verdict.layer == lights.path(target):
+            named += 1
+        else:
+            told.append(f"{name}: {fault.kind} in {node.path}, named {verdict.layer}")
+    return named, told
+
+
+def main() -> None:
+    """Count, and exit with status 1 if a fault is unseen, a right one wrong, or a cheat ok."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["faults", "right", "cheats", "names"])
+    parser.add_argument("--trials", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--network", help="one of the networks alone")
+    asked = parser.parse_args()
+    failed = False
+    if asked.what == "faults":
+        outcome = run_trials(asked.trials, asked.seed, asked.network)
+        counts = (outcome.seen, outcome.unseen, outcome.equivalent)
+        print(f"{'fault':32}  seen unseen equivalent")
+        for kind in sorted(set().union(*counts)):
+            print(f"{kind:32}" + "".join(f"{each[kind]:6}" for each in counts))
+        print(f"{'all':32}" + "".join(f"{each.total():6}" for each in counts))
+        for line in outcome.misses:
+            print("unseen:", line)
+        for name, seconds in outcome.seconds.items():
+            print(
+                f"{name}: lit in {seconds:.1f} s of processor time; {outcome.unlit[name] or 'all'}"
+            )
+        failed = bool(outcome.misses)
+    elif asked.what == "right":
+        counted, told = right_trials(asked.trials, asked.seed)
+        print(dict(counted), *told, sep="\n")
+        failed = bool(told)
+    elif asked.what == "cheats":
+        statuses = cheat_trials(asked.seed)
+        print(Counter(statuses.values()), *(k for k, v in statuses.items() if v == "ok"), sep="\n")
+        failed = "ok" in statuses.values()
+    else:
+        named, told = naming_trials(asked.trials, asked.seed)
+        print(f"named {named}, not {len(told)}", *told, sep="\n")
+    sys.exit(failed)
+
+
+if __name__ == "__main__":
+    main()
