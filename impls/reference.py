@@ -89,13 +89,13 @@ def convolve(spec: Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     # the group axis first on both, for a product of matrices: (k, I/g, O) -> (k, g, I/g, O/g)
     kernel_kIGO = kernel.astype(np.float64).reshape(*kernel.shape[:-1], groups, -1)
     kernel_kGIO = kernel_kIGO.swapaxes(-2, -3)
-    for tap, seen in _windows(spec, out[1:-1]):
+    for tap, seen in window_places(spec, out[1:-1]):
         window_GPI = padded[seen].reshape(pixels, groups, -1).swapaxes(0, 1)
         y_GPO += window_GPI @ kernel_kGIO[tap]
     return y_GPO.swapaxes(0, 1).reshape(out)
 
 
-def _windows(
+def window_places(
     spec: Conv | ConvTranspose | MaxPool | AvgPool, out: Shape
 ) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
     """Each place of the window, and the pixels that meet it, for every output pixel at once."""
@@ -124,7 +124,7 @@ def scatter(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarra
     x_GPI = x.reshape(n * math.prod(spatial), spec.groups, -1).swapaxes(0, 1)
     kernel_kOGI = kernel.astype(np.float64).reshape(*kernel.shape[:-1], spec.groups, -1)
     kernel_kGIO = np.moveaxis(kernel_kOGI, -3, -1)
-    for tap, reached in _windows(spec, tuple(spatial)):
+    for tap, reached in window_places(spec, tuple(spatial)):
         spread_PGO = (x_GPI @ kernel_kGIO[tap]).swapaxes(0, 1)
         y[reached] += spread_PGO.reshape(n, *spatial, *y.shape[-2:])
     kept = (slice(low, size - high) for size, (low, high) in zip(whole, pairs, strict=True))
@@ -135,7 +135,7 @@ def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterato
     """For each place in the window, the pixels that meet it; ``fill`` where that is padding."""
     pairs = padding_pairs(spec, x.shape[1:-1])
     padded = np.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=fill)
-    for _, seen in _windows(spec, output_shape(spec, x.shape)[1:-1]):
+    for _, seen in window_places(spec, output_shape(spec, x.shape)[1:-1]):
         yield padded[seen]
 
 

@@ -23,6 +23,7 @@ from convparity.analysis.proof.data import (
 )
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.linear_form import LINEAR, Linear
+from convparity.analysis.proof.lit import lit_structure
 from convparity.analysis.proof.node_by_node import (
     Node,
     Output,
@@ -130,12 +131,20 @@ def judge(
     ``candidate(spec, weights, x) -> y`` takes what ``reference`` takes: canonical weights and
     a channels-last ``x`` of ``dtype``; it must give a ``y`` of that dtype (bfloat16 as float32). It
     is asked for ``spec`` with several weights and, of a ``SeparableConv``, for its two steps.
+
+    A network is lit: of each layer in turn, the others passing the signal on, structure is proved
+    by itself, with several weights and small inputs of other sizes. What could not be lit is "not
+    tested", and named.
     """
     if x is None and input_shape is None:
         raise InputError("judge needs an input x, or an input_shape to draw one for")
     shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
     output_shape(spec, shape)
-    return _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
+    verdict = _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
+    if not isinstance(spec, Composite) or verdict.structure.status == "wrong":
+        return verdict
+    lit = lit_structure(candidate, spec, shape, seed, dtype, direct)
+    return replace(verdict, structure=lit)
 
 
 def compare_callables(
@@ -210,18 +219,18 @@ class _Exam:
         self.nodes: tuple[Node, ...] = ()
         if inside and isinstance(spec, Composite):
             self.nodes = nodes(spec, shape, seed, dtype, direct)
+        network = isinstance(spec, Composite)
         self.exact: _Question | None = None
         trusts = [node.trust for node in self.nodes]
-        if not self.nodes or not is_deep(spec):
+        if not network or not is_deep(spec):
             case, _, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
-            if not self.nodes:
-                trusts = [seen]
-            if not self.nodes or seen.ok:
+            trusts += [] if network else [seen]
+            if not network or seen.ok:
                 self.exact = self._question(*case)
         self.real = self._question(given, drawn_x if x is None else np.asarray(x))
         self.wiring: _Question | None = None
         signal = None
-        if self.nodes:
+        if network:
             other = np.random.default_rng(seed + 1).standard_normal(other_shape(spec, shape))
             self.wiring = self._question(calibrated(spec, given, other), other)
             signal = self._signal(self.wiring)

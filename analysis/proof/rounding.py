@@ -231,11 +231,17 @@ def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
     def through(taps: np.ndarray, values: np.ndarray) -> np.ndarray:
         return run(plain, {"kernel": taps}, values)
 
-    value = through(kernel, x.value) + bias
+    product = through(kernel, x.value)
+    value = product + bias
+    inherited = _inherited(plain, abs(kernel), x, value)
+    if x.direct and (kernel >= 0).all() and (x.value >= 0).all():
+        magnitude = product + inherited + abs(bias)  # the same, computed already
+    else:
+        magnitude = through(abs(kernel), abs(x.value) + x.bound) + abs(bias)
     return x.then(
         value,
-        through(abs(kernel), abs(x.value) + x.bound) + abs(bias),
-        inherited=_inherited(plain, abs(kernel), x, value),
+        magnitude,
+        inherited=inherited,
         noise=lambda disturbed: through(kernel, disturbed) + bias,
         variance=lambda: through(kernel**2, x.value**2) + bias**2,
         # a tap of 0 adds nothing, whatever the order

@@ -1,0 +1,305 @@
+"""The backward pass of every layer, in float64 NumPy: what of its input and weights matters.
+
+``adjoint(spec, weights, inputs, g)`` takes the gradient ``g`` of some number by the layer's output,
+and gives that number's gradients by the layer's inputs and by its weights.
+"""
+
+import math
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from convparity.impls.reference import activate, as_grouped, pool_counts, run, window_places
+from convparity.impls.spec import (
+    NUMPY_MODES,
+    Activation,
+    Add,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Scale,
+    Shape,
+    Spec,
+    effective_kernel,
+    padding_pairs,
+    transposed_crop,
+)
+from convparity.impls.weights import Arrays, Weights
+
+STEP = 2.0**-12  # of the differences that stand for derivatives of activations
+
+
+Inputs = list[np.ndarray]
+
+
+class Gradients(NamedTuple):
+    """Of one number, by what a layer takes."""
+
+    inputs: tuple[np.ndarray, ...]
+    weights: Weights
+
+
+@singledispatch
+def adjoint(
+    spec: Spec, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    """The gradients by the inputs and weights of a layer or join, of ``g`` by its output.
+
+    Without ``by_weights`` those by the weights mean nothing: they take as long as the others.
+    """
+    raise NotImplementedError(f"no backward pass is known for {type(spec).__name__}")
+
+
+@adjoint.register
+def _(
+    spec: Conv, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    pairs = padding_pairs(spec, x.shape[1:-1])
+    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
+    kernel = weights["kernel"].astype(np.float64)
+    groups, pixels = spec.groups, math.prod(g.shape[:-1])
+    g_GPO = g.reshape(pixels, groups, -1).swapaxes(0, 1)
+    kernel_kGIO = kernel.reshape(*kernel.shape[:-1], groups, -1).swapaxes(-2, -3)
+    by_kernel = np.zeros_like(kernel_kGIO)
+    by_padded = np.zeros(padded.shape)
+    for tap, seen in window_places(spec, g.shape[1:-1]):
+        window = padded[seen]
+        window_GIP = window.reshape(pixels, groups, -1).transpose(1, 2, 0)
+        if by_weights:
+            by_kernel[tap] = window_GIP @ g_GPO
+        back = g_GPO @ kernel_kGIO[tap].swapaxes(-1, -2)
+        by_padded[seen] += back.swapaxes(0, 1).reshape(window.shape)
+    found = {"kernel": by_kernel.swapaxes(-2, -3).reshape(kernel.shape)}
+    if spec.bias:
+        found["bias"] = _by_channel(g)
+    mode = NUMPY_MODES[spec.padding_mode]
+    return Gradients((folded(by_padded, x.shape, pairs, mode),), found)
+
+
+def folded(by_padded: np.ndarray, shape: Shape, pairs: Any, mode: Any) -> np.ndarray:
+    """The gradient by an array, of that by the padded array."""
+    for axis, pair in enumerate(pairs, 1):
+        if not any(pair):
+            continue
+        n = shape[axis]
+        origin = np.pad(np.arange(1, n + 1), pair, mode=mode)  # 0: a zero
+        places = (origin[None] == np.arange(1, n + 1)[:, None]).astype(np.float64)
+        by_padded = np.moveaxis(np.tensordot(places, by_padded, (1, axis)), 0, axis)
+    return by_padded
+
+
+def _by_channel(g: np.ndarray) -> np.ndarray:
+    total: np.ndarray = g.reshape(-1, g.shape[-1]).sum(axis=0)
+    return total
+
+
+@adjoint.register
+def _(
+    spec: DepthwiseConv,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    kernel = weights["kernel"]
+    grouped = kernel.reshape(*spec.kernel_size, 1, spec.out_channels)
+    found = adjoint(as_grouped(spec), {**weights, "kernel": grouped}, inputs, g, by_weights)
+    found.weights["kernel"] = found.weights["kernel"].reshape(kernel.shape)
+    return found
+
+
+@adjoint.register
+def _(
+    spec: ConvTranspose,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    kernel = weights["kernel"].astype(np.float64)
+    pairs, extra = transposed_crop(spec)
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    spatial = x.shape[1:-1]
+    ends = [  # what was cropped at the high end; more than there is where zeros were added
+        (low, (n - 1) * s + k + more - low - out)
+        for n, s, k, more, (low, _), out in zip(
+            spatial, spec.stride, extent, extra, pairs, g.shape[1:-1], strict=True
+        )
+    ]
+    whole = np.pad(g, ((0, 0), *ends, (0, 0)))
+    groups, pixels = spec.groups, math.prod(x.shape[:-1])
+    x_GIP = x.reshape(pixels, groups, -1).transpose(1, 2, 0)
+    kernel_kGIO = np.moveaxis(kernel.reshape(*kernel.shape[:-1], groups, -1), -3, -1)
+    by_kernel = np.zeros_like(kernel_kGIO)
+    by_input = np.zeros((groups, pixels, x.shape[-1] // groups))
+    for tap, reached in window_places(spec, spatial):
+        g_GPO = whole[reached].reshape(pixels, groups, -1).swapaxes(0, 1)
+        if by_weights:
+            by_kernel[tap] = x_GIP @ g_GPO
+        by_input += g_GPO @ kernel_kGIO[tap].swapaxes(-1, -2)
+    found = {"kernel": np.moveaxis(by_kernel, -1, -3).reshape(kernel.shape)}
+    if spec.bias:
+        found["bias"] = _by_channel(g)
+    return Gradients((by_input.swapaxes(0, 1).reshape(x.shape),), found)
+
+
+@adjoint.register
+def _(
+    spec: Dense, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    found = {"kernel": x.T @ g} if by_weights else {}
+    if spec.bias:
+        found["bias"] = g.sum(axis=0)
+    return Gradients((g @ weights["kernel"].astype(np.float64).T,), found)
+
+
+@adjoint.register
+def _(
+    spec: BatchNorm,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    scale, mean, variance = (weights[n].astype(np.float64) for n in ("scale", "mean", "variance"))
+    spread = variance + spec.eps
+    factor = scale / np.sqrt(spread)
+    by_offset, by_centred = _by_channel(g), _by_channel(g * (x - mean))
+    found = {
+        "scale": by_centred / np.sqrt(spread),
+        "offset": by_offset,
+        "mean": -factor * by_offset,
+        "variance": -factor / (2 * spread) * by_centred,
+    }
+    return Gradients((g * factor,), found)
+
+
+@adjoint.register(LayerNorm)
+@adjoint.register(GroupNorm)
+def _(
+    spec: Any, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    groups = spec.num_groups if isinstance(spec, GroupNorm) else 1
+    form: Shape = (x.shape[0], -1, groups, x.shape[-1] // groups)
+    axes: tuple[int, ...] = (1, 3)
+    if isinstance(spec, LayerNorm):
+        form, axes = x.shape, (-1,)
+    grouped = x.reshape(form)
+    centred = grouped - grouped.mean(axis=axes, keepdims=True)
+    root = np.sqrt((centred**2).mean(axis=axes, keepdims=True) + spec.eps)
+    normal = centred / root
+    h = (g * weights["scale"]).reshape(form)
+    means = h.mean(axis=axes, keepdims=True), (h * normal).mean(axis=axes, keepdims=True)
+    by_input = (h - means[0] - normal * means[1]) / root
+    found = {"scale": _by_channel(g * normal.reshape(x.shape)), "offset": _by_channel(g)}
+    return Gradients((by_input.reshape(x.shape),), found)
+
+
+@adjoint.register
+def _(
+    spec: Scale, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((g * weights["scale"],), {"scale": _by_channel(g * inputs[0])})
+
+
+@adjoint.register
+def _(
+    spec: Activation,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    if spec.function == "softmax":
+        y = activate(spec, x)
+        return Gradients((y * (g - (g * y).sum(axis=-1, keepdims=True)),), {})
+    slope = (activate(spec, x + STEP) - activate(spec, x - STEP)) / (2 * STEP)
+    return Gradients((g * slope,), {})
+
+
+@adjoint.register
+def _(
+    spec: MaxPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    y, left = run(spec, {}, x), np.ones(g.shape, bool)
+
+    def through(window: np.ndarray) -> np.ndarray:
+        nonlocal left
+        won = left & (window == y)  # the first of equal ones
+        left = left & ~won
+        return np.where(won, g, 0)
+
+    return Gradients((_by_windows(spec, x, g, -np.inf, through),), {})
+
+
+@adjoint.register
+def _(
+    spec: AvgPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    each = g / pool_counts(spec, x.shape)
+    return Gradients((_by_windows(spec, x, g, 0, lambda _: each),), {})
+
+
+def _by_windows(
+    spec: MaxPool | AvgPool, x: np.ndarray, g: np.ndarray, fill: float, through: Any
+) -> np.ndarray:
+    pairs = padding_pairs(spec, x.shape[1:-1])
+    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=fill)
+    by_padded = np.zeros(padded.shape)
+    for _, seen in window_places(spec, g.shape[1:-1]):
+        by_padded[seen] += through(padded[seen])
+    inside = (slice(low, low + n) for (low, _), n in zip(pairs, x.shape[1:-1], strict=True))
+    return by_padded[(slice(None), *inside)]
+
+
+@adjoint.register
+def _(
+    spec: GlobalAvgPool,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    spatial = x.shape[1:-1]
+    spread = g.reshape(len(g), *[1] * len(spatial), -1) / math.prod(spatial)
+    return Gradients((np.broadcast_to(spread, x.shape),), {})
+
+
+@adjoint.register
+def _(
+    spec: Flatten, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((g.reshape(inputs[0].shape),), {})
+
+
+@adjoint.register
+def _(
+    spec: Dropout, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((g,), {})
+
+
+@adjoint.register
+def _(
+    spec: Add, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((g,) * len(inputs), {})

@@ -1,0 +1,86 @@
+"""Small input shapes on which a network pads, strides and pools as it does on a large one."""
+
+import math
+from typing import NamedTuple
+
+from convparity.impls.errors import SpecError
+from convparity.impls.spec import (
+    AvgPool,
+    Conv,
+    DepthwiseConv,
+    GlobalAvgPool,
+    MaxPool,
+    Shape,
+    Spec,
+    padding_pairs,
+    walk_shapes,
+)
+
+
+class _Along(NamedTuple):
+    """What a network does along one axis."""
+
+    pads: tuple[tuple[int, int, int], ...]  # of each window, and the pixels its stride leaves over
+    taps: tuple[frozenset[int], ...]  # of each window, those that meet a pixel somewhere
+    pooled: tuple[int, ...]  # the sizes that a global pooling sees
+
+    @property
+    def exact(self) -> bool:
+        """Means over these sizes are not rounded."""
+        return all(n & (n - 1) == 0 for n in self.pooled)
+
+
+def near_shapes(spec: Spec, input_shape: Shape) -> list[Shape]:
+    """Two shapes, small ones if possible, to light a network on.
+
+    On the first, every window is padded as on ``input_shape``, leaves as many pixels over, and each
+    of its taps meets a pixel somewhere if it does so there. On the second, some are padded
+    otherwise, if there is such a shape: rules of padding that are alike at even sizes are told
+    apart at odd ones.
+    """
+    first = list(input_shape)
+    second = list(input_shape)
+    for axis in range(1, len(input_shape) - 1):
+        n = input_shape[axis]
+        asked = _along(spec, input_shape, axis)
+        assert asked is not None  # the shape fits
+        found: list[tuple[int, _Along]] = []
+        for size in range(1, n + 16):
+            shape = (*input_shape[:axis], size, *input_shape[axis + 1 :])
+            along = _along(spec, shape, axis)
+            if along is not None and along.exact:
+                found.append((size, along))
+        alike = [size for size, a in found if a.pads == asked.pads and a.taps == asked.taps]
+        other = [size for size, a in found if a.pads != asked.pads and a.taps == asked.taps]
+        padded = [size for size, a in found if a.pads == asked.pads]
+        first[axis] = min(alike or padded or [size for size, _ in found] or [n])
+        second[axis] = min(other or [first[axis]])
+    return [tuple(first), tuple(second)]
+
+
+def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
+    try:
+        steps = walk_shapes(spec, shape)
+    except SpecError:  # too small for a kernel
+        return None
+    pads, taps, pooled = [], [], []
+    for _, step, shapes in steps:
+        spatial = shapes[0][1:-1]
+        if isinstance(step, GlobalAvgPool):
+            pooled.append(spatial[axis - 1])
+        if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):
+            continue
+        low, high = padding_pairs(step, spatial)[axis - 1]
+        n, k, s = spatial[axis - 1], step.kernel_size[axis - 1], step.stride[axis - 1]
+        d = step.dilation[axis - 1] if isinstance(step, Conv | DepthwiseConv) else 1
+        out = (n + low + high - (k - 1) * d - 1) // s + 1
+        pads.append((low, high, (n + low + high - (k - 1) * d - 1) % s))
+        met = {t for t in range(k) if _meets(t * d - low, s, n, out)}
+        taps.append(frozenset(met))
+    return _Along(tuple(pads), tuple(taps), tuple(pooled))
+
+
+def _meets(start: int, stride: int, n: int, out: int) -> bool:
+    """Whether one of ``out`` places, a stride apart from ``start``, lies in [0, n)."""
+    first = max(0, math.ceil(-start / stride))
+    return first < out and start + first * stride < n

@@ -1,0 +1,117 @@
+"""A network as one list of nodes, and which of its branches lead where."""
+
+from functools import cache
+from typing import NamedTuple
+
+from convparity.impls.spec import Composite, Join, Layer, Spec, fold_steps
+
+ENTRY = -1  # stands for the network's input among the inputs of nodes
+
+
+class Node(NamedTuple):
+    """A layer or join, and the nodes whose values it takes."""
+
+    path: str  # dotted; "" where the network is this layer alone
+    spec: Spec
+    inputs: tuple[int, ...]  # indices into the list of nodes, or ``ENTRY``
+
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is a layer with weights."""
+        return isinstance(self.spec, Layer) and bool(self.spec.parameters())
+
+
+def nodes_of(spec: Spec) -> list[Node]:
+    """The nodes of a network of any wiring; each comes after those that it takes values of."""
+    nodes: list[Node] = []
+
+    def visit(spec: Spec, path: str, inputs: list[int]) -> int:
+        if isinstance(spec, Composite):
+            return fold_steps(
+                spec, inputs[0], lambda step, taken: visit(step.spec, step.path(path), taken)
+            )
+        nodes.append(Node(path, spec, tuple(inputs)))
+        return len(nodes) - 1
+
+    visit(spec, "", [ENTRY])
+    return nodes
+
+
+class Wiring:
+    """The nodes of a network, and what hangs on what. Nodes are told by their indices."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.nodes = nodes_of(spec)
+        self.takers: dict[int, list[int]] = {i: [] for i in range(ENTRY, len(self.nodes))}
+        for i, node in enumerate(self.nodes):
+            for each in set(node.inputs):
+                self.takers[each].append(i)
+        self.below = cache(self._below)
+
+    def _below(self, start: int) -> frozenset[int]:
+        """Every node whose value depends on that of ``start``; not itself."""
+        found: set[int] = set()
+        for i, node in enumerate(self.nodes):
+            if any(each == start or each in found for each in node.inputs):
+                found.add(i)
+        return frozenset(found)
+
+    def follows(self, target: int) -> list[int]:
+        """The nodes without weights right behind a node, up to the next with weights, or join."""
+        found: list[int] = []
+        index = target
+        while len(self.takers[index]) == 1:
+            (index,) = self.takers[index]
+            if isinstance(self.nodes[index].spec, Join) or self.nodes[index].has_weights:
+                break
+            found.append(index)
+        return found
+
+    def closer(self, index: int, target: int | None) -> int | None:
+        """The node with weights whose zeros would close the branch that ends in ``index``.
+
+        None where there is no such node, or where it is ``target`` or has other takers.
+        """
+        while index not in (ENTRY, target) and len(self.takers[index]) == 1:
+            node = self.nodes[index]
+            if isinstance(node.spec, Join):
+                return None
+            if node.has_weights:
+                return index
+            (index,) = node.inputs
+        return None
+
+    def closed(self, join: int, target: int | None, number: int) -> set[int]:
+        """The inputs of a join to be closed, so that one leads on: that with ``target``, if any.
+
+        Of several that lead through the target, or before it, those stay open that cannot be
+        closed; where all can, the ``number`` of the lighting chooses. Behind the target, every
+        third lighting leaves the first join open: an activation that the one branch hides, as a
+        second ReLU does, may show in the other.
+        """
+        inputs = self.nodes[join].inputs
+        can_close = [each for each in inputs if self.closer(each, target) is not None]
+        led: list[int] = []
+        if target is not None:
+            below = self.below(target) | {target}
+            led = [each for each in inputs if each in below]
+        if led and len(led) < len(inputs):
+            keep = set(led)
+        elif led and number % 3 == 2 and join == self._first_join(target):
+            keep = set(inputs)
+        else:
+            keep = set(inputs) - set(can_close) or {inputs[number % len(inputs)]}
+        return set(can_close) - keep
+
+    def _first_join(self, target: int | None) -> int | None:
+        assert target is not None
+        joins = [i for i in self.below(target) if isinstance(self.nodes[i].spec, Join)]
+        return min(joins, default=None)
+
+    def needed(self, closed: dict[int, set[int]]) -> set[int]:
+        """The nodes that the output depends on, where some inputs of joins are closed."""
+        needed = {len(self.nodes) - 1}
+        for i in range(len(self.nodes) - 1, -1, -1):
+            if i in needed:
+                needed |= {j for j in self.nodes[i].inputs if j not in closed.get(i, ())}
+        return needed

@@ -1,0 +1,318 @@
+"""One input and the layers that pass it on: where layers are lit, one after another.
+
+Before the layer that is lit, signals pass in one way for all layers, and are computed once. At each
+sum of branches, those that do not lead through the layer are closed by zeros, where they have
+weights.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from convparity.analysis.proof.adjoint import Gradients, adjoint
+from convparity.analysis.proof.certificate import Certificate, Seen, sums
+from convparity.analysis.proof.filled import Filled
+from convparity.analysis.proof.linear_form import LINEAR
+from convparity.analysis.proof.nodes import ENTRY, Node, Wiring
+from convparity.analysis.proof.passing import ANY, Passing, Range, classes_of, offsets, range_of
+from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.selection import Selection
+from convparity.impls.reference import run
+from convparity.impls.spec import (
+    Activation,
+    Join,
+    MaxPool,
+    Shape,
+    Spec,
+    dotted,
+    output_shape,
+)
+from convparity.impls.weights import Weights
+
+
+class Lighting(NamedTuple):
+    """Weights and an input that light one layer, and what the network must make of them."""
+
+    path: str  # of the layer
+    weights: Weights
+    x: np.ndarray
+    target: Rounded  # the output: ``judging.structure`` compares with it
+
+
+class Bounded(Rounded):
+    """A value with its bound alone: no sample of independent roundings is drawn."""
+
+    @property
+    def disturbed(self) -> np.ndarray:
+        """The value itself."""
+        return self.value
+
+    def then(self, value: np.ndarray, magnitude: np.ndarray, **how: object) -> "Rounded":
+        """As ``Rounded.then``, without what only the sample needs."""
+        plain = {"noise": lambda _: value, "variance": lambda: np.zeros(1)}
+        made = super().then(value, magnitude, **{**how, **plain})  # type: ignore[arg-type]
+        none = np.broadcast_to(0.0, value.shape)  # no memory
+        return dataclasses.replace(made, noise=none, own=none)
+
+
+class Signal(NamedTuple):
+    """A value on its way."""
+
+    traced: Rounded
+    classes: np.ndarray  # of its channels: what they hold, or carry
+    shadow: np.ndarray | None = None  # without the activation that is lit; None: the same
+    chosen: Selection | None = None  # the filters that made it, if those of a passing layer did
+
+
+class Draft(NamedTuple):
+    """A lighting, and the values on the way from its layer to the output."""
+
+    target: int
+    lighting: Lighting
+    follows: list[int]
+    found: dict[int, Signal]
+    own: list[Weights]
+    closed: dict[int, set[int]]
+    output: Signal
+    rng: np.random.Generator
+
+    @property
+    def excess(self) -> float:
+        """How far beyond half a unit the bound is, where it may be smaller than 1: in halves."""
+        traced = self.output.traced
+        if traced.unit is None:
+            return 0.0
+        return float(traced.bound.max(initial=0)) / (traced.unit / 2)
+
+
+class Room:
+    """What all lightings of one number share: the input, and the layers that pass it on."""
+
+    def __init__(
+        self,
+        wiring: Wiring,
+        shape: Shape,
+        seed: tuple[int, int],
+        dtype: str,
+        direct: bool,
+        *,
+        targets: Iterable[int],
+        flat: bool = False,
+        signed: bool = False,
+    ) -> None:
+        self.wiring, self.nodes, self.seed = wiring, wiring.nodes, seed
+        self.dtype, self.direct, self.flat = dtype, direct, flat
+        self.rng = np.random.default_rng(seed)
+        drawn = self._input(
+            (shape[0], *[1] * (len(shape) - 2), shape[-1]) if flat else shape, signed
+        )
+        self.x = round_to(np.broadcast_to(drawn, shape), dtype)
+        self.before: list[Signal] = []
+        self.weights: list[Weights] = []
+        self.entry = self._signal_of(self.x)
+        passing = Passing(self.rng, after=False, middle=flat)
+        for i, node in enumerate(self.nodes):
+            inputs = [self._before(each) for each in node.inputs]
+            if isinstance(node.spec, Join):
+                closed = wiring.closed(i, None, seed[-1])
+                inputs = [
+                    self._silent(j) if j in closed else each
+                    for j, each in zip(node.inputs, inputs, strict=True)
+                ]
+            found, signal = self._pass(i, inputs, passing)
+            if not isinstance(node.spec, Join):
+                signal = signal._replace(classes=classes_of(signal.traced.value))
+            self.weights.append(found)
+            self.before.append(signal)
+        lit = {i for target in targets for i in (target, *wiring.below(target))}
+        kept = {j for i in lit for j in self.nodes[i].inputs}
+        # the others would fill the memory: only their shapes may be asked for
+        for i in set(range(len(self.nodes))) - kept:
+            self.before[i] = _empty(self.before[i])
+
+    def _input(self, shape: Shape, signed: bool) -> np.ndarray:
+        """Integers; positive ones, which pass every activation, unless one of them is lit."""
+        rng = self.rng
+        if signed:
+            return rng.integers(-9, 9, shape, endpoint=True).astype(np.float64)
+        if any(isinstance(node.spec, MaxPool) for node in self.nodes):
+            # the largest of several have the same distribution, moved: they never become one number
+            return np.maximum(np.floor(1.3 * rng.gumbel(size=shape)) + 3, 1)
+        return rng.integers(1, 4, shape, endpoint=True).astype(np.float64)
+
+    def _signal_of(self, x: np.ndarray) -> Signal:
+        plain = exact_input(x, self.dtype, self.direct)
+        fields = {f.name: getattr(plain, f.name) for f in dataclasses.fields(plain)}
+        return Signal(Bounded(**fields), classes_of(x))
+
+    def _before(self, index: int) -> Signal:
+        return self.entry if index == ENTRY else self.before[index]
+
+    def _silent(self, index: int, target: int | None = None) -> Signal:
+        """The end of a branch that is closed."""
+        chain: list[int] = []
+        closer = self.wiring.closer(index, target)
+        while index != closer:
+            chain.append(index)
+            (index,) = self.nodes[index].inputs
+        traced = zeros_like(self._before(index).traced)
+        for each in reversed(chain):
+            traced = trace(self.nodes[each].spec, {}, traced)
+        return Signal(traced, np.full(traced.value.shape[-1], -1))
+
+    # ------------------------------------------------------------ passing
+
+    def _pass(self, index: int, inputs: list[Signal], passing: Passing) -> tuple[Weights, Signal]:
+        """The weights of a node that passes its inputs on, and its output."""
+        node = self.nodes[index]
+        shadows = [s.traced.value if s.shadow is None else s.shadow for s in inputs]
+        dark = all(s.shadow is None for s in inputs)
+        classes, wanted = inputs[0].classes, self._wanted(index)
+        values = [inputs[0].traced.value] + ([] if dark else shadows)
+        if isinstance(node.spec, LINEAR):
+            chosen, classes = passing.select(node.spec, values, classes, wanted)
+            traced = chosen.trace(inputs[0].traced)
+            shadow = None if dark else chosen.run(shadows[0]) + chosen.bias
+            return chosen.weights, Signal(traced, classes, shadow, chosen)
+        found: Weights = {}
+        if node.has_weights:
+            found, classes = passing.weights(node.spec, values, classes, wanted)
+        else:
+            classes = joined(node.spec, inputs)
+        traced = trace(node.spec, found, *(s.traced for s in inputs))
+        shadow = None if dark else run(node.spec, found, *shadows)
+        return found, Signal(traced, classes, shadow)
+
+    def _wanted(self, index: int) -> Range:
+        """Where the next activation wants what this node makes, unless a layer between can add."""
+        low, high = ANY
+        for each in self.wiring.takers[index]:
+            spec = self.nodes[each].spec
+            own = range_of(spec)
+            if own is None:
+                own = ANY if offsets(spec) else self._wanted(each)
+            low, high = max(low, own[0]), min(high, own[1])
+        return low, high
+
+    # ------------------------------------------------------------ one lighting
+
+    def draft(self, target: int, limit: int) -> "Draft":
+        """A lighting with integers up to ``limit``."""
+        nodes, wiring = self.nodes, self.wiring
+        rng = np.random.default_rng([*self.seed, target, limit])
+        below = wiring.below(target)
+        closed: dict[int, set[int]] = {}
+        silent: set[int] = set()
+        for i in below:
+            if isinstance(nodes[i].spec, Join):
+                closed[i] = wiring.closed(i, target, self.seed[-1])
+                silent |= {c for j in closed[i] if (c := wiring.closer(j, target)) is not None}
+        needed = wiring.needed(closed)
+
+        own = list(self.weights)
+        for i in silent:
+            own[i] = zero_weights(nodes[i])
+        node = nodes[target]
+        (source,) = [self._before(each) for each in node.inputs]
+        follows = wiring.follows(target)
+        bends = [i for i in (target, *follows) if isinstance(nodes[i].spec, Activation)]
+        act = nodes[bends[0]].spec if bends else None
+        if node.has_weights:
+            filled = Filled(rng, limit)
+            own[target] = filled.weights(node.spec, source.traced.value, act)  # type: ignore[arg-type]
+        traced = trace(node.spec, own[target], source.traced)
+        signal = Signal(traced, np.arange(traced.value.shape[-1]))
+        if bends[:1] == [target]:
+            signal = signal._replace(shadow=source.traced.value)
+        found: dict[int, Signal] = {target: signal}
+        pools = any(isinstance(nodes[i].spec, MaxPool) for i in below)
+        passing = Passing(rng, after=True, middle=self.flat, signs=pools)
+        for i in sorted(below & needed):
+            inputs = [
+                self._silent(j, target) if j in closed.get(i, ()) else found.get(j, self._before(j))
+                for j in nodes[i].inputs
+            ]
+            weights, signal = self._pass(i, inputs, passing)
+            if bends[:1] == [i]:
+                signal = signal._replace(shadow=inputs[0].traced.value)
+            if nodes[i].has_weights:
+                own[i] = weights
+            found[i] = signal
+
+        everything = {
+            dotted(nodes[i].path, name): np.asarray(array, dtype=np.float64)
+            for i, each in enumerate(own)
+            for name, array in each.items()
+        }
+        output = found[len(nodes) - 1]
+        lighting = Lighting(node.path, everything, self.x, output.traced)
+        return Draft(target, lighting, follows, found, own, closed, output, rng)
+
+    def certify(self, draft: "Draft", certificate: Certificate) -> bool:
+        """Go back from the output to the target, and note what was lit; whether that is new."""
+        target, _, follows, found, own, closed, output, rng = draft
+        nodes = self.nodes
+        g, least = sums(output.traced, rng)
+        by_output: dict[int, np.ndarray] = {len(nodes) - 1: g}
+        new = False
+        for i in sorted(found, reverse=True):
+            if i not in by_output:
+                continue
+            node = nodes[i]
+            inputs = [found.get(j, self._before(j)).traced.value for j in node.inputs]
+            proved = i == target or i in follows
+            if (chosen := found[i].chosen) is not None:
+                back = Gradients((chosen.back(inputs[0].shape, by_output[i]),), {})
+            else:
+                back = adjoint(node.spec, own[i], inputs, by_output[i], by_weights=proved)
+            if proved:
+                seen = Seen(node.spec, own[i], inputs[0], by_output[i], back.weights)
+                new |= certificate.note(seen, least, "" if i == target else f"{node.path}: ")
+            for j, each in zip(node.inputs, back.inputs, strict=True):
+                if j in found and j not in closed.get(i, ()):
+                    by_output[j] = by_output[j] + each if j in by_output else each
+        if output.shadow is not None:
+            differs = abs(output.shadow - output.traced.value) > 2 * output.traced.bound
+            among = (nodes[i] for i in (target, *follows))
+            name = next(node.path for node in among if isinstance(node.spec, Activation))
+            lit = np.array([bool((differs & ~output.traced.untested).any())])
+            new |= certificate.add(f"{name}: activation", lit)
+        return new
+
+
+def _empty(signal: Signal) -> Signal:
+    """A signal of the same shape that holds one number."""
+    shape = signal.traced.value.shape
+    none = np.broadcast_to(np.nan, shape)
+    traced = dataclasses.replace(signal.traced, value=none, bound=none, noise=none, own=none)
+    return Signal(traced, signal.classes)
+
+
+def zeros_like(traced: Rounded) -> Rounded:
+    """Zero, exactly."""
+    none = np.zeros(traced.value.shape)
+    return dataclasses.replace(
+        traced, value=none, bound=none, noise=none, own=none, unit=1.0, basis="exact"
+    )
+
+
+def zero_weights(node: Node) -> Weights:
+    """Weights of a layer that makes nothing but zeros."""
+    shapes = node.spec.parameters()  # type: ignore[attr-defined]
+    return {name: np.full(shape, float(name == "variance")) for name, shape in shapes.items()}
+
+
+def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
+    """The classes of the output of a node without weights."""
+    first = inputs[0].classes
+    for each in inputs[1:]:
+        first = np.where(first < 0, each.classes, first)
+    value = inputs[0].traced.value
+    made = output_shape(spec, *(s.traced.value.shape for s in inputs))
+    if made[-1] == value.shape[-1]:
+        return first
+    pixels = made[-1] // value.shape[-1]  # flattened: each pixel is a signal of its own
+    moved = np.arange(pixels)[:, None] * (first.max(initial=0) + 1) + first
+    return np.where(first < 0, -1, moved).reshape(-1)
