@@ -223,10 +223,11 @@ class _Exam:
         self.exact: _Question | None = None
         trusts = [node.trust for node in self.nodes]
         if not network or not is_deep(spec):
-            case, _, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
+            (w, integers), _, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
             trusts += [] if network else [seen]
             if not network or seen.ok:
-                self.exact = self._question(*case)
+                target = trace(spec, w, exact_input(integers, dtype, direct))
+                self.exact = _Question(w, integers, target)
         self.real = self._question(given, drawn_x if x is None else np.asarray(x))
         self.wiring: _Question | None = None
         signal = None
