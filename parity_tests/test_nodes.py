@@ -337,8 +337,8 @@ def test_layers_of_every_kind_are_found_in(framework: str) -> None:
             "pool": MaxPool(2),
             "block": Residual(Sequential(Conv(4, 4, 3, padding="same"), BatchNorm(4))),
             "flat": Flatten(),
-            "norm": LayerNorm(36),
-            "head": Dense(36, 3),
+            "norm": LayerNorm(64),
+            "head": Dense(64, 3),
         }
     )
     shape = (2, 19, 19, 2)
