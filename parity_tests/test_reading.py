@@ -16,6 +16,7 @@ from convparity import (
     Activation,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Flatten,
@@ -681,6 +682,13 @@ def test_right_modules_are_read(adapter: Adapter, case: Case) -> None:
     if adapter.name != "keras":
         module.train()
     assert describe(module) == case.spec, replay(case)
+
+
+@frameworks
+def test_a_sum_of_many_is_given_its_bound(adapter: Adapter) -> None:
+    """However a framework sums thousands of pixels, one after the other too."""
+    spec = Sequential(ConvTranspose(2, 2, 3, 3, rank=3), Activation("relu"), GlobalAvgPool())
+    assert describe(adapter.build(spec, init_weights(spec, 0))) == spec
 
 
 HALVES = Sequential(
