@@ -205,10 +205,11 @@ class Room:
         below = wiring.below(target)
         closed: dict[int, set[int]] = {}
         silent: set[int] = set()
-        for i in below:
-            if isinstance(nodes[i].spec, Join):
-                closed[i] = wiring.closed(i, target, self.seed[-1])
-                silent |= {c for j in closed[i] if (c := wiring.closer(j, target)) is not None}
+        for i, node in enumerate(nodes):
+            if isinstance(node.spec, Join):
+                led = target if i in below else None
+                closed[i] = wiring.closed(i, led, self.seed[-1])
+                silent |= {c for j in closed[i] if (c := wiring.closer(j, led)) is not None}
         needed = wiring.needed(closed)
 
         own = list(self.weights)

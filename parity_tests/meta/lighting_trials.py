@@ -482,6 +482,7 @@ def run_trials(wanted: int, seed: int, only: str | None = None) -> Result:
             start = time.process_time()
             drawn = list(lights.of(target))
             seconds += time.process_time() - start
+            assert all(not sees(each, spec, rounded) for each in drawn), lights.path(target)
             group = [target, *lights.wiring.follows(target)]
             for _ in range(plan[i]):
                 node = lights.wiring.nodes[group[rng.integers(len(group))]]
