@@ -45,6 +45,19 @@ def dump(module: Any) -> Weights:
     return registry.owner(module).dump(module)
 
 
+def transfer(module: Any, to: str, share: bool = False) -> Any:
+    """The network that the fields of ``module`` say, in another framework, with its weights.
+
+    What ``convert`` does when it has run the module beside what is read; this does not run it, and
+    so gives a wrong network where a module does something else than its fields say. ``share`` is as
+    there.
+    """
+    source, target = registry.owner(module), registry.get(to)
+    spec = source.describe(module)
+    weights = source.views(module, spec)
+    return target.build(spec, weights, dtype=source.dtype(module), share=share)
+
+
 def apply(
     spec: Spec,
     weights: Mapping[str, np.ndarray],

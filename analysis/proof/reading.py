@@ -15,11 +15,12 @@ from convparity.analysis.proof.rounding import round_to
 from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
+from convparity.impls.convert import transfer
 from convparity.impls.errors import InputError, SpecError, UnsupportedError
 from convparity.impls.overloads import typed_convert
 from convparity.impls.recording import Call
 from convparity.impls.spec import Spec, output_shape
-from convparity.impls.weights import Weights, check_weights
+from convparity.impls.weights import check_weights
 
 __all__ = ["convert", "describe"]
 
@@ -82,23 +83,23 @@ def convert(module: Any, to: str, inputs: Any = None, share: bool = False) -> An
     >>> cp.convert(nn.Conv2d(3, 8, 3), to="flax").kernel.shape
     (3, 3, 3, 8)
     """
-    source, target = registry.owner(module), registry.get(to)
+    source = registry.owner(module)
+    registry.get(to)  # an unknown or a missing one fails before any work
     spec = source.describe(module)
     if not source.holds_values(module):
         raise UnsupportedError(
             f"{source.name}: the module has shapes without values: load it first"
         )
-    weights = _witness(source, module, spec, inputs)
-    return target.build(spec, weights, dtype=source.dtype(module), share=share)
+    _witness(source, module, spec, inputs)
+    return transfer(module, to, share)
 
 
-def _witness(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Weights:
-    """Views of a module's weights, when it was seen to do what they and ``spec`` say."""
+def _witness(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> None:
+    """Run the module, and raise unless each layer does what ``spec`` and its weights say."""
     weights = adapter.views(module, spec)
     check_weights(spec, weights)
     call = _run(adapter, module, spec, inputs)
     Witness(adapter, weights, adapter.on_cpu(module)).judge(call, spec)
-    return weights
 
 
 def _run(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Call:
