@@ -108,6 +108,10 @@ class Lights:
         """
         return self._room(target, 0, flat=True).draft(target, SMALL).lighting
 
+    def silence(self, target: int) -> Lighting:
+        """Zeros up to the target and within it: errors there do not show, those behind it may."""
+        return self._room(target, 0, flat=True).silence(target)
+
     @property
     def unlit(self) -> dict[str, str]:
         """By path: what of a layer was not lit, by the lightings that were asked for."""

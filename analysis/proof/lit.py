@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from convparity.analysis.proof.judging import structure
-from convparity.analysis.proof.lighting import Lights
+from convparity.analysis.proof.lighting import Lighting, Lights
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.reference import Implementation
 from convparity.impls.spec import Shape, Spec
@@ -86,16 +86,19 @@ def _culprit(
 ) -> int:
     """Which of the layers whose lightings came out wrong is the wrong one.
 
-    A fault that moves pixels shows while other layers are lit, too. With an input that is constant
-    over space it does not, before the layer that is lit: the last of these is the one.
+    A fault shows while other layers are lit, too. One that moves pixels does not show before the
+    layer that is lit, with an input that is constant over space: the last of these is the one. Of
+    other faults, it is the first layer that hides them when everything up to it is zero.
     """
-    if len(suspects) > 1:
-        flat = []
-        for target in suspects:
-            lighting = lights.flat(target)
-            output = np.asarray(candidate(spec, lighting.weights, lighting.x))
-            if structure(output, lighting.target).status == "wrong":
-                flat.append(target)
-        if flat:
-            return flat[-1]
-    return max(suspects, key=lambda target: suspects[target])
+    if len(suspects) == 1:
+        return next(iter(suspects))
+
+    def wrong(lighting: Lighting) -> bool:
+        output = np.asarray(candidate(spec, lighting.weights, lighting.x))
+        return structure(output, lighting.target).status == "wrong"
+
+    flat = [target for target in suspects if wrong(lights.flat(target))]
+    if flat and len(flat) < len(suspects):
+        return flat[-1]
+    ordered = list(suspects)
+    return next((target for target in ordered if not wrong(lights.silence(target))), ordered[-1])

@@ -242,14 +242,39 @@ class Room:
                 own[i] = weights
             found[i] = signal
 
-        everything = {
-            dotted(nodes[i].path, name): np.asarray(array, dtype=np.float64)
-            for i, each in enumerate(own)
+        output = found[len(nodes) - 1]
+        lighting = Lighting(nodes[target].path, self._named(own), self.x, output.traced)
+        return Draft(target, lighting, follows, found, own, closed, output, rng)
+
+    def silence(self, target: int) -> Lighting:
+        """Zeros up to the target and within it: what errs there does not show, only what follows.
+
+        The first layers behind it that can add give each channel a number; the others are filled.
+        """
+        nodes, below = self.nodes, self.wiring.below(target)
+        rng = np.random.default_rng([*self.seed, target])
+        own: list[Weights] = []
+        found: list[Rounded] = []
+        for i, node in enumerate(nodes):
+            inputs = [found[j] if j != ENTRY else self.entry.traced for j in node.inputs]
+            weights: Weights = {}
+            if node.has_weights and i in below and np.ptp(inputs[0].value):
+                weights = Filled(rng, 3).weights(node.spec, inputs[0].value, None)
+            elif node.has_weights:
+                weights = zero_weights(node)
+                name = "bias" if "bias" in weights else "offset"
+                if i in below and name in weights:
+                    weights[name] = rng.permutation(weights[name].size) + 1.0
+            own.append(weights)
+            found.append(trace(node.spec, weights, *inputs))
+        return Lighting(nodes[target].path, self._named(own), self.x, found[-1])
+
+    def _named(self, own: list[Weights]) -> Weights:
+        return {
+            dotted(node.path, name): np.asarray(array, dtype=np.float64)
+            for node, each in zip(self.nodes, own, strict=True)
             for name, array in each.items()
         }
-        output = found[len(nodes) - 1]
-        lighting = Lighting(node.path, everything, self.x, output.traced)
-        return Draft(target, lighting, follows, found, own, closed, output, rng)
 
     def certify(self, draft: "Draft", certificate: Certificate) -> bool:
         """Go back from the output to the target, and note what was lit; whether that is new."""

@@ -301,7 +301,7 @@ def _kernel_faults(spec: Any, rng: np.random.Generator) -> Iterator[Fault]:
 
     def off_by_one(filters: np.ndarray) -> None:
         flat = filters.reshape(n, out)
-        step = abs(flat[flat != 0]).min()
+        step = abs(flat[flat != 0]).min(initial=abs(flat).max())
         flat[at, j] += step
 
     yield Fault("one weight off by a step", _filters(spec, off_by_one))
@@ -403,7 +403,8 @@ def _window_faults(spec: Any, rng: np.random.Generator) -> Iterator[Fault]:
 
         def phase(s: Any, w: Arrays, x: np.ndarray) -> np.ndarray:
             axes = [i + 1 for i, each in enumerate(s.stride) if each > 1]
-            return run(s, w, np.roll(x, -1, axes[0]))
+            n = x.shape[axes[0]]
+            return run(s, w, np.take(x, [*range(1, n), n - 1], axis=axes[0]))
 
         yield Fault("stride phase", phase)
 
