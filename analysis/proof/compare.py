@@ -176,9 +176,11 @@ class _Exam:
             {name: round_to(np.asarray(array), dtype) for name, array in given.items()},
             round_to(drawn_x if x is None else np.asarray(x), dtype),
         )
-        self.targets = [
-            trace(spec, w, exact_input(each, dtype, direct)) for w, each in (self.exact, self.real)
-        ]
+        with np.errstate(invalid="ignore"):  # of an x with infinities
+            self.targets = [
+                trace(spec, w, exact_input(each, dtype, direct))
+                for w, each in (self.exact, self.real)
+            ]
         self.probes = [
             (case, layer, path)
             for path, layer, layer_shape in _probed(spec, shape)
@@ -194,7 +196,7 @@ class _Exam:
             device,
             self.dtype,
             structure(on_integers, self.targets[0]),
-            precision(on_reals, self.targets[1]),
+            precision(on_reals, self.targets[1], self.real[1]),
             tuple(
                 probes.outcome(
                     case, layer, path, candidate(layer, case.weights, case.x), self.direct
