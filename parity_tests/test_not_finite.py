@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convparity import Conv, Sequential, reference
+from convparity import Activation, Conv, Sequential, Spec, compare, judge, reference
 from convparity.analysis.proof.data import integer_case
+from convparity.analysis.report.tables import verdicts_table
 from convparity.impls.adapter import Adapter
+from convparity.impls.weights import Arrays
 from parity_tests.asserts import replay
 from parity_tests.strategies import CONVS, Case, cases, layers, seeds
 
@@ -38,3 +40,44 @@ def test_layers(adapter: Adapter, case: Case, value: float) -> None:
 def test_networks(adapter: Adapter, seed: int, value: float) -> None:
     spec = Sequential(Conv(2, 3, 2), Conv(3, 2, 1))
     assert_passes_on(adapter, Case(spec, (1, 4, 3, 2), seed), value)
+
+
+# ---------------------------------------------------------------- what a verdict can tell of it
+
+LAYER, SHAPE = Conv(2, 3, 2, padding="same"), (1, 4, 3, 2)
+NOT_FINITE = [np.nan, np.inf, -np.inf]
+
+
+def rounded(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return reference(spec, weights, x).astype(np.float32)
+
+
+def zeros_for_nan(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(rounded(spec, weights, x), nan=0.0, posinf=np.inf, neginf=-np.inf)
+
+
+@pytest.mark.parametrize("value", NOT_FINITE)
+def test_an_input_of_nothing_else_is_not_tested(adapter: Adapter, value: float) -> None:
+    x = np.full(SHAPE, value, np.float32)
+    (verdict,) = compare(LAYER, None, [adapter.name], x)
+    assert verdict.structure.ok
+    assert (verdict.status, verdict.ok, verdict.precision.ok) == ("not tested", False, False)
+    assert "precision not tested: no entry of the right output is finite" in str(verdict)
+    assert verdict.to_dict()["status"] == "not tested"
+    assert list(verdicts_table("", [verdict.to_dict()]).columns[2].cells) == ["-"]
+
+
+def test_nor_one_whose_outputs_are_finite_all_the_same() -> None:
+    x = np.full(SHAPE, -np.inf, np.float32)
+    verdict = judge(rounded, Activation("relu"), x=x)
+    assert verdict.status == "not tested"
+    assert "no entry of the input is finite" in str(verdict)
+
+
+@pytest.mark.parametrize("share", [1, 0.1])
+def test_a_wrong_place_of_nan_is_wrong_whatever_the_rest(share: float) -> None:
+    x = np.random.default_rng(0).standard_normal(SHAPE).astype(np.float32)
+    x.flat[: round(share * x.size)] = np.nan
+    assert judge(zeros_for_nan, LAYER, x=x).status == "wrong"
+    assert judge(rounded, LAYER, x=x).status == ("not tested" if share == 1 else "ok")

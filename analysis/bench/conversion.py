@@ -17,7 +17,6 @@ import numpy as np
 
 from convparity.analysis.bench.growth import exponent
 from convparity.analysis.bench.timing import peak_bytes
-from convparity.analysis.proof.reading import convert
 from convparity.impls import registry
 from convparity.impls.convert import build
 from convparity.impls.spec import (

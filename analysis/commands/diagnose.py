@@ -64,7 +64,7 @@ def diagnose(
         write_json(path, {name: diagnosis.to_dict() for name, diagnosis in found.items()})
     for text in summary(found):
         click.echo(_shortened(text))
-    if not all(diagnosis.right for diagnosis in found.values()):
+    if not all(diagnosis.right and diagnosis.weights is None for diagnosis in found.values()):
         sys.exit(1)
 
 

@@ -2,30 +2,29 @@
 
 Each fault is put into the reference, and what that gives is compared with what was seen: on
 integers, bit for bit; on real numbers, under the rounding bound of the wrong layer. Where no fault
-explains it alone, two at once are tried.
+explains it alone, two at once are tried. What explains it is named if it does so better than being
+right, and better than chance (see ``evidence``).
 """
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 
+from convparity.analysis.diagnosis.evidence import Match, Question, alone, bits, enough, match
 from convparity.analysis.diagnosis.suspects import (
     Observation,
     Suspect,
-    explains,
     prediction,
-    right,
     same,
     singles,
     together,
 )
 from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
 from convparity.analysis.proof.data import exact_shape, integer_case
-from convparity.analysis.proof.judging import precision, structure
-from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls import registry
 from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.spec import Shape, Spec, output_shape
@@ -34,6 +33,9 @@ from convparity.impls.weights import Arrays, check_weights
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
 
 SECONDS = 10.0
+FRESH = 16  # times at most that a port is asked again, where chance may explain what it gave
+
+Ask = Callable[[int], Observation]  # the port anew, on other data by their number
 
 
 @dataclass(frozen=True)
@@ -59,17 +61,35 @@ class Answer:
 class Diagnosis:
     """The faults that explain an output, the likeliest first; ``str`` is a line for each."""
 
-    right: bool  # there is nothing to explain
+    right: bool  # the output is: there is nothing to explain
     answers: tuple[Answer, ...]
     faults: int  # so many were tried
     pairs: int
     complete: bool  # False: the time was up
+    # they would give it, too, but so might any other fault: too little is known of the output
+    doubtful: tuple[Answer, ...] = ()
+    tested: bool = True  # False: the data cannot tell right from wrong, and nothing is explained
+    weights: str | None = None  # how a layer's differ from its twin's, where no fault is named
 
     def __str__(self) -> str:
+        if self.weights is None:
+            return self._outputs
+        if self.right:
+            return f"its weights differ, and no output here shows it: {self.weights}"
+        return f"{self._outputs}; its weights differ: {self.weights}"
+
+    @property
+    def _outputs(self) -> str:
+        """What its outputs say."""
+        if not self.tested:
+            return "nothing to explain: the data cannot tell right from wrong"
         if self.right:
             return "nothing is wrong: the output is right"
         if self.answers:
             return "\n".join(map(str, self.answers))
+        if self.doubtful:
+            text = "; ".join(str(answer).removeprefix("matches: ") for answer in self.doubtful)
+            return f"no cause is named: too few values differ to tell it from chance ({text})"
         tried = f"{self.faults} faults and {self.pairs} pairs of them tried"
         if not self.complete:
             tried += ", then the time was up"
@@ -85,6 +105,9 @@ class Diagnosis:
             "faults": self.faults,
             "pairs": self.pairs,
             "complete": self.complete,
+            "doubtful": [sorted(answer.ids) for answer in self.doubtful],
+            "tested": self.tested,
+            "weights": self.weights,
             "text": str(self),
         }
 
@@ -118,17 +141,18 @@ def diagnose(
     output_shape(spec, shape)
     if weights is not None:
         check_weights(spec, weights)
-    seen = list(_observe(port, spec, weights, x, shape, seed))
-    return _explain(spec, seen, seconds)
+    seen, ask = _observe(port, spec, weights, x, shape, seed)
+    return _explain(spec, seen, seconds, ask)
 
 
 def _observe(
     port: Any, spec: Spec, weights: Arrays | None, x: np.ndarray | None, shape: Shape, seed: int
-) -> list[Observation]:
+) -> tuple[list[Observation], Ask | None]:
+    """What the port gives, and how to ask it for more; None where that cannot be."""
     if isinstance(port, np.ndarray):
         if weights is None or x is None:
             raise InputError("to explain an output, diagnose needs the weights and the input x")
-        return [Observation(weights, _float32(x), _float32(port))]
+        return [Observation(weights, _float32(x), _float32(port))], None
     forward = _forward(port)
     if forward is not None:
         if weights is None:
@@ -136,14 +160,21 @@ def _observe(
         drawn = np.random.default_rng(seed).standard_normal(shape)
         integers = integer_case(spec, shape, seed)[1]
         inputs = [integers, _float32(drawn if x is None else x)]
-        return [Observation(weights, each, np.asarray(forward(each.copy()))) for each in inputs]
+        return [
+            Observation(weights, each, np.asarray(forward(each.copy()))) for each in inputs
+        ], None
     if not callable(port):
         raise InputError(
             f"a {type(port).__name__} is no port: give an output, a native module, "
             "or a callable port(spec, weights, x)"
         )
-    cases = [integer_case(spec, exact_shape(spec, shape), each) for each in (seed, seed + 1)]
-    return [Observation(w, each, np.asarray(port(spec, w, each.copy()))) for w, each in cases]
+    exact = exact_shape(spec, shape)
+
+    def ask(number: int) -> Observation:
+        w, drawn = integer_case(spec, exact, seed + number)
+        return Observation(w, drawn, np.asarray(port(spec, w, drawn.copy())))
+
+    return [ask(0), ask(1)], lambda number: ask(2 + number)
 
 
 def _float32(array: np.ndarray) -> np.ndarray:
@@ -164,84 +195,112 @@ def _forward(port: Any) -> Callable[[np.ndarray], np.ndarray] | None:
 # ---------------------------------------------------------------- the search
 
 
-def _explain(spec: Spec, seen: list[Observation], seconds: float) -> Diagnosis:
+def _explain(
+    spec: Spec, observed: list[Observation], seconds: float, ask: Ask | None = None
+) -> Diagnosis:
     """Search one fault, then two at once, for as long as there is time."""
-    if all(_is_right(spec, each) for each in seen):
-        return Diagnosis(True, (), 0, 0, True)
-    end, shape = time.monotonic() + seconds, seen[0].x.shape
-    unchanged = [right(spec, each.weights, each.x) for each in seen]
-    found: list[Suspect] = []
-    telling: dict[bytes, Suspect] = {}
-    tried = 0
-    for suspect in singles(spec, shape):
-        if time.monotonic() > end:
-            return Diagnosis(False, _answers(spec, shape, found), tried, 0, False)
-        tried += 1
-        given = [prediction(suspect.faulty, each.weights, each.x) for each in seen]
-        if any(y is None for y in given) or all(map(same, given, unchanged)):  # type: ignore[arg-type]
-            continue
-        if _all_explained(suspect, given, seen, unchanged):
-            found.append(suspect)
-        telling.setdefault(_key(given), suspect)
-    pairs, complete = 0, True
-    if not found:
-        suspects = list(telling.values())
-        pairs, complete = _search_pairs(spec, shape, suspects, seen, unchanged, found, end)
-    return Diagnosis(False, _answers(spec, shape, found), tried, pairs, complete)
-
-
-def _search_pairs(
-    spec: Spec,
-    shape: Shape,
-    suspects: list[Suspect],
-    seen: list[Observation],
-    unchanged: list[np.ndarray],
-    found: list[Suspect],
-    end: float,
-) -> tuple[int, bool]:
-    """Add every pair that explains what was seen; how many were tried, and whether all were.
-
-    Of faults that give the same, one stands for all.
-    """
-    tried = 0
-    indices = range(len(suspects))
-    for i, j in sorted(((i, j) for i in indices for j in indices if i != j), key=sum):
-        if time.monotonic() > end:
-            return tried, False
-        tried += 1
-        both = together(spec, shape, suspects[i], suspects[j])
-        if both is None:
-            continue
-        first = prediction(both.faulty, seen[0].weights, seen[0].x)
-        if first is None or not explains(both.faulty, first, seen[0], unchanged[0]):
-            continue
-        rest = [prediction(both.faulty, each.weights, each.x) for each in seen[1:]]
-        if _all_explained(both, [first, *rest], seen, unchanged):
-            found.append(both)
-    return tried, True
-
-
-def _all_explained(
-    suspect: Suspect,
-    given: list[np.ndarray | None],
-    seen: list[Observation],
-    unchanged: list[np.ndarray],
-) -> bool:
-    return all(
-        y is not None and explains(suspect.faulty, y, each, correct)
-        for y, each, correct in zip(given, seen, unchanged, strict=True)
+    seen = [Question(spec, each) for each in observed]
+    if not any(each.wrong for each in seen):
+        tested = all(each.status(each.seen.y) == "ok" for each in seen)
+        return Diagnosis(True, (), 0, 0, True, tested=tested)
+    search = _Search(spec, seen, time.monotonic() + seconds)
+    search.singles()
+    if not search.found and search.complete:
+        search.pairs()
+    needed = enough(search.tried + search.tried_pairs)
+    found = search.convincing(needed, ask)
+    shape = observed[0].x.shape
+    return Diagnosis(
+        False,
+        _answers(spec, shape, found),
+        search.tried,
+        search.tried_pairs,
+        search.complete,
+        () if found else _answers(spec, shape, [suspect for suspect, _ in search.found]),
     )
 
 
-def _is_right(spec: Spec, seen: Observation) -> bool:
-    target = trace(spec, seen.weights, exact_input(seen.x))
-    return (structure if target.exact else precision)(seen.y, target).ok
+class _Search:
+    """Every fault, then every two, that explains what was seen."""
+
+    def __init__(self, spec: Spec, seen: list[Question], end: float) -> None:
+        self.spec, self.seen, self.end = spec, seen, end
+        self.shape = seen[0].seen.x.shape
+        self.found: list[tuple[Suspect, Match]] = []
+        self.telling: dict[bytes, tuple[Suspect, list[np.ndarray]]] = {}
+        self.tried = self.tried_pairs = 0
+        self.complete = True  # the time was not up
+
+    def _given(self, suspect: Suspect, questions: Sequence[Question]) -> list[np.ndarray | None]:
+        return [prediction(suspect.faulty, q.seen.weights, q.seen.x) for q in questions]
+
+    def singles(self) -> None:
+        """Add every fault that explains what was seen; keep all that change something."""
+        for suspect in singles(self.spec, self.shape):
+            if time.monotonic() > self.end:
+                self.complete = False
+                return
+            self.tried += 1
+            given = self._given(suspect, self.seen)
+            outputs = [y for y in given if y is not None]
+            if len(outputs) < len(given) or all(
+                same(y, question.correct) for y, question in zip(outputs, self.seen, strict=True)
+            ):
+                continue
+            if (matched := match(suspect.faulty, outputs, self.seen)) is not None:
+                self.found.append((suspect, matched))
+            self.telling.setdefault(_key(given), (suspect, outputs))
+
+    def pairs(self) -> None:
+        """Add every two that explain what was seen; of faults that give the same, one is tried."""
+        suspects = list(self.telling.values())
+        indices = range(len(suspects))
+        for i, j in sorted(((i, j) for i in indices for j in indices if i != j), key=sum):
+            if time.monotonic() > self.end:
+                self.complete = False
+                return
+            self.tried_pairs += 1
+            (one, of_one), (other, of_other) = suspects[i], suspects[j]
+            both = together(self.spec, self.shape, one, other)
+            if both is None:
+                continue
+            first = self._given(both, self.seen[:1])
+            if match(both.faulty, first, self.seen[:1]) is None:
+                continue
+            given = [*first, *self._given(both, self.seen[1:])]
+            matched = match(both.faulty, given, self.seen)
+            if matched is None or any(
+                alone(suspect.faulty, outputs, matched, self.seen)
+                for suspect, outputs in ((one, of_one), (other, of_other))
+            ):
+                continue
+            self.found.append((both, matched))
+
+    def convincing(self, needed: float, ask: Ask | None) -> list[Suspect]:
+        """Those that no chance explains; the port is asked again, where it can be."""
+        others = [given for _, given in self.telling.values()] if self.tried_pairs else []
+        told = {id(s): bits(matched, self.seen, others) for s, matched in self.found}
+        for number in range(FRESH if ask is not None else 0):
+            if all(told[id(suspect)] >= needed for suspect, _ in self.found):
+                break
+            if time.monotonic() > self.end:
+                break
+            assert ask is not None
+            fresh, kept = [Question(self.spec, ask(number))], []
+            for suspect, matched in self.found:
+                if (more := match(suspect.faulty, self._given(suspect, fresh), fresh)) is not None:
+                    kept.append((suspect, matched))
+                    told[id(suspect)] += bits(more, fresh)
+            self.found = kept
+        return [suspect for suspect, _ in self.found if told[id(suspect)] >= needed]
 
 
 def _key(given: list[np.ndarray | None]) -> bytes:
-    return b"|".join(
-        b"" if y is None else repr((y.shape, y.dtype.str)).encode() + y.tobytes() for y in given
-    )
+    """The same for the same outputs."""
+    digest = blake2b()
+    for y in given:
+        digest.update(b"|" if y is None else repr((y.shape, y.dtype.str)).encode() + y.tobytes())
+    return digest.digest()
 
 
 def _answers(spec: Spec, shape: Shape, found: list[Suspect]) -> tuple[Answer, ...]:
@@ -278,7 +337,7 @@ def summary(diagnoses: Mapping[str, Diagnosis]) -> list[str]:
     """A line for each explanation, with all the layers that it explains."""
     layers: dict[object, list[str]] = {}
     for path, diagnosis in diagnoses.items():
-        first = diagnosis.answers[0].suspect.ids if diagnosis.answers else None
+        first = diagnosis.answers[0].suspect.ids if diagnosis.answers else diagnosis.weights
         layers.setdefault(first, []).append(path)
     return [
         f"{', '.join(path or 'the whole' for path in paths)}: {diagnoses[paths[0]]}"
@@ -299,4 +358,7 @@ def _diagnose_layer(layer: LayerVerdict, seconds: float) -> Diagnosis:
         ]
     except Exception:  # each framework raises its own; the divergence says that it fails
         return Diagnosis(False, (), 0, 0, True)
-    return _explain(spec, seen, seconds)
+    found = _explain(spec, seen, seconds)
+    if not found.answers and not layer.weights_ok:
+        return replace(found, weights=layer.weight_difference)
+    return found

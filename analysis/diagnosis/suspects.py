@@ -8,17 +8,21 @@ from typing import NamedTuple
 import numpy as np
 
 from convparity.analysis.faults import CONTROL, FAULTS, Fault, Faulty, Seed, seed
-from convparity.analysis.proof.judging import precision
-from convparity.analysis.proof.rounding import Rounded, exact_input, trace
-from convparity.analysis.proof.verdict import SCALE_LIMIT
-from convparity.impls.errors import SpecError
+from convparity.impls.errors import SpecError, WeightError
 from convparity.impls.reference import run
-from convparity.impls.spec import Composite, Shape, Spec, dotted
+from convparity.impls.spec import (
+    Composite,
+    Shape,
+    Spec,
+    dotted,
+    output_shape,
+    parameter_shapes,
+)
 from convparity.impls.weights import Arrays
 
 # The control is no fault. Where faults cannot be told apart, the one that ports have most often is
 # named first, then those that somebody has reported.
-COMMONEST = ("padding-03", "layout-08", "normalisation-02")
+COMMONEST = ("padding-03", "padding-22", "layout-08", "normalisation-02")
 KNOWN = sorted(
     (fault for fault in FAULTS.values() if fault.forward and fault.id != CONTROL),
     key=lambda fault: (fault.id not in COMMONEST, not fault.reference),
@@ -58,7 +62,11 @@ def singles(spec: Spec, shape: Shape) -> Iterator[Suspect]:
     nodes = list(_nodes(spec))
     several = []
     for fault in KNOWN:
-        paths: list[str | None] = [path for path, node in nodes if isinstance(node, fault.on)]
+        paths: list[str | None] = [
+            dotted(path, place) if place else path
+            for path, node in nodes
+            for place in fault.places(node)
+        ]
         if not paths:
             continue
         yield from _suspect(spec, shape, (fault, None if len(paths) > 1 else paths[0]))
@@ -85,10 +93,7 @@ def _suspect(spec: Spec, shape: Shape, where: tuple[Fault, str | None]) -> Itera
 def together(spec: Spec, shape: Shape, first: Suspect, second: Suspect) -> Suspect | None:
     """Both at once, the second on what the first made of the layer; None if that cannot be."""
     seeds: tuple[Seed, ...] = (*first.seeds, *second.seeds)
-    try:
-        faulty = seed(spec, shape, *seeds)
-    except SpecError:
-        return None
+    faulty = seed(spec, shape, *seeds)
     if faulty is None:
         return None
     return Suspect((*first.seeds, *second.seeds), (*first.details, *second.details), faulty)
@@ -98,71 +103,30 @@ def together(spec: Spec, shape: Shape, first: Suspect, second: Suspect) -> Suspe
 
 
 def right(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    """The right output, in float32."""
+    """The right output, in float32.
+
+    Raises ``SpecError`` or ``WeightError`` where the input or the weights do not fit the spec: two
+    faults at once may ask for anything.
+    """
+    output_shape(spec, np.shape(x))
+    if parameter_shapes(spec) != (given := {name: np.shape(w) for name, w in weights.items()}):
+        raise WeightError(f"weights of shapes {given} do not fit {spec!r}")
     return run(spec, weights, np.asarray(x, dtype=np.float64)).astype(np.float32)
 
 
 def prediction(faulty: Faulty, weights: Arrays, x: np.ndarray) -> np.ndarray | None:
-    """The wrong output; None where the wrong port would refuse this input."""
+    """The wrong output; None where the wrong port would be refused.
+
+    No other error is caught: a fault that raises one is itself wrong.
+    """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of means of nothing, for one: wrong is wrong
         try:
             return np.asarray(faulty.output(right, weights, x))
-        except ValueError:  # shapes that do not fit; a SpecError is one
+        except (SpecError, WeightError):  # what one fault makes, another, or a layer, does not take
             return None
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
     """The same bits, or NaN in the same places."""
     return a.shape == b.shape and a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
-
-
-def explains(faulty: Faulty, predicted: np.ndarray, seen: Observation, correct: np.ndarray) -> bool:
-    """The wrong output is the one that was seen, up to rounding where something is rounded.
-
-    Then it must be nearer to what was seen than the correct output is: a fault as small as rounding
-    would explain anything.
-    """
-    if same(predicted, seen.y):
-        return True
-    if not _distance(predicted, seen.y) < _distance(correct, seen.y):
-        return False
-    if predicted.shape != seen.y.shape or predicted.dtype != seen.y.dtype:
-        return False
-    with np.errstate(all="ignore"):
-        target = _target(faulty, predicted, seen)
-        return bool(target.bound.any()) and precision(seen.y, target).ok
-
-
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
-    """The root of the summed squares of what is finite; infinite between different shapes."""
-    if a.shape != b.shape:
-        return np.inf
-    with np.errstate(all="ignore"):
-        gap = a.astype(np.float64) - b
-        return float(np.sqrt(np.sum(gap**2, where=np.isfinite(gap))))
-
-
-def _target(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> Rounded:
-    """What rounding may make of a wrong output."""
-    start = exact_input(seen.x if faulty.before is None else faulty.before(seen.x))
-    if faulty.run is not None:  # a black box: only the size of a rounding is known
-        value = predicted.astype(np.float64)
-        size = start.u * np.sqrt(np.mean(value**2, where=np.isfinite(value)))
-        integral = bool((value == np.rint(value)).all())  # and every sum was exact
-        own = np.full(value.shape, 0.0 if integral else size)
-        none = np.zeros(value.shape)
-        return dataclasses.replace(start, value=value, bound=SCALE_LIMIT * own, own=own, noise=none)
-    weights = seen.weights if faulty.weights is None else faulty.weights(seen.weights)
-    target = trace(faulty.spec, weights, start)
-    after = faulty.after
-    if after is None:
-        return target
-    value = after(target.value)
-    return dataclasses.replace(
-        target,
-        value=value,
-        bound=abs(after(target.value + target.bound) - after(target.value - target.bound)),
-        noise=after(target.value + target.scale) - value,
-        own=np.zeros(value.shape),
-    )

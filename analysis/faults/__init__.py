@@ -12,6 +12,7 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     normalisation,
     activation,
     pooling,
+    order,
     precision,
     gradient,
     edges,

@@ -8,13 +8,14 @@ and makes a wrong framework of a right one.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation
-from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
+from convparity.impls.spec import Composite, Shape, Spec, dotted, output_shape, parameter_shapes
 from convparity.impls.weights import Arrays
 
 OnArray = Callable[[np.ndarray], np.ndarray]
@@ -73,19 +74,25 @@ class Faulty:
         return self.before is None and self.after is None and self.run is None
 
     def output(self, right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
-        """The wrong output."""
+        """The wrong output for an ``x`` of the shape that the fault was made for.
+
+        Raises ``SpecError`` where the wrong port would be refused: where another fault, in what
+        ``right`` stands for, gives an output of a shape that ``after`` does not know.
+        """
         if self.run is not None:
             return self.run(right, weights, x)
-        y = right(
-            self.spec,
-            weights if self.weights is None else self.weights(weights),
-            x if self.before is None else self.before(x),
-        )
-        return y if self.after is None else self.after(y)
+        x = x if self.before is None else self.before(x)
+        y = right(self.spec, weights if self.weights is None else self.weights(weights), x)
+        if self.after is None:
+            return y
+        if y.shape != (expected := output_shape(self.spec, x.shape)):
+            raise SpecError(f"a fault of outputs of shape {expected} cannot be in one of {y.shape}")
+        return self.after(y)
 
 
-Make = Callable[[Any, Shape], Faulty | None]
+Make = Callable[..., Faulty | None]  # of a layer and the shape of its input
 Hidden = Callable[[Any, Shape], bool]
+Neighbours = Callable[[Spec, Spec], bool]
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,9 @@ class Fault:
     hidden: Hidden
     operation: str  # forward, backward, count, dump, load, train, apply or device
     frameworks: tuple[str, ...]  # where it can exist; () is everywhere
+    # It lies between two neighbours of a chain, if they are such ones: ``make`` then also takes the
+    # name of the first, or "" for every two.
+    neighbours: Neighbours | None = None
 
     @property
     def family(self) -> str:
@@ -112,15 +122,41 @@ class Fault:
         """It changes outputs."""
         return self.operation == "forward"
 
-    def seed(self, spec: Spec, shape: Shape | None = None) -> Faulty | None:
+    def places(self, spec: Spec) -> tuple[str, ...]:
+        """Where in ``spec`` it may lie: "" is ``spec`` itself.
+
+        Between two neighbours, that is the name of the first.
+        """
+        if not isinstance(spec, self.on):
+            return ()
+        if self.neighbours is None or not isinstance(spec, Composite):
+            return ("",)
+        pairs = pairwise(spec.children)
+        return tuple(name for (name, a), (_, b) in pairs if self.neighbours(a, b))
+
+    def place(self, spec: Spec, at: str, path: str | None) -> str | None:
+        """Its place in ``spec``, which is at ``at``; None if it is to lie at another ``path``.
+
+        Without a path it is to lie wherever it can.
+        """
+        if path is None or path == at:
+            return ""
+        inside = path.removeprefix(dotted(at, ""))
+        return inside if dotted(at, inside) == path and inside in self.places(spec) else None
+
+    def seed(self, spec: Spec, shape: Shape | None = None, place: str = "") -> Faulty | None:
         """The wrong port of ``spec``; None where the fault cannot exist.
 
         A fault of outputs needs to know the shape of the input; without it, it is not seeded.
+        ``place`` is one of its ``places``; "" is all of them.
         """
         if not isinstance(spec, self.on) or (shape is None and self.forward):
             return None
         try:
-            faulty = self.make(spec, shape or ())
+            if shape is not None:
+                output_shape(spec, shape)  # else there is no right port either
+            where = () if self.neighbours is None else (place,)
+            faulty = self.make(spec, shape or (), *where)
             if faulty is not None and shape is not None and faulty.run is None:
                 x = np.broadcast_to(np.float32(0), shape)
                 output_shape(faulty.spec, (x if faulty.before is None else faulty.before(x)).shape)
@@ -146,16 +182,19 @@ def fault(
     hidden: Hidden = lambda spec, shape: False,
     operation: str = "forward",
     frameworks: tuple[str, ...] = (),
+    neighbours: Neighbours | None = None,
 ) -> Callable[[Make], Make]:
     """Register what the decorated function makes of a layer and its input shape."""
 
-    def register(make: Make) -> Make:
+    def registered(make: Make) -> Make:
         if id in FAULTS:
             raise ValueError(f"two faults are called {id}")
-        FAULTS[id] = Fault(id, title, hides, reference, on, make, hidden, operation, frameworks)
+        FAULTS[id] = Fault(
+            id, title, hides, reference, on, make, hidden, operation, frameworks, neighbours
+        )
         return make
 
-    return register
+    return registered
 
 
 # ---------------------------------------------------------------- parts of faults

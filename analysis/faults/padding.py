@@ -331,3 +331,22 @@ def transposed_crop_left_out(spec: ConvTranspose, shape: Shape) -> Faulty | None
     return Faulty(
         replace(spec, padding="valid", output_padding=extra), f"crop 0 instead of {pairs}"
     )
+
+
+@fault(
+    "padding-22",
+    'padding of k // 2, or other numbers, left to "same"',
+    *CONVS,
+    *POOLS,
+    hides='pads that are those of "same", as k // 2 of odd kernels at stride 1',
+    reference="keras #16363",
+)
+def numbers_as_same(spec: Any, shape: Shape) -> Faulty | None:
+    if isinstance(spec.padding, str):
+        return None
+    same = replace(spec, padding="same")
+    pairs = _right(same, shape)
+    if pairs == spec.padding:
+        return None
+    given, wanted = (", ".join(str(pair) for pair in each) for each in (pairs, spec.padding))
+    return Faulty(same, f'"same", which is pad {given} here, instead of {wanted}')

@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from convparity.analysis.faults.fault import Fault, Faulty
+from convparity.analysis.faults.fault import Fault, Faulty, OnArray
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation, run
 from convparity.impls.spec import (
@@ -31,7 +31,8 @@ Seed = tuple[Fault, str | None]  # None is every layer where the fault can exist
 def seed(spec: Spec, shape: Shape, *seeds: Seed | Fault) -> Faulty | None:
     """The wrong port of a layer or network with all of ``seeds``; None if none can exist there.
 
-    A seed is a fault, or a fault with the dotted path of its layer ("" is ``spec`` itself).
+    A seed is a fault, or a fault with the dotted path of its layer ("" is ``spec`` itself); of a
+    fault between two neighbours, the path is that of the first, or of the chain for all of its own.
     Several faults in one layer act together: the later ones on what the earlier ones made of it.
     """
     pairs = [each if isinstance(each, tuple) else (each, None) for each in seeds]
@@ -39,9 +40,13 @@ def seed(spec: Spec, shape: Shape, *seeds: Seed | Fault) -> Faulty | None:
 
 
 def implementation(right: Implementation, *seeds: Seed | Fault) -> Implementation:
-    """A wrong implementation of every spec, made of a right one."""
+    """A wrong implementation of every spec, made of a right one.
+
+    As a right one, it raises ``SpecError`` where the input does not fit the spec.
+    """
 
     def wrong(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        output_shape(spec, x.shape)
         faulty = seed(spec, x.shape, *seeds)
         return right(spec, weights, x) if faulty is None else faulty.output(right, weights, x)
 
@@ -61,30 +66,48 @@ def operations(spec: Spec, *faults: Fault, path: str = "") -> Iterator[tuple[str
 def _seed(spec: Spec, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | None:
     here, below = [], []
     for fault, path in seeds:
-        fits = path is None or path == at
-        if fits and (faulty := fault.seed(spec, shape)) is not None:
-            here.append((fault, faulty))
+        place = fault.place(spec, at, path)
+        if place is not None and (faulty := fault.seed(spec, shape, place)) is not None:
+            here.append((fault, place, faulty))
         else:
             below.append((fault, path))
     inside = _inside(spec, shape, below, at) if isinstance(spec, Composite) else None
     if not here:
         return inside
-    (_, first), *others = here
-    later: list[Seed] = [(fault, "") for fault, _ in others]
+    (*_, first), *others = here
+    later: list[Seed] = [(fault, place) for fault, place, _ in others]
     if inside is not None:
         prefix = dotted(at, "")
         later += [(f, p if p is None else p.removeprefix(prefix)) for f, p in below]
-    return first if not later else _together(first, later)
+    return first if not later else _together(first, shape, later)
 
 
-def _together(first: Faulty, later: list[Seed]) -> Faulty:
-    """``first``, made of an implementation that has the later faults."""
+def _together(first: Faulty, shape: Shape, later: list[Seed]) -> Faulty | None:
+    """``first``, made of an implementation that has the later faults; None if that cannot be."""
 
     def both(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return first.output(implementation(right, *later), weights, x)
 
     detail = "; ".join([first.detail, *(fault.title for fault, _ in later)])
-    return Faulty(first.spec, detail, run=both, shape=first.shape)
+    try:
+        made = _shape_together(first, shape, later)
+    except SpecError:
+        return None
+    return Faulty(first.spec, detail, run=both, shape=made)
+
+
+def _shape_together(first: Faulty, shape: Shape, later: list[Seed]) -> Shape:
+    """The shape of what ``first`` makes of an implementation that has the later faults."""
+    if first.run is not None:  # whatever it asks for
+        return _shape(first, shape)
+    asked = _shape_of(first.before, shape)
+    inner = seed(first.spec, asked, *later)
+    made = _shape(inner or Faulty(first.spec, ""), asked)
+    if first.after is None:
+        return made
+    if made != output_shape(first.spec, asked):
+        raise SpecError(f"what changes an output of another shape cannot be in one of {made}")
+    return _shape_of(first.after, made)
 
 
 def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | None:
@@ -132,10 +155,12 @@ def _shape(faulty: Faulty, shape: Shape) -> Shape:
         return faulty.shape
     if faulty.run is not None:
         return output_shape(faulty.spec, shape)
-    nothing = np.float32(0)
-    x = np.broadcast_to(nothing, shape)
-    out = output_shape(faulty.spec, (x if faulty.before is None else faulty.before(x)).shape)
-    return out if faulty.after is None else faulty.after(np.broadcast_to(nothing, out)).shape
+    return _shape_of(faulty.after, output_shape(faulty.spec, _shape_of(faulty.before, shape)))
+
+
+def _shape_of(change: OnArray | None, shape: Shape) -> Shape:
+    """The shape that a change makes of an array of ``shape``."""
+    return shape if change is None else change(np.broadcast_to(np.float32(0), shape)).shape
 
 
 def _stretch(
@@ -150,6 +175,7 @@ def _stretch(
     if first.child is None:
         return run(first.spec, {}, *values)
     (x,) = values
+    output_shape(first.spec, x.shape)  # of what a wrong layer made, the next one may be refused
     if len(steps) == 1:
         return parts[first.name].output(right, first.weights(weights), x)
     for pure, some in groupby(steps, lambda step: parts[step.name].pure):
@@ -159,6 +185,7 @@ def _stretch(
             x = right(together, _merged(neighbours, parts, weights), x)
         else:
             for name, step in neighbours.items():
+                output_shape(step.spec, x.shape)
                 x = parts[name].output(right, step.weights(weights), x)
     return x
 

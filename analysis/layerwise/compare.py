@@ -150,7 +150,7 @@ class _Walk:
             kind=expected.kind,
             own=self._verdict(own, spec, weights, x, target),
             on_integers=self._verdict(attempt(module.forward, integers), spec, weights, integers),
-            expected_ok=self._verdict(right, spec, weights, x, target).ok,
+            expected_ok=self._verdict(right, spec, weights, x, target).status != "wrong",
             inherited=None if drifted is None else _distance(y, own),
             drift=drift,
             size=math.sqrt(np.mean(target.value**2)) if target.value.size else 0.0,

@@ -31,8 +31,12 @@ class LayerVerdict:
 
     @property
     def ok(self) -> bool:
-        """It errs by no more than rounding, or only as the layers inside it do."""
-        return self.follows or (self.own.ok and self.on_integers.ok and self.weights_ok)
+        """It errs by no more than rounding, or only as the layers inside it do.
+
+        An input of NaN alone tells nothing; then the integers decide.
+        """
+        seen = self.own.status != "wrong" and self.on_integers.ok
+        return self.follows or (seen and self.weights_ok)
 
     @property
     def state(self) -> str:
@@ -69,7 +73,7 @@ class LayerVerdict:
     def findings(self) -> str:
         """What is wrong with it, and how it differs from its twin."""
         parts = []
-        if not self.own.ok:
+        if self.own.status == "wrong":
             parts.append(str(self.own))
         elif not self.on_integers.ok:
             parts.append(f"on integers {self.on_integers}")

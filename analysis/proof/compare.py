@@ -247,7 +247,9 @@ class _Exam:
         # in the dtype's own values: getting there is no error of the framework's
         w = {name: round_to(np.asarray(array), self.dtype) for name, array in weights.items()}
         value = round_to(x, self.dtype)
-        return _Question(w, value, trace(self.spec, w, exact_input(value, self.dtype, self.direct)))
+        with np.errstate(invalid="ignore"):  # of an x with infinities
+            target = trace(self.spec, w, exact_input(value, self.dtype, self.direct))
+        return _Question(w, value, target)
 
     def _signal(self, asked: "_Question") -> float:
         """How many times what passes as rounding another input changes the outputs by."""
@@ -277,7 +279,9 @@ class _Exam:
             device,
             self.dtype,
             merged(found),
-            judged(self.real, precision),
+            precision(
+                candidate(self.spec, self.real.weights, self.real.x), self.real.target, self.real.x
+            ),
             tuple(
                 probes.outcome(
                     case, layer, path, candidate(layer, case.weights, case.x), self.direct

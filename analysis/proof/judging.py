@@ -7,6 +7,9 @@ import numpy as np
 from convparity.analysis.proof.rounding import Rounded, rms
 from convparity.analysis.proof.verdict import Place, Precision, Structure
 
+NO_OUTPUT = "no entry of the right output is finite"
+NO_INPUT = "no entry of the input is finite"
+
 
 def structure(output: np.ndarray, target: Rounded) -> Structure:
     """Judge an output on integer data: every entry must be the reference's.
@@ -24,12 +27,18 @@ def structure(output: np.ndarray, target: Rounded) -> Structure:
     worst = None
     if count:
         worst = _place(np.where(wrong, error - target.bound, -1), output, target)
-    untested = int(np.count_nonzero(target.untested))
-    return Structure(count, target.value.size, slack, None, worst, target.basis, untested)
+    untested, size = int(np.count_nonzero(target.untested)), target.value.size
+    if _blind(target.value):
+        return Structure(count, size, slack, None, worst, target.basis, size, NO_OUTPUT)
+    return Structure(count, size, slack, None, worst, target.basis, untested)
 
 
-def precision(output: np.ndarray, target: Rounded) -> Precision:
-    """Judge an output on real data: under the proved bound, and of the size rounding makes."""
+def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) -> Precision:
+    """Judge an output on real data: under the proved bound, and of the size rounding makes.
+
+    Where no entry of the right output is finite, or none of the input ``x`` if it is given, only
+    the places of NaN and infinity are compared, and the rest is "not tested".
+    """
     problem = _form_problem(output, target)
     if problem is not None:
         return Precision(math.inf, None, math.inf, math.inf, 0, problem)
@@ -54,7 +63,13 @@ def precision(output: np.ndarray, target: Rounded) -> Precision:
         max(0.0, min(mantissa, bits)),
         None,
         _place(shares, output, target) if output.size else None,
+        NO_OUTPUT if _blind(target.value) else NO_INPUT if x is not None and _blind(x) else None,
     )
+
+
+def _blind(array: np.ndarray) -> bool:
+    """There are only NaN and infinities in it, which tell nothing of the weights."""
+    return not bool(np.isfinite(array).any())
 
 
 def _form_problem(output: np.ndarray, target: Rounded) -> str | None:

@@ -74,10 +74,9 @@ def lit_structure(
             default="exact",
             key=("exact", "proved", "measured").index,
         ),
-        0,
-        layer,
-        len(judged),
-        tuple(lights.unlit.items()),
+        layer=layer,
+        lightings=len(judged),
+        unlit=tuple(lights.unlit.items()),
     )
 
 

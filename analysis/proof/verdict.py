@@ -53,7 +53,8 @@ class Structure:
     problem: str | None = None  # a wrong shape or dtype, before any entry was compared
     worst: Place | None = None
     basis: str = "exact"  # what the bound rests on: "exact" (bit equality), "proved", "measured"
-    untested: int = 0  # entries whose bound is no longer below half a unit of the data
+    untested: int = 0  # entries whose bound is no longer below half a unit of the data, or all
+    reason: str = "rounding alone may hide a fault"  # that they are not tested
     layer: str = ""  # of a network: the path of the first layer that is wrong, or not tested
 
     @property
@@ -77,8 +78,7 @@ class Structure:
             worst = self.worst if self.basis == "exact" else self.worst.detail
             return f"{layer}{self.wrong} of {self.size} wrong, worst {worst}"
         if self.untested:
-            text = f"{self.untested} of {self.size} not tested: rounding alone may hide a fault"
-            return f"{layer}{text}"
+            return f"{layer}{self.untested} of {self.size} not tested: {self.reason}"
         if self.basis == "exact":
             return "exact"
         name = {"proved": "proved bound", "measured": "measured margin"}[self.basis]
@@ -96,16 +96,19 @@ class Precision:
     effective_bits: float
     problem: str | None = None
     worst: Place | None = None  # where error / bound is largest
+    untested: str | None = None  # why the data cannot tell; None where they can
 
     @property
     def status(self) -> str:
-        """One of STATUSES; never "not tested"."""
-        return "ok" if self.ok else "wrong"
+        """One of STATUSES; "not tested" where nothing is wrong and the data could not show it."""
+        if self.problem is not None or not (self.share <= 1 and self.rho <= SCALE_LIMIT):
+            return "wrong"
+        return "ok" if self.untested is None else "not tested"
 
     @property
     def ok(self) -> bool:
-        """The error is one that correct arithmetic of this dtype makes."""
-        return self.problem is None and self.share <= 1 and self.rho <= SCALE_LIMIT
+        """It was tested, and the error is one that correct arithmetic of this dtype makes."""
+        return self.status == "ok"
 
     def __str__(self) -> str:
         if self.problem:
@@ -113,9 +116,11 @@ class Precision:
         if self.share > 1:  # then the other figures, of the whole output, say nothing
             assert self.worst is not None
             return f"worst {self.worst.detail}"
+        if self.status == "not tested":
+            return f"not tested: {self.untested}"
         bound = "" if self.bound is None else f", bound {self.bound:.1e}"
         text = f"error {self.error:.1e}{bound}, {self.effective_bits:.1f} bits"
-        return text if self.ok else f"{text}: too few, worst {self.worst}"
+        return text if self.status == "ok" else f"{text}: too few, worst {self.worst}"
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class Verdict:
         which cannot tell "tf32 or float16" apart.
         """
         found = arithmetic.from_probes(self.probes, self.dtype)
-        if found != self.dtype or self.precision.ok:
+        if found != self.dtype or self.precision.status != "wrong":
             return found
         if self.probes:  # the arithmetic is right, and something else is wrong
             return "unknown"

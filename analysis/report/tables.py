@@ -234,12 +234,13 @@ def verdicts_table(title: str, verdicts: Iterable[Mapping[str, Any]]) -> Table:
     shown = table(title, *columns, text=("on integers", "arithmetic"))
     for verdict in verdicts:
         structure, precision = verdict["structure"], verdict["precision"]
+        tested = precision.get("untested") is None
         shown.add_row(
             verdict["framework"],
             structure["text"].partition(", worst ")[0],
-            f"{precision['error']:.1e}",
+            f"{precision['error']:.1e}" if tested else "-",
             _share(precision["share"]),
-            f"{precision['effective_bits']:.1f}",
+            f"{precision['effective_bits']:.1f}" if tested else "-",
             verdict["arithmetic"],
             mark(verdict["status"]),
         )

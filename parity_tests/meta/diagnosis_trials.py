@@ -13,6 +13,7 @@ from convparity.analysis.diagnosis.suspects import KNOWN, right, same
 from convparity.analysis.faults import Fault, implementation, seed
 from convparity.analysis.proof.data import exact_shape, integer_case, real_case
 from convparity.impls import registry
+from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation
 from convparity.impls.weights import Weights
 from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases
@@ -94,7 +95,7 @@ def _differs(
 ) -> bool:
     try:
         return not all(same(wrong(case.spec, *each), base(case.spec, *each)) for each in inputs)
-    except ValueError:  # a second fault that the first one's output does not fit
+    except SpecError:  # a second fault that the first one's output does not fit
         return False
 
 

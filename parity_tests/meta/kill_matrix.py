@@ -41,7 +41,7 @@ def worker(kind: str, framework: str, faults: list[str]) -> list[dict[str, Any]]
     return [
         trial.first_kill(fault, framework, level)._asdict()
         for fault in faults
-        for level in fault_pages.LEVELS
+        for level in fault_pages.levels(FAULTS[fault])
     ]
 
 

@@ -42,7 +42,7 @@ def test_every_fault_was_tried_wherever_it_can_exist() -> None:
         possible = FAULTS[fault["id"]].frameworks or tuple(FRAMEWORKS)
         assert set(fault["kills"]) == set(possible), fault["id"]
         for levels in fault["kills"].values():
-            assert tuple(levels) == fault_pages.LEVELS
+            assert tuple(levels) == fault_pages.levels(FAULTS[fault["id"]])
 
 
 def test_none_survived_but_the_control() -> None:

@@ -3,8 +3,10 @@
 import functools
 import itertools
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -14,19 +16,25 @@ from convparity import (
     Activation,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
+    Dropout,
     Flatten,
+    GlobalAvgPool,
+    LayerNorm,
     MaxPool,
     Residual,
     SeparableConv,
     Sequential,
     Spec,
+    SpecError,
     init_weights,
     reference,
 )
 from convparity.analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
 from convparity.analysis.proof.data import real_case
+from convparity.impls.reference import run
 from convparity.impls.spec import ACTIVATIONS, child_weights
 from convparity.impls.weights import Weights
 from parity_tests.cells import FAMILIES
@@ -205,6 +213,74 @@ def test_every_layer_or_all_of_them_by_their_paths() -> None:
     np.testing.assert_array_equal(everywhere, wrong_in("stem", "pool", "head"))
 
 
+BLOCK = Sequential(
+    {
+        "a": Conv(4, 4, 1),
+        "norm": BatchNorm(4),
+        "act": Activation("relu"),
+        "b": Conv(4, 4, 3),
+        "again": BatchNorm(4),
+        "end": Activation("relu"),
+        "pool": MaxPool(2),
+        "drop": Dropout(0.5),
+        "flat": Flatten(),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("id", "order"),
+    [
+        ("order-01", "a act norm b end again pool drop flat"),
+        ("order-02", "norm a act again b end pool drop flat"),
+        ("order-03", "a norm b act again end pool drop flat"),
+        ("order-04", "a norm act b again pool end drop flat"),
+    ],
+)
+def test_neighbours_exchanged_wherever_both_orders_fit(id: str, order: str) -> None:
+    """Each layer keeps its name, so that it finds its weights; Dropout moves nothing."""
+    weights, x = real_case(BLOCK, (2, 6, 5, 4), 1)
+    faulty = FAULTS[id].seed(BLOCK, x.shape)
+    layers = dict(BLOCK.children)
+    expected = Sequential({name: layers[name] for name in order.split()})
+    assert faulty.spec == expected
+    np.testing.assert_array_equal(
+        faulty.output(reference, weights, x), reference(expected, weights, x)
+    )
+
+
+def test_neighbours_exchanged_in_one_place() -> None:
+    network = Sequential({"stem": BLOCK, "head": Dense(8, 8), "norm": LayerNorm(8)})
+    for path, order in (("stem.again", "a norm act b end again pool drop flat"), ("head", None)):
+        fault = "order-01" if order else "order-02"
+        faulty = seed(network, (2, 6, 5, 4), (FAULTS[fault], path))
+        children = dict(faulty.spec.children)
+        if order:
+            assert [name for name, _ in children["stem"].children] == order.split()
+            assert list(children) == ["stem", "head", "norm"]
+        else:
+            assert list(children) == ["stem", "norm", "head"]
+            assert children["stem"] == BLOCK
+    assert FAULTS["order-01"].places(BLOCK) == ("norm", "again")
+    assert seed(network, (2, 6, 5, 4), (FAULTS["order-01"], "stem.a")) is None
+
+
+def test_neighbours_that_do_not_fit_in_the_other_order_stay() -> None:
+    widening = Sequential(Conv(4, 8, 1), BatchNorm(8), Conv(8, 8, 3))
+    assert FAULTS["order-02"].seed(widening, (1, 3, 4, 4)).detail == "2 before 1"
+    assert FAULTS["order-02"].seed(Sequential(Conv(4, 8, 1), BatchNorm(8)), (1, 3, 4, 4)) is None
+
+
+def test_the_mirror_of_padding_that_is_symmetric() -> None:
+    """The source pads k // 2, the port has "same": at stride 2 and an even size it is shifted."""
+    fault = FAULTS["padding-22"]
+    faulty = fault.seed(Conv(1, 1, 3, 2, 1), (1, 4, 5, 1))
+    assert faulty.spec == Conv(1, 1, 3, 2, "same")
+    assert faulty.detail == '"same", which is pad (0, 1), (1, 1) here, instead of (1, 1), (1, 1)'
+    assert fault.seed(Conv(1, 1, 3, 1, 1), (1, 4, 5, 1)) is None
+    assert fault.seed(Conv(1, 1, 3, 2, "same"), (1, 4, 5, 1)) is None
+
+
 def test_a_path_that_leads_nowhere() -> None:
     assert seed(NETWORK, SHAPE, (FAULTS["padding-03"], "norm")) is None
     assert seed(NETWORK, SHAPE, (FAULTS["padding-03"], "nobody")) is None
@@ -240,6 +316,40 @@ def test_two_faults_in_two_layers() -> None:
     assert differs(wrong, first)
     np.testing.assert_array_equal(once(NETWORK, weights, x), first)
     assert twice(LAYER, init_weights(LAYER, 0), x).shape == (2, 4, 3, 4)
+
+
+# Left channels first, the first layer's output still fits the next one; with another fault in the
+# same layer nobody had said so, and what followed met arrays of shapes that it did not know.
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (
+            Sequential(
+                Conv(2, 2, (1, 3), 2, ((1, 1), (3, 1))), LayerNorm(2), GlobalAvgPool(), Dense(2, 4)
+            ),
+            (1, 4, 1, 2),
+        ),
+        (
+            Sequential(
+                ConvTranspose(3, 2, (1, 3, 2), (2, 1, 2), "same", rank=3),
+                GlobalAvgPool(),
+                Dense(2, 1),
+            ),
+            (1, 2, 2, 1, 3),
+        ),
+    ],
+)
+def test_what_one_fault_makes_another_may_refuse_and_no_more(spec, shape) -> None:
+    """`python -m parity_tests.meta.trials pairs` tries every two in random specs."""
+    weights, x = real_case(spec, shape, 0)
+    here = [fault for fault in FORWARD if seed(spec, shape, fault) is not None]
+    assert len(here) >= 30
+    for pair in itertools.permutations(here, 2):
+        faulty = seed(spec, shape, *pair)
+        if faulty is not None:
+            with np.errstate(all="ignore"), warnings.catch_warnings(), suppress(SpecError):
+                warnings.simplefilter("ignore")
+                faulty.output(run, weights, x)  # it checks nothing
 
 
 def test_details_name_the_numbers() -> None:
