@@ -18,7 +18,7 @@ import numpy as np
 from convparity.analysis.bench.growth import exponent
 from convparity.analysis.bench.timing import peak_bytes
 from convparity.impls import registry
-from convparity.impls.convert import build
+from convparity.impls.convert import build, transfer
 from convparity.impls.spec import (
     BatchNorm,
     Conv,
