@@ -58,6 +58,15 @@ class FakeAdapter(Adapter):
     def record(self, module: Any, inputs: Any) -> Any:
         raise NotImplementedError
 
+    def watch(self, module: Any, inputs: Any) -> Any:
+        raise NotImplementedError
+
+    def named_modules(self, module: Any) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def to_array(self, native: Any) -> np.ndarray:
+        raise NotImplementedError
+
     def holds_values(self, module: Any) -> bool:
         raise NotImplementedError
 

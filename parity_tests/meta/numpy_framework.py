@@ -101,6 +101,19 @@ class NumpyAdapter(Adapter):
             each.recorder = None
         return recorder.roots[0]
 
+    def watch(self, module: Module, inputs: tuple[np.ndarray, ...]) -> Call:
+        return self.record(module, *inputs)
+
+    def named_modules(self, module: Module) -> dict[str, Any]:
+        found: dict[str, Any] = {"": module}
+        for name, child in module.children.items():
+            for path, each in self.named_modules(child).items():
+                found[dotted(name, path) if path else name] = each
+        return found
+
+    def to_array(self, native: Any) -> np.ndarray:
+        return np.asarray(native)
+
     def holds_values(self, module: Module) -> bool:
         return True
 

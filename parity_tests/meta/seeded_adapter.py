@@ -214,6 +214,15 @@ class SeededAdapter(Adapter):
         call.module = module
         return call
 
+    def watch(self, module: Seeded, inputs: tuple[np.ndarray, ...]) -> Call:
+        return self._as_seeded(self.real.watch(module.native, inputs), module)
+
+    def named_modules(self, module: Seeded) -> dict[str, Any]:
+        return {**self.real.named_modules(module.native), "": module}
+
+    def to_array(self, native: Any) -> np.ndarray:
+        return self.real.to_array(native)
+
     def holds_values(self, module: Seeded) -> bool:
         return self.real.holds_values(module.native)
 
