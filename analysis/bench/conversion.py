@@ -1,4 +1,4 @@
-"""How fast ``convert`` is, beside a plain NumPy copy and transposition of the same arrays.
+"""How fast conversion is, beside a plain NumPy copy and transposition of the same arrays.
 
 Both are measured in turn in one run; what came of one is freed before the next begins. ``convert``
 also runs the module once on a small input, which costs by the layer and is not measured here.
@@ -17,9 +17,8 @@ import numpy as np
 
 from convparity.analysis.bench.growth import exponent
 from convparity.analysis.bench.timing import peak_bytes
-from convparity.analysis.proof.reading import convert
 from convparity.impls import registry
-from convparity.impls.convert import build
+from convparity.impls.convert import build, transfer
 from convparity.impls.spec import (
     BatchNorm,
     Conv,

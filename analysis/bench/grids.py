@@ -192,8 +192,8 @@ def converting(data: Data) -> Grid:
     each = largest["bytes"] / largest["layers"] / 1e6
     title = (
         "Conversion against a plain NumPy copy and transposition, medians after a warm-up, of "
-        f"{each:.1f} MB a layer, without the run of the module that `convert` makes first: networks "
-        "of smaller layers convert more slowly"
+        f"{each:.1f} MB a layer, without the run of the module that `convert` makes first: "
+        "networks of smaller layers convert more slowly"
     )
     return Grid(title, columns, body)
 
