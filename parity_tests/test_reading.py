@@ -452,7 +452,7 @@ def flax_arithmetic() -> dict[str, tuple[Any, str]]:
         "dtype of dense": (dense(dtype=jnp.float16), "computes in float16 with a kernel of flo"),
         "dtype of a norm": (nnx.LayerNorm(3, dtype=half, rngs=rngs), "computes in bfloat16"),
         "transposed": (nnx.ConvTranspose(3, 4, size, dtype=half, rngs=rngs), "computes in bfl"),
-        "mask": (conv(mask=jnp.zeros((3, 3, 3, 4))), "mask="),
+        "mask": (conv(mask=jnp.zeros((3, 3, 3, 4))), "with a mask"),
     }
 
 

@@ -1,4 +1,4 @@
-"""How fast ``convert`` is, beside a plain NumPy copy and transposition of the same arrays.
+"""How fast conversion is, beside a plain NumPy copy and transposition of the same arrays.
 
 Both are measured in turn in one run; what came of one is freed before the next begins. ``convert``
 also runs the module once on a small input, which costs by the layer and is not measured here.

@@ -45,7 +45,6 @@ ARITHMETIC: dict[str, tuple[Any, ...]] = {
     "dot_general": (lax.dot_general,),
     "promote_dtype": (dtypes.promote_dtype,),
     "preferred_element_type": (None,),
-    "mask": (None,),
     "precision": (None, *lax.Precision, "default", "high", "highest", "float32"),
 }
 WEIGHTS = ("kernel", "bias", "scale", "mean", "var")
@@ -127,6 +126,8 @@ def _refuse(what: str, why: str = "") -> UnsupportedError:
 
 def _window(module: nnx.Conv) -> dict[str, Any]:
     rank = len(module.kernel_size)
+    if module.mask is not None:
+        raise _refuse("nnx.Conv with a mask", ": multiply the kernel by it")
     if _axes(module.input_dilation, rank) != (1,) * rank:
         raise _refuse("nnx.Conv with an input dilation")
     return {
@@ -197,6 +198,8 @@ def _transpose(module: layers.ConvTranspose, rank: int) -> Spec:
 
 
 def _nnx_transpose(module: nnx.ConvTranspose, rank: int) -> Spec:
+    if module.mask is not None:
+        raise _refuse("nnx.ConvTranspose with a mask", ": multiply the kernel by it")
     rank = len(module.kernel_size)
     stride, dilation = _axes(module.strides, rank), _axes(module.kernel_dilation, rank)
     crop, extra = _crop(module.padding, effective_kernel(module.kernel_size, dilation), stride)
