@@ -99,7 +99,7 @@ def test_a_deep_network_is_lit_from_end_to_end():
         for lighting in lights.of(target):
             output = rounded(network.spec, lighting.weights, lighting.x)
             assert structure(output, lighting.target).status == "ok"
-            assert len(np.unique(output)) > 10  # the signal lives
+            assert len(np.unique(output)) > 5  # the signal lives
 
 
 def test_shapes_are_near():

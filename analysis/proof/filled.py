@@ -28,11 +28,11 @@ from convparity.impls.spec import (
 )
 from convparity.impls.weights import Weights
 
-# Where each function bends: the middle of what it is given, and the deviation; of relu, relative.
+# Where each function bends: the middle of what it is given, and the deviation.
 BENDS = {
-    "relu": (0.5, 1.0),
+    "relu": (1.5, 4.0),
     "relu6": (3.0, 3.0),
-    "leaky_relu": (0.0, 1.0),
+    "leaky_relu": (0.0, 4.0),
     "elu": (0.0, 1.0),
     "silu": (0.5, 2.0),
     "gelu": (0.5, 1.5),
@@ -44,7 +44,7 @@ BENDS = {
     "tanh": (0.0, 1.0),
     "softmax": (0.0, 1.0),
 }
-FREE = ("relu", "leaky_relu")  # bend at 0 alone, and alike at every size
+LOW = ("relu", "leaky_relu")  # some channels lie so low that whole windows of a pool are negative
 
 
 @dataclass
@@ -80,12 +80,11 @@ class Filled:
         middles = run(spec, plain, x).reshape(-1, out)
         middle, deviation = BENDS[follows.function]
         size = max(rms(middles - middles.mean(axis=0)), 0.5)
-        scale = 1.0 if follows.function in FREE else 2.0 ** round(math.log2(deviation / size))
-        if follows.function in FREE:
-            middle, deviation = middle * size, deviation * size
+        scale = 2.0 ** round(math.log2(deviation / size))
         found["kernel"] = kernel * scale
         if shape is not None:
-            aim = middle + deviation * self.rng.uniform(-1.2, 0.6, out)
+            spread = (-1.2, 0.6) if follows.function in LOW else (-0.5, 0.5)
+            aim = middle + deviation * self.rng.uniform(*spread, out)
             unit = min(scale, 1.0)
             bias = np.rint((aim - middles.mean(axis=0) * scale) / unit) * unit
             found["bias"] = np.where(bias == 0, unit, bias)
@@ -109,15 +108,13 @@ class Filled:
         size = max(rms(flat - flat.mean(axis=0)), 2.0**-10)
         unit = 2.0 ** math.floor(math.log2(size))  # of means: about the data's deviation
         middle, deviation = (0.0, 2.0 * size) if follows is None else BENDS[follows.function]
-        if follows is not None and follows.function in FREE:
-            middle, deviation = 2.0, 4.0
         most = max(0, math.floor(-math.log(2 * spec.eps, 4)))  # variance + eps is at least 2 eps
         power = rng.integers(0, most, n, endpoint=True)
         factor = 2.0 ** (round(math.log2(deviation / size)) + rng.integers(-1, 0, n, endpoint=True))
         factor *= rng.choice([-1, 1, 1], n)
         mean = (np.rint(flat.mean(axis=0) / unit * 2) + rng.integers(-2, 2, n, endpoint=True)) / 2
         step = abs(factor) * unit / 2
-        spread = (-1.5, 0.5) if follows is not None and follows.function in FREE else (-0.5, 0.5)
+        spread = (-1.5, 0.5) if follows is not None and follows.function in LOW else (-0.5, 0.5)
         offset = np.rint((middle + deviation * rng.uniform(*spread, n)) / step) * step
         return {
             "scale": factor * 2.0**-power,
@@ -131,7 +128,7 @@ class Filled:
     def _(self, spec: LayerNorm | GroupNorm, x: np.ndarray, follows: Activation | None) -> Weights:
         n = spec.num_features
         middle, deviation = (0.0, 4.0)
-        if follows is not None and follows.function not in FREE:
+        if follows is not None:
             middle, deviation = BENDS[follows.function]
         quarter = 2.0 ** (math.floor(math.log2(deviation)) - 2)
         offset = middle + quarter * self._signed(n, 3)
@@ -140,7 +137,7 @@ class Filled:
     @_weights.register
     def _(self, spec: Scale, x: np.ndarray, follows: Activation | None) -> Weights:
         scale = self._signed(spec.num_features, max(2, min(self.limit, spec.num_features)))
-        if follows is not None and follows.function not in FREE:
+        if follows is not None:
             size = max(rms(x * scale), 2.0**-10)
             scale = scale * 2.0 ** round(math.log2(BENDS[follows.function][1] / size))
         return {"scale": scale}
