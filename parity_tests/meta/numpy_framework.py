@@ -17,7 +17,15 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import SAME
 from convparity.impls.recording import Call, Recorder, Value
 from convparity.impls.reference import run
-from convparity.impls.spec import Composite, Spec, Step, child_weights, fold_steps, is_one_layer
+from convparity.impls.spec import (
+    Composite,
+    Spec,
+    Step,
+    child_weights,
+    dotted,
+    fold_steps,
+    is_one_layer,
+)
 from convparity.impls.weights import Arrays, Weights
 
 
