@@ -1,6 +1,7 @@
 """Weights survive every way between the frameworks bit for bit, and so does the spec."""
 
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from convparity import (
 )
 from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
+from convparity.impls.convert import transfer
 from convparity.impls.layouts import BLOCK
 from convparity.impls.weights import Weights
 from parity_tests.asserts import replay
@@ -55,9 +57,20 @@ def test_build_and_dump(adapter: Adapter, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=12)  # each runs both modules
+@settings(max_examples=40)
 @given(case=layer_cases | chain_cases)
 def test_every_pair(source: str, target: str, case: Case) -> None:
+    _assert_every_bit(source, target, case, transfer)
+
+
+@pytest.mark.parametrize(("source", "target"), PAIRS)
+@settings(max_examples=5)  # each runs both modules
+@given(case=layer_cases | chain_cases)
+def test_every_pair_beside_a_run(source: str, target: str, case: Case) -> None:
+    _assert_every_bit(source, target, case, convert)
+
+
+def _assert_every_bit(source: str, target: str, case: Case, convert: Callable[..., Any]) -> None:
     weights = init_weights(case.spec, case.seed)
     module = registry.get(source).build(case.spec, weights)
     converted = convert(module, to=target)
