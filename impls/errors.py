@@ -45,3 +45,9 @@ def one_of(what: str, name: object, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(name), names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}."
+
+
+def in_one_line(error: Exception, most: int = 150) -> str:
+    """The kind of an error of anybody's, and the first line of what it says, cut after ``most``."""
+    first = (str(error).strip() or "no more is said").splitlines()[0]
+    return f"{type(error).__name__}: {first[:most]}"

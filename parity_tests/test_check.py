@@ -224,7 +224,14 @@ def by_seed(kind: str) -> Callable[[Any], Callable[[Any], Any]]:
             "clock": lambda: time.perf_counter() % 1,
         }[kind]()
 
-    return lambda twin: lambda x: twin.net(x) + draw()
+    def twin_of(twin: Any) -> Callable[[Any], Any]:
+        def run(x: Any) -> Any:  # right as long as what it reads is what it was at first
+            now = draw()
+            return twin.net(x) + (now - twin.known.setdefault("first", now))
+
+        return run
+
+    return twin_of
 
 
 def ignored(twin: Any) -> Callable[[Any], Any]:
@@ -237,11 +244,22 @@ def ignored(twin: Any) -> Callable[[Any], Any]:
     return run
 
 
+def only_once(twin: Any) -> Callable[[Any], Any]:
+    def run(x: Any) -> Any:
+        if "called" in twin.known:
+            raise RuntimeError("not a second time")
+        twin.known["called"] = True
+        return twin.net(x)
+
+    return run
+
+
 CHEATS: dict[str, Callable[[Any], Callable[[Any], Any]]] = {
     "ignores its input": ignored,
     "a constant": lambda twin: lambda x: twin.net(x) * 0 + 0.5,
     "a recorded output": first_output,
     "caches by shape": cached,
+    "fails when it is called again": only_once,
     **{f"reads {kind}": by_seed(kind) for kind in ("python", "numpy", "torch", "clock")},
 }
 
@@ -277,6 +295,26 @@ def test_nothing_of_the_users_is_changed() -> None:
     assert torch.equal(torch.random.get_rng_state(), states[0])
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])  # noqa: NPY002
     assert all(not each._forward_hooks and not each._forward_pre_hooks for each in net.modules())
+
+
+def test_a_batch_that_the_module_fixes() -> None:
+    from torch import nn
+
+    class Fixed(nn.Module):
+        def __init__(self, net: Any) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, x: Any) -> Any:
+            return self.net(x.reshape(4, 3, SIZE, SIZE))
+
+    net = torch_net()
+    answer = check(Fixed(net), Fixed(copy.deepcopy(net)), images(4))
+    assert answer.ok, str(answer)
+    with_bias = copy.deepcopy(net)
+    with_bias.fc.bias.data += 0.1
+    answer = check(Fixed(net), Fixed(with_bias), images(4))
+    assert answer.first == "net.fc"
 
 
 def test_inputs_that_tell_nothing_are_not_tested() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import convparity
 from convparity.analysis.cost import counting
-from convparity.analysis.proof import data, rounding, trust
+from convparity.analysis.proof import adjoint, data, rounding, trust
 from convparity.analysis.report import support
 from convparity.impls import reference, spec, weights
 from convparity.impls.errors import SpecError
@@ -37,6 +37,7 @@ OF_BOTH = {
     "a rounding bound": rounding.trace,
     "drawn integers": vars(data._Draw)["layer"].dispatcher,
     "a cost": counting._cost,
+    "a backward pass": adjoint.adjoint,
 }
 OF_LAYERS = {
     "a trust": trust.lit,
@@ -112,6 +113,7 @@ def test_a_layer_without_its_facts_cannot_be_made(missing: str) -> None:
         lambda layer: reference.reference(layer, {"weight": np.ones(3)}, np.ones((1, 3))),
         lambda layer: rounding.trace(layer, {}, rounding.exact_input(np.ones((1, 3)))),
         lambda layer: data.integer_case(layer, (1, 3), 0),
+        lambda layer: adjoint.adjoint(layer, {}, [np.ones((1, 3))], np.ones((1, 3))),
         lambda layer: trust.lit(layer, {}, np.ones((1, 3))),
         lambda layer: weights.init_weights(layer, 0),
         lambda layer: counting.total_cost(layer, (1, 3)),

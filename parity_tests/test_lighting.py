@@ -79,7 +79,9 @@ def test_judge_names_the_layer():
     def moved(spec, weights, x):
         return run(dataclasses.replace(spec, padding="same"), weights, x)
 
-    found = lit_structure(black_box("6.body.0", moved), spec, shape, 0, "float32", True)
+    wrong = black_box("6.body.0", moved)
+    assert judge(wrong, spec, input_shape=shape).structure.layer == "6.body.0"
+    found = lit_structure(wrong, spec, shape, 0, "float32", True)
     assert found.layer == "6.body.0"
     assert str(found).startswith("6.body.0: ")
 

@@ -1,6 +1,6 @@
 """Networks are proved node by node: each layer on its own integers, the wiring on the whole."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -201,6 +201,20 @@ def test_a_wrong_wiring_of_right_layers_is_seen(wiring: str) -> None:
     assert "wiring" in str(verdict)
 
 
+def test_what_is_right_on_the_images_asked_for_alone_is_wrong() -> None:
+    """Another batch and another size tell."""
+
+    def whole(module: Module, x: np.ndarray) -> np.ndarray:
+        return module(x) if x.shape == SHAPE else module(0 * x)
+
+    with installed(Rewired(whole)):
+        (verdict,) = compare(DEEP, frameworks=["numpy"], input_shape=SHAPE)
+    assert verdict.structure.ok
+    assert verdict.precision.ok
+    assert verdict.status == "wrong"
+    assert "wiring" in str(verdict)
+
+
 def test_a_layer_that_is_missing_or_fails_is_named() -> None:
     def broken(spec: Spec, weights: Weights) -> tuple[Spec, Weights]:
         return Conv(7, 12, 1, bias=False), {"kernel": np.ones((1, 1, 7, 12), np.float32)}
@@ -352,9 +366,3 @@ def test_layers_of_every_kind_are_found_in(framework: str) -> None:
     assert adapter.children(build(spec, weights, framework=framework)).keys() == {
         name for name, _ in spec.children
     }
-
-
-@pytest.fixture(autouse=True)
-def _quiet() -> Iterator[None]:
-    with np.errstate(all="ignore"):
-        yield

@@ -141,9 +141,11 @@ def judge(
     shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
     output_shape(spec, shape)
     verdict = _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
-    if not isinstance(spec, Composite) or verdict.structure.status == "wrong":
+    if not isinstance(spec, Composite):
         return verdict
     lit = lit_structure(candidate, spec, shape, seed, dtype, direct)
+    if verdict.structure.status == "wrong" and lit.status != "wrong":
+        return verdict  # wrong at the size that was asked for alone
     return replace(verdict, structure=lit)
 
 
@@ -223,11 +225,12 @@ class _Exam:
         self.exact: _Question | None = None
         trusts = [node.trust for node in self.nodes]
         if not network or not is_deep(spec):
-            (w, integers), _, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
+            case, target, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
             trusts += [] if network else [seen]
             if not network or seen.ok:
-                target = trace(spec, w, exact_input(integers, dtype, direct))
-                self.exact = _Question(w, integers, target)
+                if not direct:
+                    target = trace(spec, case[0], exact_input(case[1], dtype, direct))
+                self.exact = _Question(*case, target)
         self.real = self._question(given, drawn_x if x is None else np.asarray(x))
         self.wiring: _Question | None = None
         signal = None

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from convparity.analysis.proof.certificate import Certificate
 from convparity.analysis.proof.data import exact_shape
 from convparity.analysis.proof.near import near_shapes
-from convparity.analysis.proof.nodes import ENTRY, Wiring
 from convparity.analysis.proof.room import Lighting, Room
+from convparity.analysis.proof.wiring import ENTRY, Wiring
 from convparity.impls.spec import Join, Shape, Spec, walk_shapes
 
 __all__ = ["Lighting", "Lights"]

@@ -19,7 +19,7 @@ from convparity.analysis.proof.rounding import BASES, Rounded, exact_input, trac
 from convparity.analysis.proof.trust import Trust
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import SpecError
+from convparity.impls.errors import SpecError, in_one_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     BatchNorm,
@@ -117,8 +117,7 @@ def attempt(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> Outpu
     try:
         return forward(x)
     except Exception as error:  # each framework raises its own
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return f"it fails on {x.shape}: {type(error).__name__}: {first[:120]}"
+        return f"it fails on {x.shape}: {in_one_line(error)}"
 
 
 def judge_nodes(

@@ -16,7 +16,7 @@ from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.convert import transfer
-from convparity.impls.errors import InputError, SpecError, UnsupportedError
+from convparity.impls.errors import InputError, SpecError, UnsupportedError, in_one_line
 from convparity.impls.overloads import typed_convert
 from convparity.impls.recording import Call
 from convparity.impls.spec import Spec, output_shape
@@ -108,12 +108,10 @@ def _run(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Call:
     try:
         call = adapter.record(module, given)
     except Exception as error:  # each framework raises its own
-        first = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UnsupportedError(
             f"{adapter.name}: the module cannot be run, so that nothing shows that it does what "
             f"its fields say: on an input of {tuple(given.shape)} it fails with "
-            f"{type(error).__name__}: {first[:200]}. Give what you call it with as inputs=, or "
-            "mend the module"
+            f"{in_one_line(error, 200)}. Give what you call it with as inputs=, or mend the module"
         ) from error
     (seen,) = call.given
     if seen.array is not None:

@@ -15,10 +15,10 @@ from convparity.analysis.proof.adjoint import Gradients, adjoint
 from convparity.analysis.proof.certificate import Certificate, Seen, sums
 from convparity.analysis.proof.filled import Filled
 from convparity.analysis.proof.linear_form import LINEAR
-from convparity.analysis.proof.nodes import ENTRY, Node, Wiring
 from convparity.analysis.proof.passing import ANY, Passing, Range, classes_of, offsets, range_of
 from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
 from convparity.analysis.proof.selection import Selection
+from convparity.analysis.proof.wiring import ENTRY, Node, Wiring
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
