@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from convparity import judge
+from convparity.analysis.faults import Faulty
 from convparity.analysis.proof.adjoint import adjoint
 from convparity.analysis.proof.judging import structure
 from convparity.analysis.proof.lighting import Lights
@@ -24,17 +25,17 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     LayerNorm,
     Sequential,
+    walk,
 )
 from parity_tests.meta.doubles import DOUBLES
 from parity_tests.meta.lighting_trials import (
-    LARGE,
     Cached,
     black_box,
     cheat,
     rounded,
     run_trials,
-    zoo,
 )
+from parity_tests.meta.trial_networks import LARGE, zoo
 
 SMALL = {name: net for name, net in zoo().items() if name not in LARGE}
 # Where functions are smooth, or norms lie between, some weights change the output too little.
@@ -76,10 +77,8 @@ def test_judge_names_the_layer():
     spec, shape = SMALL["ResNet"]
     assert judge(rounded, spec, input_shape=shape).structure.status == "ok"
 
-    def moved(spec, weights, x):
-        return run(dataclasses.replace(spec, padding="same"), weights, x)
-
-    wrong = black_box("6.body.0", moved)
+    moved = dict(walk(spec))["6.body.0"]
+    wrong = black_box("6.body.0", Faulty(dataclasses.replace(moved, padding="same"), "SAME"))
     assert judge(wrong, spec, input_shape=shape).structure.layer == "6.body.0"
     found = lit_structure(wrong, spec, shape, 0, "float32", True)
     assert found.layer == "6.body.0"
@@ -148,8 +147,6 @@ def test_choosing_filters_are_the_layer(spec, shape, after):
 def test_a_layer_norm_is_lit_near_its_epsilon():
     spec = Sequential(Conv(3, 8, 3), LayerNorm(8, 1e-5), Conv(8, 4, 1))
 
-    def other(spec, weights, x):
-        return run(dataclasses.replace(spec, eps=1e-6), weights, x)
-
-    found = lit_structure(black_box("1", other), spec, (1, 8, 8, 3), 0, "float32", True)
+    other = black_box("1", Faulty(LayerNorm(8, 1e-6), "another epsilon"))
+    found = lit_structure(other, spec, (1, 8, 8, 3), 0, "float32", True)
     assert found.status == "wrong"

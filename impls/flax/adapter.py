@@ -17,7 +17,7 @@ from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.flax import layers
 from convparity.impls.flax.describe import describe, named_layers
-from convparity.impls.flax.make import make, outline
+from convparity.impls.flax.make import How, make, outline
 from convparity.impls.layouts import SAME, Layout, copy_into, depthwise_as_grouped
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec
@@ -236,7 +236,7 @@ class FlaxAdapter(Adapter):
             )
         with jax.default_device(self._device(device)):
             if weights is None:
-                module = make(spec, kind, nnx.Rngs(0))
+                module = make(spec, How(kind, nnx.Rngs(0)))
             else:
                 module = outline(spec, kind)
                 self.fill(self.slots(module), weights, share)

@@ -17,6 +17,8 @@ from jax import lax
 Padding = str | tuple[tuple[int, int], ...]
 Axes = tuple[int, ...]
 
+KERNEL_INIT = nnx.initializers.lecun_normal()  # of nnx's own layers, too
+
 # ---------------------------------------------------------------- convolutions
 
 
@@ -38,6 +40,7 @@ class Conv(nnx.Conv):
         kernel_dilation: Axes | int = 1,
         feature_group_count: int = 1,
         use_bias: bool = True,
+        kernel_init: nnx.Initializer = KERNEL_INIT,
         param_dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ) -> None:
@@ -51,6 +54,7 @@ class Conv(nnx.Conv):
             kernel_dilation=kernel_dilation,
             feature_group_count=feature_group_count,
             use_bias=use_bias,
+            kernel_init=kernel_init,
             param_dtype=param_dtype,
             rngs=rngs,
         )
@@ -88,6 +92,7 @@ class DepthwiseConv(Conv):
         kernel_dilation: Axes | int = 1,
         depth_multiplier: int = 1,
         use_bias: bool = True,
+        kernel_init: nnx.Initializer = KERNEL_INIT,
         param_dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ) -> None:
@@ -101,6 +106,7 @@ class DepthwiseConv(Conv):
             kernel_dilation=kernel_dilation,
             feature_group_count=in_features,
             use_bias=use_bias,
+            kernel_init=kernel_init,
             param_dtype=param_dtype,
             rngs=rngs,
         )
@@ -125,6 +131,7 @@ class SeparableConv(nnx.Module):
         depth_multiplier: int = 1,
         depthwise_bias: bool = True,
         pointwise_bias: bool = True,
+        kernel_init: nnx.Initializer = KERNEL_INIT,
         param_dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ) -> None:
@@ -137,6 +144,7 @@ class SeparableConv(nnx.Module):
             kernel_dilation=kernel_dilation,
             depth_multiplier=depth_multiplier,
             use_bias=depthwise_bias,
+            kernel_init=kernel_init,
             param_dtype=param_dtype,
             rngs=rngs,
         )
@@ -146,6 +154,7 @@ class SeparableConv(nnx.Module):
             (1,) * len(kernel_size),
             padding="VALID",
             use_bias=pointwise_bias,
+            kernel_init=kernel_init,
             param_dtype=param_dtype,
             rngs=rngs,
         )
@@ -184,6 +193,7 @@ class ConvTranspose(nnx.Module):
         kernel_dilation: Axes | int = 1,
         feature_group_count: int = 1,
         use_bias: bool = True,
+        kernel_init: nnx.Initializer = KERNEL_INIT,
         param_dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ) -> None:
@@ -198,7 +208,7 @@ class ConvTranspose(nnx.Module):
         self.feature_group_count = feature_group_count
         self.use_bias = use_bias
         shape = (*kernel_size, out_features // feature_group_count, in_features)
-        initial = nnx.initializers.lecun_normal()(rngs.params(), shape, param_dtype)
+        initial = kernel_init(rngs.params(), shape, param_dtype)
         self.kernel = nnx.Param(initial)
         self.bias = nnx.data(
             nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache, singledispatch
-from typing import Any
+from typing import Any, NamedTuple
 
 from flax import nnx
 
@@ -50,9 +50,17 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 }
 
 
+class How(NamedTuple):
+    """How a module is made: the dtype of its weights, and what their first values are."""
+
+    dtype: Any
+    rngs: nnx.Rngs
+    kernel_init: nnx.Initializer = layers.KERNEL_INIT
+
+
 @singledispatch
-def make(spec: Spec, dtype: Any, rngs: nnx.Rngs) -> Any:
-    """The native module of a spec, as Flax initialises it."""
+def make(spec: Spec, how: How) -> Any:
+    """The native module of a spec, as ``how`` initialises it."""
     raise UnsupportedError(f"flax: {type(spec).__name__} is not built yet")
 
 
@@ -68,7 +76,19 @@ def outline(spec: Spec, dtype: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _traced(spec: Spec, dtype: Any) -> Any:
-    return nnx.eval_shape(lambda: make(spec, dtype, nnx.Rngs(0)))
+    def traced() -> Any:
+        # zeros, and no keys: to trace what draws numbers takes several times as long
+        rngs: Any = nnx.Rngs(0) if isinstance(spec, Dropout) else _NoKeys()
+        return make(spec, How(dtype, rngs, nnx.initializers.zeros))
+
+    return nnx.eval_shape(traced)
+
+
+class _NoKeys:
+    """For initialisers that look at no key."""
+
+    def params(self) -> None:
+        """No key."""
 
 
 def compose(spec: Spec, child: Callable[[Spec], Any]) -> Any:
@@ -86,7 +106,7 @@ def _padding(padding: Any) -> Any:
 
 
 @make.register
-def _(spec: Conv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: Conv, how: How) -> nnx.Module:
     kind, more = nnx.Conv, {}  # Flax's own layer, where it can say the spec
     if spec.padding_mode != "zeros":
         kind, more = layers.Conv, {"padding_mode": NUMPY_MODES[spec.padding_mode]}
@@ -99,14 +119,15 @@ def _(spec: Conv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         kernel_dilation=spec.dilation,
         feature_group_count=spec.groups,
         use_bias=spec.bias,
-        param_dtype=dtype,
-        rngs=rngs,
+        kernel_init=how.kernel_init,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
         **more,
     )
 
 
 @make.register
-def _(spec: DepthwiseConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: DepthwiseConv, how: How) -> nnx.Module:
     return layers.DepthwiseConv(
         spec.in_channels,
         spec.kernel_size,
@@ -116,13 +137,14 @@ def _(spec: DepthwiseConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         kernel_dilation=spec.dilation,
         depth_multiplier=spec.depth_multiplier,
         use_bias=spec.bias,
-        param_dtype=dtype,
-        rngs=rngs,
+        kernel_init=how.kernel_init,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: SeparableConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: SeparableConv, how: How) -> nnx.Module:
     return layers.SeparableConv(
         spec.in_channels,
         spec.out_channels,
@@ -134,13 +156,14 @@ def _(spec: SeparableConv, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         depth_multiplier=spec.depth_multiplier,
         depthwise_bias=spec.depthwise_bias,
         pointwise_bias=spec.pointwise_bias,
-        param_dtype=dtype,
-        rngs=rngs,
+        kernel_init=how.kernel_init,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: ConvTranspose, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: ConvTranspose, how: How) -> nnx.Module:
     return layers.ConvTranspose(
         spec.in_channels,
         spec.out_channels,
@@ -151,70 +174,71 @@ def _(spec: ConvTranspose, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
         kernel_dilation=spec.dilation,
         feature_group_count=spec.groups,
         use_bias=spec.bias,
-        param_dtype=dtype,
-        rngs=rngs,
+        kernel_init=how.kernel_init,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: MaxPool, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: MaxPool, how: How) -> nnx.Module:
     return layers.MaxPool(spec.kernel_size, spec.stride, _padding(spec.padding))
 
 
 @make.register
-def _(spec: AvgPool, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: AvgPool, how: How) -> nnx.Module:
     return layers.AvgPool(
         spec.kernel_size, spec.stride, _padding(spec.padding), spec.count_include_pad
     )
 
 
 @make.register
-def _(spec: GlobalAvgPool, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: GlobalAvgPool, how: How) -> nnx.Module:
     return layers.GlobalAvgPool()
 
 
 @make.register
-def _(spec: BatchNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: BatchNorm, how: How) -> nnx.Module:
     return layers.BatchNorm(
         spec.num_features,
         rank=spec.rank,
         momentum=1 - spec.momentum,  # the weight of the old statistics here, of the new in a spec
         epsilon=spec.eps,
-        param_dtype=dtype,
-        rngs=rngs,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: LayerNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: LayerNorm, how: How) -> nnx.Module:
     return nnx.LayerNorm(
         spec.num_features,
         epsilon=spec.eps,
         use_fast_variance=False,  # see layers.BatchNorm
-        param_dtype=dtype,
-        rngs=rngs,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: GroupNorm, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: GroupNorm, how: How) -> nnx.Module:
     return nnx.GroupNorm(
         spec.num_features,
         spec.num_groups,
         epsilon=spec.eps,
         use_fast_variance=False,  # see layers.BatchNorm
-        param_dtype=dtype,
-        rngs=rngs,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: Scale, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return layers.Scale(spec.num_features, param_dtype=dtype)
+def _(spec: Scale, how: How) -> nnx.Module:
+    return layers.Scale(spec.num_features, param_dtype=how.dtype)
 
 
 @make.register
-def _(spec: Activation, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: Activation, how: How) -> nnx.Module:
     function, parameters = FUNCTIONS[spec.function]
     return layers.Activation(
         function, *(parameters if spec.alpha is None else (*parameters, spec.alpha))
@@ -222,22 +246,27 @@ def _(spec: Activation, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
 
 
 @make.register
-def _(spec: Flatten, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: Flatten, how: How) -> nnx.Module:
     return layers.Flatten()
 
 
 @make.register
-def _(spec: Dropout, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return nnx.Dropout(spec.p, rngs=rngs)
+def _(spec: Dropout, how: How) -> nnx.Module:
+    return nnx.Dropout(spec.p, rngs=how.rngs)
 
 
 @make.register
-def _(spec: Dense, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
+def _(spec: Dense, how: How) -> nnx.Module:
     return nnx.Linear(
-        spec.in_features, spec.out_features, use_bias=spec.bias, param_dtype=dtype, rngs=rngs
+        spec.in_features,
+        spec.out_features,
+        use_bias=spec.bias,
+        kernel_init=how.kernel_init,
+        param_dtype=how.dtype,
+        rngs=how.rngs,
     )
 
 
 @make.register
-def _(spec: Composite, dtype: Any, rngs: nnx.Rngs) -> nnx.Module:
-    return compose(spec, lambda child: make(child, dtype, rngs))
+def _(spec: Composite, how: How) -> nnx.Module:
+    return compose(spec, lambda child: make(child, how))

@@ -46,7 +46,15 @@ class Seeded:
     def __init__(self, adapter: "SeededAdapter", spec: Spec, weights: Weights | None, *how: Any):
         self.adapter, self.spec, self.how = adapter, spec, how
         self.weights, self.kept = weights, None
+        self.level = level_of(spec)  # of a layer inside a network, too: the network's
         self._native: Any = None
+
+    def inside(self, name: str, native: Any) -> "Seeded":
+        """A child, which has the faults that it has in the whole."""
+        spec = dict(self.spec.children)[name]
+        child = Seeded(self.adapter, spec, child_weights(self.current, name), *self.how)
+        child.level, child._native = self.level, native
+        return child
 
     @property
     def native(self) -> Any:
@@ -105,7 +113,7 @@ class SeededAdapter(Adapter):
 
     def _faulty(self, module: Seeded, shape: Shape) -> Faulty | None:
         fault = self.fault
-        if fault is None or self.level not in (None, level_of(module.spec)):
+        if fault is None or self.level not in (None, module.level):
             return None
         there = fault.forward or (fault.operation == "device" and module.how[0] == OTHER_DEVICE)
         return seed(module.spec, shape, fault) if there else None
@@ -113,7 +121,7 @@ class SeededAdapter(Adapter):
     def _operations(self, module: Seeded, field: str) -> list[tuple[str, Faulty]]:
         """The faults of another operation, with the paths of their layers."""
         fault = self.fault
-        if fault is None or fault.forward or self.level not in (None, level_of(module.spec)):
+        if fault is None or fault.forward or self.level not in (None, module.level):
             return []
         found = operations(module.spec, fault)
         kept = [each for each in found if getattr(each[1], field) not in (None, False)]
@@ -135,7 +143,10 @@ class SeededAdapter(Adapter):
         return self.real.describe(module.native)
 
     def children(self, module: Seeded) -> dict[str, Any]:
-        return self.real.children(_native(module))
+        found = self.real.children(_native(module))
+        if not isinstance(module, Seeded):
+            return found
+        return {name: module.inside(name, child) for name, child in found.items()}
 
     def own_slots(self, module: Seeded) -> dict[str, Slot]:
         return self.real.own_slots(_native(module))
@@ -251,7 +262,8 @@ class SeededAdapter(Adapter):
         if steps := self._operations(module, "step"):
             self._descend(module, steps, x, cotangent, **how)
         elif trained := dict(self._operations(module, "train")):
-            twin = self.real.build(_replaced(module.spec, trained), before)
+            layers = {path: faulty.train for path, faulty in trained.items()}
+            twin = self.real.build(replaced(module.spec, layers), before)
             self.real.train(twin, x, cotangent, **how)
             self.real.load(module.native, self.real.dump(twin))
         else:
@@ -315,18 +327,18 @@ def _is_first(spec: Spec, path: str) -> bool:
     return _is_first(first.spec, path.partition(".")[2])
 
 
-def _replaced(spec: Spec, trained: dict[str, Faulty]) -> Spec:
+def replaced(spec: Spec, layers: dict[str, Spec]) -> Spec:
     """The network with other layers at some paths."""
-    if "" in trained:
-        return trained[""].train
+    if "" in layers:
+        return layers[""]
     children = {}
     for name, child in spec.children:
         inner = {
-            path.removeprefix(name).removeprefix("."): faulty
-            for path, faulty in trained.items()
+            path.removeprefix(name).removeprefix("."): layer
+            for path, layer in layers.items()
             if path == name or path.startswith(f"{name}.")
         }
-        children[name] = _replaced(child, inner) if inner else child
+        children[name] = replaced(child, inner) if inner else child
     return spec.with_children(children)
 
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 import convparity
-from convparity import Conv, Sequential, UnsupportedError, reference
+from convparity import Conv, Sequential, UnsupportedError, init_weights, reference
 from convparity.analysis.faults import CONTROL, FAULTS
+from convparity.analysis.proof.compare import compare
 from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta.fakes import FakeAdapter
+from parity_tests.meta.numpy_framework import NumpyAdapter
 from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed, level_of
 from parity_tests.strategies import Case
 
@@ -84,6 +86,16 @@ def test_right_outputs_are_kept_and_copied() -> None:
     moved = {**weights, "bias": weights["bias"] + 1}
     np.testing.assert_array_equal(outputs(LAYER.spec, moved, x, *how), first)
     assert len(outputs.known) == 2
+
+
+def test_a_layer_inside_a_network_is_wrong_as_well() -> None:
+    chain = NETWORK.spec
+    weights = init_weights(chain, 3)
+    adapter = SeededAdapter(Outputs(NumpyAdapter()), FAULTS["padding-03"], "network")
+    with installed(adapter):
+        [verdict] = compare(chain, weights, [adapter.name], input_shape=LAYER.input_shape)
+    assert verdict.structure.status == "wrong"
+    assert verdict.structure.layer == "0"
 
 
 # ---------------------------------------------------------------- real frameworks
