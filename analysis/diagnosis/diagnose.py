@@ -207,7 +207,7 @@ def _explain(
     search.singles()
     if not search.found and search.complete:
         search.pairs()
-    needed = enough(search.tried + search.tried_pairs)
+    needed = enough(len(search.telling) + search.tried_pairs)
     found = search.convincing(needed, ask)
     shape = observed[0].x.shape
     return Diagnosis(

@@ -6,7 +6,7 @@ of few values to those of some fault by chance. A fault is a cause if
 - it gives what was seen, up to rounding, and lies nearer to it than the right output does;
 - a verdict calls it wrong, wherever it calls wrong what was seen;
 - of two at once: neither alone gives the same up to rounding;
-- what was seen says more than it takes to pick one of all the faults that were tried.
+- what was seen says more than it takes to pick one of all the outputs that faults would give.
 
 For the last, outputs are weighed in bits: how many different deviations could have been told from
 each other. Those that follow a simple rule (a factor or an offset of the whole or of a channel,
@@ -27,8 +27,9 @@ from convparity.analysis.proof.rounding import Rounded, common_unit, exact_input
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls.spec import Spec
 
-# The chance that a fault which nobody knows is taken for a known one: one in so many.
-ODDS = 100
+# The chance that a fault which nobody knows is taken for a known one, where an output says just
+# enough: one in so many. Most outputs say far more, and are then taken for none.
+ODDS = 10
 
 
 @dataclass(frozen=True)
@@ -153,9 +154,9 @@ def _target(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> Rounded
 # ---------------------------------------------------------------- how much was seen
 
 
-def enough(tried: int) -> float:
-    """The bits that it takes to pick one of so many faults, and not to be wrong by chance."""
-    return math.log2(max(tried, 1) * ODDS)
+def enough(different: int) -> float:
+    """The bits that it takes to pick one of so many outputs, and not to be wrong by chance."""
+    return math.log2(max(different, 1) * ODDS)
 
 
 def bits(
