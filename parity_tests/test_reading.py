@@ -670,6 +670,27 @@ def test_keras_a_class_that_was_changed(monkeypatch: pytest.MonkeyPatch) -> None
         assert_refused(module, rf"layer '.*\.{name}' .* does something else")
 
 
+# ---------------------------------------------------------------- any framework
+
+
+@frameworks
+def test_the_steps_of_a_separable_convolution_are_looked_at(adapter: Adapter) -> None:
+    """They are one layer in the spec, and two modules that others can lay hands on."""
+    spec = Sequential(Activation("relu"), SeparableConv(3, 4, 3))
+    module = adapter.build(spec, init_weights(spec, 0))
+    step = adapter.children(adapter.children(module)["1"])["pointwise"]
+    where = r"in layer '1\.pointwise': .*"
+    if adapter.name == "pytorch":
+        step.register_forward_hook(lambda module, x, y: 2 * y)
+        assert_refused(module, where + "a forward hook")
+    elif adapter.name == "flax":
+        step.preferred_element_type = np.float32
+        assert_refused(module, where + "preferred_element_type=")
+    else:
+        step.convolution_op = lambda x, kernel: x
+        assert_refused(module, where + "convolution_op was set on the instance")
+
+
 # ---------------------------------------------------------------- right modules
 
 

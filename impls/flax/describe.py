@@ -173,6 +173,8 @@ def _depthwise(module: layers.DepthwiseConv, rank: int) -> Spec:
 
 
 def _separable(module: layers.SeparableConv, rank: int) -> Spec:
+    steps = {"depthwise": module.depthwise, "pointwise": module.pointwise}
+    read_children(steps, lambda step: _read(step, rank))  # neither has code beside its own
     return SeparableConv(
         out_channels=module.pointwise.out_features,
         depth_multiplier=module.depthwise.depth_multiplier,

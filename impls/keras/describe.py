@@ -121,6 +121,8 @@ def _depthwise(module: Any) -> Spec:
 
 
 def _separable(module: Any) -> Spec:
+    steps = {"depthwise": module.depthwise, "pointwise": module.pointwise}
+    read_children(steps, describe)  # neither has code beside its own
     return SeparableConv(
         out_channels=module.pointwise.filters,
         depth_multiplier=module.depthwise.depth_multiplier,

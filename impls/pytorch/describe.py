@@ -159,6 +159,7 @@ def _depthwise(module: layers.DepthwiseConvNd) -> Any:
 
 
 def _separable(module: layers.SeparableConvNd) -> Spec:
+    _children(module)  # neither step has a hook or code beside its own
     depthwise = _depthwise(module.depthwise)
     return SeparableConv(
         depthwise.in_channels,
