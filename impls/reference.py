@@ -29,6 +29,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pairs,
     Scale,
     Shape,
     Spec,
@@ -82,7 +83,9 @@ def convolve(spec: Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     pairs = padding_pairs(spec, x.shape[1:-1])
     padded = x
     if any(map(any, pairs)):
-        padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
+        mode = NUMPY_MODES[spec.padding_mode]
+        wide = ((0, 0), *pairs, (0, 0))
+        padded = surrounded(x, pairs) if mode == "constant" else np.pad(x, wide, mode=mode)
     out = output_shape(spec, x.shape)
     pixels, groups = math.prod(out[:-1]), spec.groups
     y_GPO = np.zeros((groups, pixels, out[-1] // groups))
@@ -93,6 +96,16 @@ def convolve(spec: Conv, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
         window_GPI = padded[seen].reshape(pixels, groups, -1).swapaxes(0, 1)
         y_GPO += window_GPI @ kernel_kGIO[tap]
     return y_GPO.swapaxes(0, 1).reshape(out)
+
+
+def surrounded(x: np.ndarray, pairs: Pairs, fill: float = 0.0) -> np.ndarray:
+    """``x`` with one number around its pixels, as ``np.pad`` has it, in a fraction of the time."""
+    n, *spatial, channels = x.shape
+    sizes = [low + size + high for size, (low, high) in zip(spatial, pairs, strict=True)]
+    padded = np.full((n, *sizes, channels), fill, dtype=x.dtype)
+    inside = [slice(low, low + size) for size, (low, _) in zip(spatial, pairs, strict=True)]
+    padded[(slice(None), *inside)] = x
+    return padded
 
 
 def window_places(
@@ -134,7 +147,7 @@ def scatter(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarra
 def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterator[np.ndarray]:
     """For each place in the window, the pixels that meet it; ``fill`` where that is padding."""
     pairs = padding_pairs(spec, x.shape[1:-1])
-    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=fill)
+    padded = surrounded(x, pairs, fill)
     for _, seen in window_places(spec, output_shape(spec, x.shape)[1:-1]):
         yield padded[seen]
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -34,15 +35,15 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
 
+DEVICES = pytest.StashKey[list[str]]()
+
+
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """The versions and the devices of each framework; one that is missing is named as missing."""
+    """The versions of each framework; one that is missing is named as missing."""
     lines = [f"hypothesis profile: {settings.get_current_profile_name()}"]
     for name in registry.FRAMEWORKS:
         parts = [f"{each} {version}" for each, version in registry.versions(name).items()]
-        reason = registry.problem(name)
-        if reason is None and "not frameworks" not in config.option.markexpr:  # asking imports it
-            parts.append(f"devices {', '.join(registry.get(name).devices())}")
-        lines.append(f"{name}: {reason or ', '.join(parts)}")
+        lines.append(f"{name}: {registry.problem(name) or ', '.join(parts)}")
     return lines
 
 
@@ -50,10 +51,26 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def frozen_imports(request: pytest.FixtureRequest) -> None:
     """What the imports made stays: the collector need not walk through it again and again."""
     if "not frameworks" not in request.config.option.markexpr:
-        for name in filter(lambda name: registry.problem(name) is None, registry.FRAMEWORKS):
-            registry.get(name)
+        names = [name for name in registry.FRAMEWORKS if registry.problem(name) is None]
+        devices = [f"{name}: {', '.join(registry.get(name).devices())}" for name in names]
+        request.config.stash[DEVICES] = devices
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput["devices"] = devices
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker is done: it saw the devices; here, no framework is imported."""
+    if devices := getattr(node, "workeroutput", {}).get("devices"):
+        node.config.stash[DEVICES] = devices
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """The devices that each framework saw."""
+    for line in config.stash.get(DEVICES, ()):
+        terminalreporter.write_line(f"devices of {line}")
 
 
 @pytest.fixture(scope="session", params=list(registry.FRAMEWORKS))

@@ -78,24 +78,6 @@ def test_supported() -> None:
     assert len(refused) <= len(support.REASONS)
 
 
-@pytest.mark.frameworks
-def test_the_output_of_the_main_job(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The excerpt is what ``compare`` prints; the rows of its tables are looked up in its data."""
-    from convparity.analysis.report import tables
-    from convparity.analysis.showcase import chapters
-    from convparity.analysis.showcase import tables as showcase_tables
-
-    monkeypatch.delenv("COLUMNS", raising=False)
-    data = chapters.classify(tuple(registry.FRAMEWORKS), lambda _: None)
-    with (console := tables.console()).capture() as captured:
-        tables.show(console, *showcase_tables.classify(data))
-    printed = {line.rstrip() for line in captured.get().splitlines()}
-    assert max(map(len, printed)) <= 80
-    (excerpt,) = [block for block in blocks("text") if "EfficientNet" in block]
-    missing = [line for line in excerpt.splitlines() if line and line not in printed]
-    assert not missing, "\n".join(missing)
-
-
 @pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "impls/README.md"])
 def test_what_is_named_exists(document: str) -> None:
     """Every file that a document names in backquotes, or links to, is there."""

@@ -330,7 +330,7 @@ def test_compare(recorded, arguments) -> None:
 
 @pytest.mark.frameworks
 def test_the_main_job_in_the_frameworks(recorded) -> None:
-    """The chapter of the tutorial as it is; that of the photographs: see test_docs."""
+    """The chapter of the tutorial as it is; that of the photographs: see test_main_job."""
     data = chapters.tutorial(tuple(registry.FRAMEWORKS), lambda _: None)
     check(drawn(*showcase_tables.tutorial(data)), recorded)
 

@@ -8,6 +8,7 @@ import inspect
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from convparity.impls.spec.checks import Shape, fail
@@ -84,7 +85,7 @@ class Composite(Spec):
     def with_children(self, children: Mapping[str, Spec]) -> "Composite":
         """The same wiring of other children, given by the same names."""
 
-    @property
+    @cached_property
     def children(self) -> tuple[tuple[str, Spec], ...]:
         """The children and their names, in the order in which they are declared."""
         return tuple({s.child: s.spec for s in self.steps if s.child is not None}.items())

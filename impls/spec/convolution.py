@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from convparity.impls.spec.base import Composite, Layer, Spec, Step, chain_steps
@@ -223,7 +224,7 @@ class SeparableConv(Composite):
             rank=self.rank,
         )
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """``depthwise``, then ``pointwise``."""
         return chain_steps({"depthwise": self.depthwise, "pointwise": self.pointwise})

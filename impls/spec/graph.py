@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple, overload
 
 from convparity.impls.errors import UnsupportedError
@@ -39,7 +40,7 @@ class Sequential(Composite):
                 raise fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
         set_fields(self, layers=items)
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """The layers in order."""
         return chain_steps(dict(self.layers))

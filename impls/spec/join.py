@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from convparity.impls.errors import SpecError
 from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, a_spec
@@ -38,7 +39,7 @@ class Residual(Composite):
             shortcut=None if shortcut is None else a_spec(self, "shortcut", shortcut),
         )
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         """``body``, ``shortcut`` if there is one, and ``add``, their sum."""
         body = Step("body", self.body, (INPUT,), "body")

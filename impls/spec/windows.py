@@ -1,5 +1,6 @@
 """Where windows lie: the arithmetic that convolutions and pools share."""
 
+from functools import lru_cache
 from typing import Protocol
 
 from convparity.impls.errors import SpecError
@@ -19,6 +20,7 @@ class Windowed(Protocol):
     def rank(self) -> int: ...
 
 
+@lru_cache(maxsize=4096)
 def effective_kernel(kernel_size: Shape, dilation: Shape) -> Shape:
     """The extent of a dilated kernel along each axis: ``(k - 1) * d + 1``."""
     return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from hypothesis import Phase, given, settings
@@ -15,6 +16,7 @@ from convparity.analysis.proof.data import exact_shape, integer_case, real_case
 from convparity.impls import registry
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation
+from convparity.impls.spec import Shape, Spec
 from convparity.impls.weights import Weights
 from parity_tests.strategies import Case, activation_cases, chain_cases, layer_cases
 
@@ -75,9 +77,7 @@ def _trial(case: Case, faults: list[Fault], data: str, base: Implementation) -> 
     if any(seed(spec, shape, fault) is None for fault in faults):
         return None
     wrong = implementation(base, *faults)
-    inputs = [real_case(spec, shape, number)]
-    if data == "ints":
-        inputs = [integer_case(spec, shape, each) for each in (number, number + 1)]
+    inputs = _inputs(spec, shape, number, data)
     with np.errstate(all="ignore"):
         if not _differs(wrong, base, case, inputs):
             return None
@@ -85,6 +85,14 @@ def _trial(case: Case, faults: list[Fault], data: str, base: Implementation) -> 
             return diagnose(wrong, spec, input_shape=shape, seed=number)
         ((weights, x),) = inputs
         return diagnose(wrong(spec, weights, x), spec, weights, x)
+
+
+@lru_cache(maxsize=1024)
+def _inputs(spec: Spec, shape: Shape, number: int, data: str) -> list[tuple[Weights, np.ndarray]]:
+    """Kept, as many faults are tried on one spec."""
+    if data == "ints":
+        return [integer_case(spec, shape, each) for each in (number, number + 1)]
+    return [real_case(spec, shape, number)]
 
 
 def _differs(

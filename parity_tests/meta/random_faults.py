@@ -6,6 +6,7 @@ an output can show, many of them in one tap, one channel or one row alone.
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -202,25 +203,26 @@ def _filter_faults(layer: Any, rng: np.random.Generator) -> Iterator[Faulty]:
 
 
 def _window_faults(layer: Any, rng: np.random.Generator) -> Iterator[Faulty]:
-    def other(detail: str, **fields: Any) -> Faulty:
-        return Faulty(dataclasses.replace(layer, **fields), detail)
+    def other(detail: str, **fields: Any) -> Iterator[Faulty]:
+        with suppress(SpecError):  # no such layer: "same" knows no output_padding, for one
+            yield Faulty(dataclasses.replace(layer, **fields), detail)
 
     half = tuple(k // 2 for k in layer.kernel_size)
     if layer.padding == "same":
-        yield other("k//2 for SAME", padding=half)
+        yield from other("k//2 for SAME", padding=half)
     elif layer.padding == tuple((h, h) for h in half):
-        yield other("SAME for k//2", padding="same")
+        yield from other("SAME for k//2", padding="same")
     if not isinstance(layer.padding, str):
         moved = tuple((max(low - 1, 0), high + min(low, 1)) for low, high in layer.padding)
-        yield other("padding moved", padding=moved)
+        yield from other("padding moved", padding=moved)
     if hasattr(layer, "padding_mode"):
         modes = [mode for mode in PADDING_MODES if mode != layer.padding_mode]
-        yield other("padding mode", padding_mode=modes[rng.integers(len(modes))])
+        yield from other("padding mode", padding_mode=modes[rng.integers(len(modes))])
     if hasattr(layer, "dilation"):
-        yield other("dilation", dilation=tuple(d + 1 for d in layer.dilation))
-        yield other("no dilation", dilation=1)
+        yield from other("dilation", dilation=tuple(d + 1 for d in layer.dilation))
+        yield from other("no dilation", dilation=1)
     if isinstance(layer, AvgPool):
-        yield other("padding counted", count_include_pad=not layer.count_include_pad)
+        yield from other("padding counted", count_include_pad=not layer.count_include_pad)
     if isinstance(layer, MaxPool | AvgPool):
         pool = MaxPool if isinstance(layer, AvgPool) else AvgPool
         wrong = pool(layer.kernel_size, layer.stride, layer.padding, rank=layer.rank)
