@@ -1,7 +1,7 @@
 """One run of a network, with what every module in it was given and gave."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -12,11 +12,27 @@ import numpy as np
 class Value(NamedTuple):
     """What went in or out of a module: a channels-last copy, and the dtype that it had.
 
-    bfloat16, which NumPy lacks, is widened to float32. What is no array is kept as its type's name.
+    bfloat16, which NumPy lacks, is widened to float32. What is no array is kept as its type's name;
+    a tuple, a list or a mapping with its parts, by how they are got out of it: "[0]", "['name']".
     """
 
     array: np.ndarray | None
     dtype: str
+    parts: tuple[tuple[str, "Value"], ...] = ()
+
+    def arrays(self, at: str = "") -> dict[str, np.ndarray]:
+        """Every array in it, by how it is got out; one array is at ""."""
+        if self.array is not None:
+            return {at: self.array}
+        return {
+            key: array for step, part in self.parts for key, array in part.arrays(at + step).items()
+        }
+
+    def dtypes(self) -> list[str]:
+        """The dtypes of every array in it."""
+        if self.array is not None:
+            return [self.dtype]
+        return [dtype for _, part in self.parts for dtype in part.dtypes()]
 
 
 @dataclass
@@ -42,13 +58,23 @@ class Recorder:
 
     def enter(self, module: Any, inputs: tuple[Any, ...]) -> None:
         """``module`` is called with ``inputs``."""
-        call = Call(module, tuple(map(self.value, inputs)))
+        call = Call(module, tuple(map(self._kept, inputs)))
         (self._running[-1].inside if self._running else self.roots).append(call)
         self._running.append(call)
 
     def leave(self, output: Any) -> None:
         """The module that was called last, and has not come back, gives ``output``."""
-        self._running.pop().made = self.value(output)
+        self._running.pop().made = self._kept(output)
+
+    def _kept(self, native: Any) -> Value:
+        if isinstance(native, Mapping):
+            steps = [(f"[{key!r}]", part) for key, part in native.items()]
+        elif isinstance(native, tuple | list):
+            steps = [(f"[{index}]", part) for index, part in enumerate(native)]
+        else:
+            return self.value(native)
+        parts = tuple((step, self._kept(part)) for step, part in steps)
+        return Value(None, type(native).__name__, parts)
 
     def around(self, module: Any, run: Callable[..., Any]) -> Callable[..., Any]:
         """``run`` with its calls kept as those of ``module``."""

@@ -54,6 +54,7 @@ def cells(case: Case) -> Iterator[str]:
     batch, *spatial, channels = case.input_shape
     yield "batch of 1" if batch == 1 else "batch of several"
     yield f"rank {len(spatial)}"
+    yield from _large_cells(case)
     match case.spec:
         case Conv() | DepthwiseConv() | SeparableConv():
             yield from _conv_cells(case.spec, case.input_shape)
@@ -79,6 +80,23 @@ def cells(case: Case) -> Iterator[str]:
             yield from (type(layer).__name__ for _, layer in walk(case.spec))
             if any(name == "layer0" for name, _ in case.spec.children):
                 yield "named layers"
+
+
+def _large_cells(case: Case) -> Iterator[str]:
+    """In what a layer that has a window is larger than most that are drawn."""
+    spec, shape = case.spec, case.input_shape
+    if not isinstance(spec, Conv | DepthwiseConv | SeparableConv | ConvTranspose):
+        return
+    if min(spec.kernel_size) > 4 and spec.rank == 2:
+        yield "kernel over 4x4"
+    if shape[0] > 3:
+        yield "batch over 3"
+    if max(getattr(spec, "groups", 1), getattr(spec, "depth_multiplier", 1)) > 3:
+        yield "groups or a multiplier over 3"
+    if max(shape[-1], output_shape(spec, shape)[-1]) > 16:
+        yield "more than 16 channels"
+    if max(shape[1:-1]) > 16:
+        yield "rows beyond 16"
 
 
 def _conv_cells(spec: Conv | DepthwiseConv | SeparableConv, shape: Shape) -> Iterator[str]:
@@ -270,6 +288,19 @@ FAMILIES = {
                 "stride beyond the kernel",
             }
         ),
+    ),
+    "large layers": Family(
+        strategies.large_cases,
+        frozenset(
+            {
+                "kernel over 4x4",
+                "batch over 3",
+                "groups or a multiplier over 3",
+                "more than 16 channels",
+                "rows beyond 16",
+            }
+        ),
+        0.3,
     ),
     "pools": Family(
         strategies.pool_cases,

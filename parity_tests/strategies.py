@@ -63,6 +63,8 @@ LARGEST = {
 
 Pair = tuple[Spec, Shape]
 
+CONVS = (Conv, DepthwiseConv, SeparableConv)
+
 ranks = st.sampled_from([1, 2, 3])
 seeds = st.integers(0, 2**16 - 1)
 batches = st.integers(1, 3)
@@ -201,6 +203,41 @@ def transposed_convs(draw: Any, rank: int) -> Pair:
         rank,
     )
     return spec, (draw(batches), *sizes, in_channels)
+
+
+LARGE = ("batch", "channels", "groups", "rows", "kernel")
+
+
+@st.composite
+def large_layers(draw: Any) -> Pair:
+    """A layer of images that is large in one way, and small in all others: cheap to judge."""
+    way, kind = draw(st.sampled_from(LARGE)), draw(st.sampled_from([*CONVS, ConvTranspose]))
+
+    def size(name: str, small: tuple[int, int], large: tuple[int, int]) -> int:
+        return draw(st.integers(*(large if way == name else small)))
+
+    kernel = draw(axes(st.integers(5, 7) if way == "kernel" else st.integers(1, 3), 2))
+    stride, padding = draw(axes(st.integers(1, 2), 2)), draw(st.sampled_from(["valid", "same"]))
+    dilation = draw(axes(st.integers(1, 2), 2))
+    channels = size("channels", (1, 3), (17, 40))
+    groups = size("groups", (1, 1), (4, 6))  # or a depth multiplier
+    extent = effective_kernel(kernel, dilation)
+    least = [1 if padding == "same" or kind is ConvTranspose else k for k in extent]
+    sizes = [n - 1 + size("rows", (1, 4), (17, 40)) for n in least]
+    shape = (size("batch", (1, 3), (4, 8)), *sizes)
+    window = (kernel, stride, padding)
+    bias = draw(st.booleans())
+    if kind is DepthwiseConv:
+        return DepthwiseConv(channels, *window, dilation, groups, bias), (*shape, channels)
+    made = draw(st.integers(1, 3))
+    if kind is SeparableConv:
+        separable = SeparableConv(channels, made, *window, dilation, groups, bias)
+        return separable, (*shape, channels)
+    ends = [channels * groups, made * groups]
+    if way == "channels" and draw(st.booleans()):
+        ends.reverse()
+    options: dict[str, Any] = {"groups": groups, "bias": bias, "dilation": dilation}
+    return kind(*ends, *window, **options), (*shape, ends[0])
 
 
 # ---------------------------------------------------------------- other layers
@@ -383,16 +420,28 @@ def _links(draw: Any, channels: int, rank: int, exact: bool) -> Spec:
     return draw(st.one_of(links))
 
 
+@st.composite
+def long_chains(draw: Any) -> Pair:
+    """More than ten named layers on rows beyond 16, the first with a kernel of 5x5."""
+    channels = draw(st.integers(2, 6))
+    size = draw(st.integers(17, 40))
+    parts: list[Spec] = [Conv(3, channels, 5, 2, "same")]
+    for _ in range(draw(st.integers(9, 12))):
+        parts.append(draw(_links(channels, 2, exact=False)))
+    parts += [GlobalAvgPool(), Dense(channels, 4)]
+    spec = Sequential({f"layer{i}": part for i, part in enumerate(parts)})
+    return spec, (draw(batches), size, draw(st.integers(17, 40)), 3)
+
+
 def cases(specs: st.SearchStrategy[Pair]) -> st.SearchStrategy[Case]:
     """Specs with their input shapes, as cases: a data seed is added."""
     return st.builds(lambda pair, seed: Case(*pair, seed), specs, seeds)
 
 
-CONVS = (Conv, DepthwiseConv, SeparableConv)
-
 conv_cases = cases(layers(*CONVS))
 transposed_cases = cases(layers(ConvTranspose))
 linear_cases = cases(layers(*CONVS, ConvTranspose))
+large_cases = cases(large_layers())
 max_pool_cases = cases(layers(MaxPool))
 avg_pool_cases = cases(layers(AvgPool))
 pool_cases = cases(layers(MaxPool, AvgPool))
@@ -403,3 +452,4 @@ head_cases = cases(heads())
 layer_cases = cases(layers(*MAKERS))
 exact_chain_cases = cases(chains(exact=True))
 chain_cases = cases(chains())
+long_chain_cases = cases(long_chains())

@@ -2,6 +2,7 @@
 
 import copy
 import random
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -96,6 +97,53 @@ def images(n: int = 2, size: int = SIZE) -> Any:
     import torch
 
     return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(1))
+
+
+# ---------------------------------------------------------------- several outputs
+
+
+def several(twin: bool = False, **changes: Any) -> Any:
+    """A module that gives a mapping with a tuple in it, or a twin that gives a list."""
+    import torch
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.head = nn.Conv2d(3, 4, 3), nn.Linear(4, 5)
+
+        def forward(self, x: Any) -> Any:
+            x = self.stem(x)
+            means = x.mean((2, 3))
+            scores = self.head(means)
+            made = [scores, x, means + changes.get("off", 0.0)]
+            if "order" in changes:
+                made = [made[i] for i in changes["order"]]
+            return made if twin else {"scores": scores, "features": (x, means)}
+
+    torch.manual_seed(5)
+    return Net()
+
+
+def test_several_outputs_are_compared_one_by_one() -> None:
+    answer = check(several(), several(twin=True), images())
+    assert answer.ok, str(answer)
+    assert check(several(), several(), images()).ok
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"off": 1e-3}, r"\['features'\]\[1\]: .* values differ"),
+        ({"order": (0, 2, 1)}, r"\['features'\]\[0\]: shape"),
+        ({"order": (0, 1)}, "2 of them, not 3"),
+    ],
+)
+def test_one_of_several_outputs_is_wrong(changes: dict[str, Any], said: str) -> None:
+    answer = check(several(), several(twin=True, **changes), images())
+    assert answer.status == "wrong"
+    assert answer.cause is not None
+    assert re.search(said, answer.cause), answer.cause
 
 
 # ---------------------------------------------------------------- right twins

@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from convparity import (
     Activation,
@@ -79,6 +79,9 @@ def assert_linear(adapter: Adapter, case: Case) -> None:
 
 
 @settings(max_examples=60)
+@example(case=Case(Conv(2, 3, 3, dilation=2, rank=1), (2, 7, 2), 1))
+@example(case=Case(Conv(2, 3, (3, 2), padding="same", dilation=(2, 3)), (2, 7, 6, 2), 2))
+@example(case=Case(Conv(4, 6, 2, 2, 1, (1, 2, 3), groups=2, rank=3), (1, 3, 4, 5, 4), 3))
 @given(case=linear_cases)
 def test_linear(adapter: Adapter, case: Case) -> None:
     assert_linear(adapter, case)

@@ -4,15 +4,18 @@ What rounds even there (a mean, a norm, an exponential) may differ by its proved
 Each family is judged on real numbers too, as in ``test_precision``, while its modules are there.
 """
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 
 from convparity import Activation, Conv, Flatten, Residual, SeparableConv, Sequential, Spec
+from convparity.analysis.proof.compare import compare
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import walk
+from convparity.impls.weights import init_weights
 from parity_tests.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.cells import FAMILIES
-from parity_tests.strategies import Case
+from parity_tests.strategies import Case, long_chain_cases
 from parity_tests.test_gradients import NETWORKS
 
 pytestmark = pytest.mark.frameworks
@@ -44,6 +47,34 @@ GRAY = Sequential(Conv(1, 4, 3, padding=1), Activation("tanh"), Conv(4, 3, 3, 2)
 def test_network(adapters: list[Adapter], spec: Spec) -> None:
     """Each kind of layer and each activation, with others before and behind it."""
     assert_parity(Case(spec, (2, 9, 8, 1 if spec is GRAY else 3), 7), adapters)
+
+
+@pytest.mark.parametrize("spec", NETWORKS[:4], ids=lambda spec: "-".join(kinds(spec))[:40])
+def test_any_layout_of_the_memory(adapter: Adapter, spec: Spec) -> None:
+    """An input in another order of axes, backwards, or every other value of a larger one."""
+    rng = np.random.default_rng(11)
+    x = rng.standard_normal((2, 9, 8, 3)).astype(np.float32)
+    wider = np.zeros((2, 18, 16, 6), np.float32)
+    wider[:, ::2, ::2, ::2] = x
+    views = [
+        np.asfortranarray(x),
+        np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1],
+        wider[:, ::2, ::2, ::2],
+    ]
+    module = adapter.build(spec, init_weights(spec, 5))
+    expected = adapter.apply(module, spec, x)
+    for view in views:
+        assert not view.flags.c_contiguous
+        assert np.array_equal(view, x)
+        np.testing.assert_array_equal(adapter.apply(module, spec, view), expected)
+
+
+@settings(max_examples=6)
+@given(case=long_chain_cases)
+def test_long_chains(case: Case) -> None:
+    """Layer by layer: integers would die on the way to the end."""
+    for verdict in compare(case.spec, input_shape=case.input_shape, seed=case.seed):
+        assert verdict.ok, f"{verdict}\n{case}"
 
 
 def test_leaky_relu_behind_an_addition_keeps_its_slope(adapters: list[Adapter]) -> None:

@@ -25,6 +25,7 @@ from convparity.impls.recording import Call, generators_as_they_were
 __all__ = ["Check", "check"]
 
 Inputs = tuple[np.ndarray, ...]
+Outputs = dict[str, np.ndarray]  # by how each is got out of what the module gives; "": it is that
 
 MOVES = 3  # runs on moved inputs, from which the size of rounding is learnt
 EXAMPLES = 2  # of the inputs on which the layers are judged one by one
@@ -95,8 +96,13 @@ class _Subject:
             return f"it fails: {in_one_line(error)}"
 
 
-def _output(call: Call) -> np.ndarray | None:
-    return None if call.made is None else call.made.array
+def _outputs(call: Call) -> Outputs:
+    return {} if call.made is None else call.made.arrays()
+
+
+def _output(key: str) -> str:
+    """The name of an output in what is measured: no layer's path begins so."""
+    return f"<output>{key}"
 
 
 class _Checking:
@@ -124,11 +130,11 @@ class _Checking:
                 raise InputError(f"{subject.name} on inputs of {shapes} (channels-last): {call}")
             calls.append(call)
         first, second = calls
-        right, found = _output(first), _output(second)
+        right, found = _outputs(first), _outputs(second)
         layers = 0
-        if right is None or found is None:
-            which = self.module if right is None else self.twin
-            self.untested.append(Finding(None, f"{which.name} gives no single array"))
+        if not right or not found:
+            which = self.twin if right else self.module
+            self.untested.append(Finding(None, f"{which.name} gives no array"))
         elif not any(np.isfinite(x).any() for x in self.inputs):
             self.untested.append(Finding(None, "the inputs hold no finite number"))
         else:
@@ -154,18 +160,21 @@ class _Checking:
 
     # -- the wholes
 
-    def _measure(self, first: Call, right: np.ndarray) -> Measure:
-        """What rounding makes of the output."""
-        u = roundoff([first.made.dtype if first.made else "", *(v.dtype for v in first.given)])
+    def _measure(self, first: Call, right: Outputs) -> Measure:
+        """What rounding makes of the outputs."""
+        made = [] if first.made is None else first.made.dtypes()
+        u = roundoff([*made, *(value.dtype for value in first.given)])
         measure = Measure(u)
         runs = [
             self.module.run(tuple(moved(x, u, seed) for x in self.inputs), seed)
             for seed in range(MOVES)
         ]
-        measure.learn("", right, [_output(run) for run in runs])
+        others = [_outputs(run) for run in runs]
+        for key, array in right.items():
+            measure.learn(_output(key), array, [other.get(key) for other in others])
         return measure
 
-    def _again(self, right: np.ndarray, found: np.ndarray, measure: Measure) -> None:
+    def _again(self, right: Outputs, found: Outputs, measure: Measure) -> None:
         """The same inputs once more, with other seeds."""
         for subject, inputs, before in (
             (self.module, self.inputs, right),
@@ -175,16 +184,15 @@ class _Checking:
             if isinstance(call, str):
                 what = f"{subject.name}, called again: {call}"
             else:
-                again = _output(call)
-                if again is not None and measure.difference("", before, again) is None:
+                if _gap(measure, before, _outputs(call)) is None:
                     continue
                 what = f"{subject.name} gives another output when it is called again"
             (self.wrong if subject is self.twin else self.untested).append(Finding(None, what))
 
-    def _wholes(self, right: np.ndarray, found: np.ndarray, measure: Measure) -> Iterator[Finding]:
+    def _wholes(self, right: Outputs, found: Outputs, measure: Measure) -> Iterator[Finding]:
         """Where the outputs differ, on the inputs and on others."""
         self.runs = 1
-        if (gap := measure.difference("", right, found)) is not None:
+        if (gap := _gap(measure, right, found)) is not None:
             yield Finding(None, f"the outputs differ: {gap}")
         told = False
         for what, inputs, other in self._variants():
@@ -194,26 +202,22 @@ class _Checking:
             )
             if isinstance(mine, str):
                 continue  # the module itself does not take it
-            expected = _output(mine)
+            expected = _outputs(mine)
             if isinstance(theirs, str):
                 if what == "another image size":
                     self.notes.append("the twin takes no other image size, as the module does")
                 else:
                     yield Finding(None, f"on {what} {theirs}")
                 continue
-            got = _output(theirs)
-            if expected is None or got is None:
-                continue
             self.runs += 1
-            if expected.shape == right.shape:
-                told = told or measure.difference("", right, expected) is not None
-            if (gap := measure.difference("", expected, got)) is not None:
+            told |= all(_tells(measure, key, array, expected) for key, array in right.items())
+            if (gap := _gap(measure, expected, _outputs(theirs))) is not None:
                 yield Finding(None, f"on {what} the outputs differ: {gap}")
         if not told:
             self.untested.append(
                 Finding(
                     None,
-                    "another input does not change the module's output by more than rounding: "
+                    "another input does not change the module's outputs by more than rounding: "
                     "give inputs that tell, and weights that are not zero",
                 )
             )
@@ -313,6 +317,28 @@ class _Checking:
             "what lies between them differs (an activation, a pooling, an addition, an order); "
             f"{gap}",
         )
+
+
+def _gap(measure: Measure, right: Outputs, found: Outputs) -> str | None:
+    """How the outputs differ by more than rounding; None where they do not.
+
+    A twin may give them in another kind of container: then in the same order.
+    """
+    if len(right) != len(found):
+        return f"{len(found)} of them, not {len(right)}"
+    keys = right if right.keys() == found.keys() else found
+    for (key, expected), other in zip(right.items(), keys, strict=True):
+        if (gap := measure.difference(_output(key), expected, found[other])) is not None:
+            return f"{key}: {gap}" if key else gap
+    return None
+
+
+def _tells(measure: Measure, key: str, right: np.ndarray, other: Outputs) -> bool:
+    """Whether one output is another one for another input of the same shape."""
+    found = other.get(key)
+    if found is None or found.shape != right.shape:
+        return False
+    return measure.difference(_output(key), right, found) is not None
 
 
 def _drawn(x: np.ndarray, seed: int) -> np.ndarray:

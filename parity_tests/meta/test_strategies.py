@@ -58,7 +58,7 @@ def test_hard_cells_are_common(name: str) -> None:
     seen: Counter[str] = Counter()
     drawn = 0
 
-    @settings(max_examples=3 * family.examples)
+    @settings(max_examples=2 * family.examples)
     @given(family.cases)
     def draw(case: Case) -> None:
         nonlocal drawn
