@@ -210,13 +210,14 @@ LARGE = ("batch", "channels", "groups", "rows", "kernel")
 
 @st.composite
 def large_layers(draw: Any) -> Pair:
-    """A layer of images that is large in one way, and small in all others: cheap to judge."""
-    way, kind = draw(st.sampled_from(LARGE)), draw(st.sampled_from([*CONVS, ConvTranspose]))
+    """A layer of images that is large in one way or two, and small in all others: cheap to judge."""
+    ways = draw(st.sets(st.sampled_from(LARGE), min_size=1, max_size=2))
+    kind = draw(st.sampled_from([*CONVS, ConvTranspose]))
 
     def size(name: str, small: tuple[int, int], large: tuple[int, int]) -> int:
-        return draw(st.integers(*(large if way == name else small)))
+        return draw(st.integers(*(large if name in ways else small)))
 
-    kernel = draw(axes(st.integers(5, 7) if way == "kernel" else st.integers(1, 3), 2))
+    kernel = draw(axes(st.integers(5, 7) if "kernel" in ways else st.integers(1, 3), 2))
     stride, padding = draw(axes(st.integers(1, 2), 2)), draw(st.sampled_from(["valid", "same"]))
     dilation = draw(axes(st.integers(1, 2), 2))
     channels = size("channels", (1, 3), (17, 40))
@@ -234,7 +235,7 @@ def large_layers(draw: Any) -> Pair:
         separable = SeparableConv(channels, made, *window, dilation, groups, bias)
         return separable, (*shape, channels)
     ends = [channels * groups, made * groups]
-    if way == "channels" and draw(st.booleans()):
+    if "channels" in ways and draw(st.booleans()):
         ends.reverse()
     options: dict[str, Any] = {"groups": groups, "bias": bias, "dilation": dilation}
     return kind(*ends, *window, **options), (*shape, ends[0])
