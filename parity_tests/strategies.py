@@ -210,7 +210,7 @@ LARGE = ("batch", "channels", "groups", "rows", "kernel")
 
 @st.composite
 def large_layers(draw: Any) -> Pair:
-    """A layer of images that is large in one way or two, and small in all others: cheap to judge."""
+    """A layer of images that is large in one way or two, else small: cheap to judge."""
     ways = draw(st.sets(st.sampled_from(LARGE), min_size=1, max_size=2))
     kind = draw(st.sampled_from([*CONVS, ConvTranspose]))
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from convparity import Activation, Conv, Flatten, Residual, SeparableConv, Sequential, Spec
-from convparity.analysis.proof.compare import compare
+from convparity.analysis.proof.compare import compare, precision
+from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import walk
 from convparity.impls.weights import init_weights
@@ -61,20 +62,25 @@ def test_any_layout_of_the_memory(adapter: Adapter, spec: Spec) -> None:
         np.ascontiguousarray(x[:, ::-1, ::-1])[:, ::-1, ::-1],
         wider[:, ::2, ::2, ::2],
     ]
-    module = adapter.build(spec, init_weights(spec, 5))
-    expected = adapter.apply(module, spec, x)
+    weights = init_weights(spec, 5)
+    module, target = adapter.build(spec, weights), trace(spec, weights, exact_input(x))
     for view in views:
         assert not view.flags.c_contiguous
         assert np.array_equal(view, x)
-        np.testing.assert_array_equal(adapter.apply(module, spec, view), expected)
+        verdict = precision(adapter.apply(module, spec, view), target)
+        assert verdict.ok, f"{view.strides}: {verdict}"
 
 
-@settings(max_examples=6)
+@settings(max_examples=4)
 @given(case=long_chain_cases)
 def test_long_chains(case: Case) -> None:
-    """Layer by layer: integers would die on the way to the end."""
+    """Layer by layer: integers would die on the way to the end.
+
+    Some have outputs that no input changes, which is said: a mean of what was made to have none.
+    """
     for verdict in compare(case.spec, input_shape=case.input_shape, seed=case.seed):
-        assert verdict.ok, f"{verdict}\n{case}"
+        assert verdict.structure.ok, f"{verdict}\n{case}"
+        assert verdict.status != "wrong", f"{verdict}\n{case}"
 
 
 def test_leaky_relu_behind_an_addition_keeps_its_slope(adapters: list[Adapter]) -> None:
