@@ -11,6 +11,7 @@ from convparity import (
     Activation,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     DepthwiseConv,
     Flatten,
@@ -26,6 +27,8 @@ from convparity import (
 )
 from convparity.analysis.proof import compare as exam
 from convparity.analysis.proof.compare import compare
+from convparity.analysis.proof.data import layer_case
+from convparity.analysis.proof.linear_form import filters_shape, to_filters
 from convparity.analysis.proof.node_by_node import (
     calibrated,
     judge_nodes,
@@ -37,7 +40,7 @@ from convparity.analysis.proof.node_by_node import (
 )
 from convparity.analysis.proof.trust import Trust, constant, least, trust
 from convparity.impls import networks, registry
-from convparity.impls.spec import Layer, Spec, padding_pairs, walk, walk_shapes
+from convparity.impls.spec import Layer, Shape, Spec, padding_pairs, walk, walk_shapes
 from convparity.impls.weights import Arrays, Weights
 from parity_tests.meta.numpy_framework import Module, NumpyAdapter, installed
 
@@ -112,6 +115,31 @@ FAULTS = {
     "a mode": ("block0.body.depthwise", fields(padding_mode="reflect")),
     "the head": ("head", swapped("kernel")),
 }
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Conv(64, 8, 3), (1, 5, 6, 64)),
+        (Conv(12, 6, (2, 3), groups=3, bias=False), (2, 5, 6, 12)),
+        (DepthwiseConv(5, 3, depth_multiplier=2), (2, 7, 6, 5)),
+        (ConvTranspose(6, 4, 3, 2), (1, 4, 5, 6)),
+        (Dense(1000, 7), (2, 1000)),
+    ],
+)
+def test_no_two_taps_of_a_filter_are_alike(layer: Any, shape: Shape) -> None:
+    """Else an exchange of the two would not show."""
+    (weights, x), target, seen = layer_case(layer, shape, 3)
+    assert seen.ok
+    assert not target.untested.any()
+    filters = to_filters(layer, weights["kernel"]).reshape(-1, filters_shape(layer)[2])
+    for own in filters.T:
+        assert len(set(own.tolist())) == len(own)
+        assert 0 not in own
+    exact = reference(layer, weights, x)
+    assert (np.float32(exact) == exact).all()
+    half, _, _ = layer_case(layer, shape, 3, "bfloat16")  # which has no room for them
+    assert abs(half[0]["kernel"]).max() <= 7
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -19,6 +19,7 @@ from convparity.analysis.proof.data import (
     exact_shape,
     is_deep,
     judged_case,
+    layer_case,
     real_case,
 )
 from convparity.analysis.proof.judging import precision, structure
@@ -42,7 +43,15 @@ from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
 from convparity.impls.reference import Implementation, run
-from convparity.impls.spec import Composite, Shape, Spec, is_one_layer, output_shape, walk_shapes
+from convparity.impls.spec import (
+    Composite,
+    Layer,
+    Shape,
+    Spec,
+    is_one_layer,
+    output_shape,
+    walk_shapes,
+)
 from convparity.impls.weights import Arrays, Weights, check_weights
 
 __all__ = [
@@ -224,10 +233,13 @@ class _Exam:
         network = isinstance(spec, Composite)
         self.exact: _Question | None = None
         trusts = [node.trust for node in self.nodes]
-        if not network or not is_deep(spec):
+        if isinstance(spec, Layer):
+            case, target, seen = layer_case(spec, exact_shape(spec, shape), seed, dtype, direct)
+            trusts.append(seen)
+            self.exact = _Question(*case, target)
+        elif not is_deep(spec):
             case, target, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
-            trusts += [] if network else [seen]
-            if not network or seen.ok:
+            if seen.ok:
                 if not direct:
                     target = trace(spec, case[0], exact_input(case[1], dtype, direct))
                 self.exact = _Question(*case, target)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import LINEAR, Linear
+from convparity.analysis.proof.linear_form import LINEAR, Linear, dealt, filters_shape, to_kernel
 from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, trace
 from convparity.analysis.proof.trust import Trust, changed, constant, trust
 from convparity.impls.errors import SpecError
@@ -115,6 +115,38 @@ def judged_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32
         if seen.ok or retries == 9:
             return Judged(case, target, seen)
         retries += 1
+
+
+def layer_case(
+    layer: Layer, input_shape: Shape, seed: int, dtype: str = "float32", direct: bool = True
+) -> Judged:
+    """A ``judged_case`` of one layer in which no two taps of a filter hold the same number.
+
+    Else an exchange of the two could not show. Filters have as many integers as it takes for that,
+    where sums of them are still exact.
+    """
+    (weights, x), _, seen = judged_case(layer, input_shape, seed, dtype)
+    apart = (
+        weights if not isinstance(layer, LINEAR) else _told_apart(layer, weights, x, seed, dtype)
+    )
+    given = exact_input(x, dtype, direct)
+    target = trace(layer, apart, given)
+    if target.untested.any():  # a transform's margin, for one, grows with the numbers
+        apart, target = weights, trace(layer, weights, given)
+    return Judged((apart, x), target, seen)
+
+
+def _told_apart(layer: Linear, weights: Weights, x: np.ndarray, seed: int, dtype: str) -> Weights:
+    taps, channels, out = filters_shape(layer)
+    n = taps * channels
+    bias = float(abs(weights["bias"]).max(initial=0)) if layer.bias else 0.0
+    room = int((0.5 / UNIT_ROUNDOFF[dtype] - bias) / (float(abs(x).max(initial=1)) * n))
+    limit = min(room, max(LIMIT, -(-n // 2)))
+    if limit < LIMIT:
+        return weights
+    filters = dealt(np.random.default_rng([seed, n]), n, out, limit)
+    kernel = to_kernel(layer, filters.reshape(taps, channels, out))
+    return {**weights, "kernel": kernel.astype(np.float32)}
 
 
 def case_trust(spec: Spec, weights: Arrays, x: np.ndarray) -> Trust:

@@ -11,7 +11,7 @@ from functools import singledispatchmethod
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import Linear, filters_shape, to_kernel
+from convparity.analysis.proof.linear_form import Linear, dealt, filters_shape, to_kernel
 from convparity.analysis.proof.rounding import rms
 from convparity.impls.reference import run
 from convparity.impls.spec import (
@@ -68,7 +68,9 @@ class Filled:
     @_weights.register(Dense)
     def _(self, spec: Linear, x: np.ndarray, follows: Activation | None) -> Weights:
         taps, channels, out = filters_shape(spec)
-        kernel = to_kernel(spec, self._dealt(taps * channels, out).reshape(taps, channels, out))
+        n = taps * channels
+        limit = max(1, min(self.limit, -(-n // 2)))
+        kernel = to_kernel(spec, dealt(self.rng, n, out, limit).reshape(taps, channels, out))
         found = {"kernel": kernel}
         shape = spec.parameters().get("bias")
         bias = np.zeros(out)
@@ -89,13 +91,6 @@ class Filled:
             bias = np.rint((aim - middles.mean(axis=0) * scale) / unit) * unit
             found["bias"] = np.where(bias == 0, unit, bias)
         return found
-
-    def _dealt(self, taps: int, filters: int) -> np.ndarray:
-        """Integers up to the limit but 0, dealt so that a filter holds each as seldom as it can."""
-        limit = max(1, min(self.limit, -(-taps // 2)))
-        deck = np.concatenate([np.arange(-limit, 0), np.arange(1, limit + 1)])
-        decks = np.tile(deck, -(-taps // len(deck)))[:, None]
-        return self.rng.permuted(np.repeat(decks, filters, axis=1), axis=0)[:taps].astype(float)
 
     def _signed(self, n: int, limit: int) -> np.ndarray:
         sizes = self.rng.integers(1, limit, n, endpoint=True)

@@ -57,6 +57,16 @@ def to_filters(layer: Linear, kernel: np.ndarray) -> np.ndarray:
     return kernel.reshape(taps, each_in, out)
 
 
+def dealt(rng: np.random.Generator, taps: int, filters: int, limit: int) -> np.ndarray:
+    """Filters ``(taps, filters)`` of integers up to ``limit``, each as seldom as it can be; no 0.
+
+    Where there are as many integers as taps, no two taps of a filter could be exchanged unseen.
+    """
+    deck = np.concatenate([np.arange(-limit, 0), np.arange(1, limit + 1)])
+    decks = np.tile(deck, -(-taps // len(deck)))[:, None]
+    return rng.permuted(np.repeat(decks, filters, axis=1), axis=0)[:taps].astype(np.float64)
+
+
 def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     """The input pixel that each tap meets at each output pixel: ``(taps, output pixels)``.
 

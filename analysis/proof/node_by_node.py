@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convparity.analysis.proof.data import exact_shape, judged_case
+from convparity.analysis.proof.data import exact_shape, layer_case
 from convparity.analysis.proof.judging import structure
-from convparity.analysis.proof.rounding import BASES, Rounded, exact_input, trace
+from convparity.analysis.proof.rounding import BASES, Rounded
 from convparity.analysis.proof.trust import Trust
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.adapter import Adapter
@@ -59,9 +59,7 @@ def nodes(
         if not isinstance(layer, Layer) or path in found:
             continue
         shape = exact_shape(layer, smaller(layer, shapes[0]))
-        (weights, x), target, seen = judged_case(layer, shape, seed + len(found), dtype)
-        if not direct:
-            target = trace(layer, weights, exact_input(x, dtype, direct))
+        (weights, x), target, seen = layer_case(layer, shape, seed + len(found), dtype, direct)
         found[path] = Node(path, weights, x, target, seen if seen.ok else replace(seen, blind=path))
     return tuple(found.values())
 
