@@ -15,7 +15,7 @@ import numpy as np
 
 from convparity.impls.errors import InputError, UnsupportedError, WeightError, one_of
 from convparity.impls.layouts import Layout, copy_into
-from convparity.impls.overrides import replaced_by_class, replaced_by_instance
+from convparity.impls.overrides import patched, replaced_by_class, replaced_by_instance
 from convparity.impls.recording import Call
 from convparity.impls.spec import Composite, Spec, dotted, output_shape, parameter_shapes, under
 from convparity.impls.weights import Weights, check_weights
@@ -77,6 +77,10 @@ class Adapter(ABC):
     @abstractmethod
     def own_slots(self, module: Any) -> dict[str, Slot]:
         """The canonical weights that a native module holds itself, not through a child."""
+
+    def own_variables(self, module: Any) -> dict[str, Any]:
+        """The float variables that any native module holds itself, by the names it gives them."""
+        return {name: slot.variable for name, slot in self.own_slots(module).items()}
 
     @abstractmethod
     def view(self, variable: Any) -> np.ndarray:
@@ -323,6 +327,12 @@ def find_reader(module: Any, readers: Mapping[type, Any], call: str) -> Any:
             f"{name} cannot be read as a spec: it replaces {_listed(changed)} of {base.__name__}, "
             "so that its fields no longer say what it computes: "
             f"use {base.__name__} itself, or write the spec and load its weights"
+        )
+    if strange := patched(base):
+        raise UnsupportedError(
+            f"{name} cannot be read as a spec: {_listed(strange)} was put in the place of the "
+            "framework's own code, so that its fields no longer say what it computes: "
+            "put the framework's own back, or write the spec and load its weights"
         )
     if by_instance := replaced_by_instance(module):
         raise UnsupportedError(

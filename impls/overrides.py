@@ -85,6 +85,10 @@ HARMLESS = frozenset(
 )
 
 
+# Where the code of their classes may come from.
+FRAMEWORKS = frozenset({"torch", "flax", "jax", "keras", "tensorflow", "convparity"})
+
+
 def replaced_by_class(kind: type, base: type) -> list[str]:
     """What of ``base`` the classes that inherit it have replaced, down to ``kind``."""
     return sorted(
@@ -104,6 +108,27 @@ def replaced_by_instance(module: Any) -> list[str]:
         for name in vars(module)
         if name not in HARMLESS and hasattr(kind, name) and _is_code(kind, name)
     )
+
+
+def patched(base: type) -> list[str]:
+    """The methods of a framework's class, or of those it inherits, that others have replaced."""
+    return sorted(
+        f"{each.__name__}.{name}"
+        for each in base.__mro__
+        if each.__module__.partition(".")[0] in FRAMEWORKS
+        for name, value in vars(each).items()
+        if name not in HARMLESS and _is_strange(value)
+    )
+
+
+def _is_strange(value: Any) -> bool:
+    """It is a function, or is made of one, that comes from neither a framework nor Python."""
+    for attribute in ("fget", "__func__", "__wrapped__"):
+        value = getattr(value, attribute, None) or value
+    if not inspect.isfunction(value):
+        return False
+    root = (value.__module__ or "builtins").partition(".")[0]
+    return root not in FRAMEWORKS and root not in sys.stdlib_module_names
 
 
 def _is_code(kind: type, name: str) -> bool:

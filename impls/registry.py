@@ -52,8 +52,12 @@ FRAMEWORKS = {
 }
 
 
+ALIASES = {"torch": "pytorch", "jax": "flax"}  # names that are understood, too
+
+
 def framework(name: str) -> Framework:
     """The row of a framework; an unknown name is an ``InputError`` with a suggestion."""
+    name = ALIASES.get(name, name)
     if name not in FRAMEWORKS:
         raise InputError(one_of("framework", name, FRAMEWORKS))
     return FRAMEWORKS[name]

@@ -401,10 +401,14 @@ def test_pytorch_a_class_or_a_context_that_changes_all(monkeypatch: pytest.Monke
     right = nn.BatchNorm2d.forward
     with monkeypatch.context() as patch:
         patch.setattr(nn.modules.batchnorm._BatchNorm, "forward", lambda m, x: 1.01 * right(m, x))
+        assert_refused(module, r"layer '1.0'.* _BatchNorm\.forward was put in the place of")
+    with monkeypatch.context() as patch:
+        function = nn.functional.batch_norm
+        patch.setattr(nn.functional, "batch_norm", lambda *a, **k: 1.01 * function(*a, **k))
         assert_refused(module, "layer '1.0' .* does something else")
     with monkeypatch.context() as patch:
         patch.setattr(nn.Sequential, "forward", lambda module, x: module[0](x))
-        assert_refused(module, "the module .* it does not run '1' where its layers say so")
+        assert_refused(module, r"Sequential\.forward was put in the place of")
     assert isinstance(describe(module), Sequential)
 
 
@@ -533,6 +537,10 @@ def test_flax_a_class_that_was_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     module, right = net("flax"), nnx.BatchNorm.__call__
     with monkeypatch.context() as patch:
         patch.setattr(nnx.BatchNorm, "__call__", lambda *given: 1.01 * right(*given))
+        assert_refused(module, r"layer '1.0'.* BatchNorm\.__call__ was put in the place of")
+    with monkeypatch.context() as patch:
+        function = nnx.nn.normalization._normalize
+        patch.setattr(nnx.nn.normalization, "_normalize", lambda *a: 1.01 * function(*a))
         assert_refused(module, "layer '1.0' .* does something else")
 
 
@@ -667,6 +675,12 @@ def test_keras_a_class_that_was_changed(monkeypatch: pytest.MonkeyPatch) -> None
         patch.setattr(
             keras.layers.BatchNormalization, "call", lambda *a, **k: right(*a, **k) * 1.01
         )
+        assert_refused(module, rf"layer '.*\.{name}'.* was put in the place of")
+    with monkeypatch.context() as patch:
+        function = keras.ops.batch_normalization
+        patch.setattr(
+            keras.src.ops, "batch_normalization", lambda *a, **k: function(*a, **k) * 1.01
+        )
         assert_refused(module, rf"layer '.*\.{name}' .* does something else")
 
 
@@ -689,6 +703,24 @@ def test_the_steps_of_a_separable_convolution_are_looked_at(adapter: Adapter) ->
     else:
         step.convolution_op = lambda x, kernel: x
         assert_refused(module, where + "convolution_op was set on the instance")
+
+
+@pytest.mark.frameworks
+def test_inputs_that_tell_nothing_are_refused_and_others_not_trusted_alone(monkeypatch) -> None:
+    import torch
+    from torch import nn
+
+    x = torch.randn(1, 3, 7, 8)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    for useless in (0 * x, x * float("nan")):
+        with pytest.raises(InputError, match="tells nothing"):
+            convert(net, to="pytorch", inputs=useless)
+
+    assert describe(net, inputs=1e-30 * x) == describe(net)
+    patched = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: x.clamp(0, 6))
+    with pytest.raises(UnsupportedError, match=r"ReLU\.forward was put in the place"):
+        convert(patched, to="pytorch", inputs=x)
 
 
 # ---------------------------------------------------------------- right modules
@@ -885,7 +917,7 @@ def test_pytorch_is_left_as_it_was_when_the_run_fails(monkeypatch: pytest.Monkey
 
     module = net("pytorch").train()
     with monkeypatch.context() as patch:
-        patch.setattr(nn.ReLU6, "forward", lambda module, x: 1 / 0)
+        patch.setattr(nn.functional, "hardtanh", lambda *given, **options: 1 / 0)
         assert_refused(module, "cannot be run.*ZeroDivisionError")
     assert all(each.training for each in module.modules())
     assert not any(each._forward_hooks or each._forward_pre_hooks for each in module.modules())

@@ -12,6 +12,7 @@ class Finding:
 
     path: str | None  # of a layer in the module; "" is the whole of it; None: no layer is known
     what: str
+    around: bool = False  # code around the layer may make up for it
 
     def __str__(self) -> str:
         return f"{self.path}: {self.what}" if self.path else self.what

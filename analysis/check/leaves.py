@@ -1,7 +1,7 @@
 """The layers of a network as they ran: what each was given and made, whatever code holds them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import ConvparityError, InputError
 from convparity.impls.recording import Call
-from convparity.impls.spec import Layer, Spec
+from convparity.impls.spec import Layer, Spec, dotted
 from convparity.impls.weights import Weights
 
 
@@ -28,11 +28,23 @@ class Leaf:
     spec: Layer | None  # None where its code is its own, or it does something else than it says
     weights: Weights
     why: str = ""  # there is no spec
+    raw: Weights = field(default_factory=dict)  # its own variables, of a layer that cannot be read
 
     @property
     def weighs(self) -> bool:
-        """It holds weights that can be read."""
-        return bool(self.weights)
+        """It holds weights."""
+        return bool(self.weights or self.raw)
+
+    @property
+    def moves(self) -> bool:
+        """It only moves what it is given, if that: the numbers are the same, in some order.
+
+        Where they are then is seen by what reaches the next layer.
+        """
+        x, y = self.x, self.y
+        if self.weighs or x is None or y is None or x.dtype != y.dtype or x.size != y.size:
+            return False
+        return np.array_equal(np.sort(x, axis=None), np.sort(y, axis=None), equal_nan=True)
 
     def gives(self, x: np.ndarray) -> np.ndarray:
         """What the layer makes of another input, at inference."""
@@ -100,4 +112,26 @@ def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> 
             if judged.status == "wrong":
                 spec, why = None, f"it does not do what its fields say: {judged}"
     path = named.get(id(call.module), "")
-    return Leaf(adapter, path, call.module, x, y, dtype, spec, weights, why)
+    raw = variables(adapter, call.module) if spec is None else {}
+    weights = {} if spec is None else weights
+    return Leaf(adapter, path, call.module, x, y, dtype, spec, weights, why, raw)
+
+
+def variables(adapter: Adapter, module: Any) -> Weights:
+    """What a native module holds itself, in its own layout."""
+    return {name: adapter.read(each) for name, each in adapter.own_variables(module).items()}
+
+
+def beside(adapter: Adapter, module: Any, found: list[Leaf]) -> list[str]:
+    """The paths of variables that belong to no layer that was seen to run."""
+    seen = {
+        id(each)
+        for leaf in found
+        for each in (leaf.module, *adapter.named_modules(leaf.module).values())
+    }
+    return [
+        dotted(path, name)
+        for path, each in adapter.named_modules(module).items()
+        if id(each) not in seen
+        for name in variables(adapter, each)
+    ]

@@ -12,6 +12,7 @@ from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, rms
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 
 MOVED = 2  # roundings by which an input is moved
+RATIO = 100.0  # the signal must be so many times what passes as rounding
 
 
 def moved(x: np.ndarray, u: float, seed: int) -> np.ndarray:
@@ -67,6 +68,12 @@ class Measure:
             f"{max(wrong, 1)} of {gap.size} values differ by more than rounding, "
             f"worst y{list(at)} = {found[at]:.6g}, not {right[at]:.6g}"
         )
+
+    def tells(self, name: str, right: np.ndarray, other: np.ndarray | None) -> bool:
+        """Whether ``other`` is far from ``right``, beside what passes as rounding."""
+        if other is None or other.shape != right.shape or not right.size:
+            return False
+        return rms_of(_gap(right, other)) > RATIO * self.passes(name, right)[0]
 
     def same_value(self, name: str, right: np.ndarray | None, found: np.ndarray | None) -> bool:
         """Whether both are the same up to rounding."""

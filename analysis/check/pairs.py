@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from typing import Any
 
 import numpy as np
 
@@ -50,17 +51,25 @@ def align(module: list[Leaf], twin: list[Leaf]) -> tuple[list[Pair], list[Leaf],
     """The pairs in the order in which the module runs them, and who is left on either side.
 
     Layers with weights are paired by their paths, where all of them have the same, else by their
-    order and kind; those without weights between two pairs by their kinds.
+    very weights, which branches in another order have too, else by their order and kind; those
+    without weights between two pairs by their kinds. Left are those that cannot be told otherwise.
     """
     heavy, others = ([leaf for leaf in side if leaf.weighs] for side in (module, twin))
-    found = _by_path(heavy, others) or _by_order(heavy, others)
+    found = _by_path(heavy, others) or _by_weights(heavy, others) or _by_order(heavy, others)
     pairs = list(_with_light(module, twin, found))
-    mine, theirs = {id(pair.module) for pair in pairs}, {id(pair.twin) for pair in pairs}
-    return (
-        pairs,
-        [leaf for leaf in heavy if id(leaf) not in mine],
-        [leaf for leaf in others if id(leaf) not in theirs],
+    left, over = (
+        [leaf for leaf in side if id(leaf) not in paired and _asks_for_one(leaf)]
+        for side, paired in (
+            (module, {id(pair.module) for pair in pairs}),
+            (twin, {id(pair.twin) for pair in pairs}),
+        )
     )
+    return pairs, left, over
+
+
+def _asks_for_one(leaf: Leaf) -> bool:
+    """What it computes is known from no other place, so that it must be held against another."""
+    return leaf.weighs or (leaf.spec is None and not leaf.moves)
 
 
 def _by_path(module: list[Leaf], twin: list[Leaf]) -> list[Pair]:
@@ -70,6 +79,25 @@ def _by_path(module: list[Leaf], twin: list[Leaf]) -> list[Pair]:
         return []
     pairs = [Pair(leaf, by_path[leaf.path]) for leaf in module]
     return pairs if all(_alike(pair.module, pair.twin) for pair in pairs) else []
+
+
+def _by_weights(module: list[Leaf], twin: list[Leaf]) -> list[Pair]:
+    """Where each has the same kind and the same numbers as one of the others, in their order."""
+    keyed: list[dict[Any, list[Leaf]]] = [{}, {}]
+    for side, known in zip((module, twin), keyed, strict=True):
+        for leaf in side:
+            known.setdefault((_sign(leaf), _numbers(leaf)), []).append(leaf)
+    mine, theirs = keyed
+    if {key: len(each) for key, each in mine.items()} != {k: len(v) for k, v in theirs.items()}:
+        return []
+    partner = {id(leaf): theirs[key][i] for key in mine for i, leaf in enumerate(mine[key])}
+    return [Pair(leaf, partner[id(leaf)]) for leaf in module]
+
+
+def _numbers(leaf: Leaf) -> tuple[Any, ...]:
+    return tuple(
+        (name, array.size, array.tobytes()) for name, array in sorted(leaf.weights.items())
+    )
 
 
 def _by_order(module: list[Leaf], twin: list[Leaf]) -> list[Pair]:
@@ -111,9 +139,9 @@ def _light(side: list[Leaf]) -> list[Leaf]:
     return [
         leaf
         for leaf in side
-        if leaf.spec is not None
-        and not leaf.weighs
+        if not leaf.weighs
         and not isinstance(leaf.spec, Dropout | Flatten)
+        and not (leaf.spec is None and leaf.moves)
     ]
 
 
@@ -137,13 +165,23 @@ def differences(pair: Pair, measure: Measure, before: tuple[int, ...]) -> Iterat
     if plain(a.spec) != plain(b.spec):
         alike, where = same_function(a.spec, b.spec, a.weights, a.x.shape)
         if not alike:
-            yield Finding(a.path, _with(fields(a.spec, b.spec, b.adapter.name), where))
+            what = _with(fields(a.spec, b.spec, b.adapter.name), where)
+            yield Finding(a.path, what, around=_padding_alone(a.spec, b.spec))
             return
     held = {name: round_to(w, b.dtype) for name, w in a.weights.items()}
     if (difference := weight_difference(held, b.weights, rows)) is not None:
         yield Finding(a.path, difference)
         return
     yield from _own(pair, held, rows)
+
+
+def _padding_alone(a: Layer, b: Layer) -> bool:
+    """They differ in what they pad or crop, and in nothing else."""
+    a, b = plain(a), plain(b)
+    if type(a) is not type(b):
+        return False
+    names = {name for name, value in vars(a).items() if getattr(b, name) != value}
+    return names <= {"padding", "padding_mode", "output_padding", "count_include_pad"}
 
 
 def _with(text: str, where: str) -> str:
@@ -208,6 +246,10 @@ def _unread(pair: Pair, measure: Measure) -> Iterator[Finding]:
     """A layer whose code is its own, judged by what it makes of the module's input."""
     a, b = pair.module, pair.twin
     if a.x is None or a.y is None:
+        return
+    alike = type(a.module) is type(b.module) and a.raw.keys() == b.raw.keys()
+    if alike and (difference := weight_difference(a.raw, b.raw)) is not None:
+        yield Finding(a.path, difference)
         return
     y = attempt(b.gives, a.x)
     if isinstance(y, str):

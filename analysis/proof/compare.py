@@ -37,11 +37,11 @@ from convparity.analysis.proof.node_by_node import (
     run_nodes,
 )
 from convparity.analysis.proof.rounding import Rounded, exact_input, rms, round_to, trace
-from convparity.analysis.proof.trust import constant, least
+from convparity.analysis.proof.trust import Trust, constant, least
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
-from convparity.impls.adapter import Adapter
-from convparity.impls.errors import InputError
+from convparity.impls.adapter import DTYPES, Adapter
+from convparity.impls.errors import InputError, in_one_line, one_of
 from convparity.impls.reference import Implementation, run
 from convparity.impls.spec import (
     Composite,
@@ -74,7 +74,7 @@ T = TypeVar("T")
 def compare(
     spec: Spec,
     weights: Arrays | None = None,
-    frameworks: Iterable[str] | None = None,
+    frameworks: str | Iterable[str] | None = None,
     x: np.ndarray | None = None,
     *,
     input_shape: Shape | None = None,
@@ -94,11 +94,14 @@ def compare(
     the algorithm sums products as they are, so that integers and probes must be exact; without it
     one layer's transform (Winograd, FFT) is allowed its margin. By default, the CPU is direct.
     """
+    if isinstance(frameworks, str):
+        frameworks = (frameworks,)
     names = registry.available() if frameworks is None else tuple(frameworks)
     if x is None and input_shape is None:
         raise InputError("compare needs an input x, or an input_shape to draw one for")
     shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
     output_shape(spec, shape)
+    _checked(dtype, seed)
     if not names:
         raise InputError("no framework is installed: pip install 'convparity[pytorch]', for one")
     adapters = [registry.get(name) for name in names]  # a missing one fails before any work
@@ -149,6 +152,8 @@ def judge(
         raise InputError("judge needs an input x, or an input_shape to draw one for")
     shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
     output_shape(spec, shape)
+    _checked(dtype, seed)
+    candidate = _guarded(candidate)
     verdict = _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
     if not isinstance(spec, Composite):
         return verdict
@@ -181,12 +186,54 @@ def compare_callables(
     rng = np.random.default_rng(seed)
     integers = rng.integers(-7, 7, input_shape, endpoint=True).astype(np.float64)
     on_integers, on_reals = (
-        (np.asarray(candidate(x)), _black_box(np.asarray(expected(x.copy())), dtype))
+        (_array(candidate(x.copy())), _black_box(_array(expected(x.copy())), dtype))
         for x in (round_to(integers, dtype), round_to(rng.standard_normal(input_shape), dtype))
     )
     reals, target = on_reals
     unbounded = replace(target, bound=np.full(target.value.shape, np.inf))
-    return Verdict(name, "cpu", dtype, structure(*on_integers), precision(reals, unbounded))
+    other, value = target.value, on_integers[1].value
+    told = float((other != value).mean()) if other.shape == value.shape and value.size else 1.0
+    return Verdict(
+        name,
+        "cpu",
+        dtype,
+        structure(*on_integers),
+        precision(reals, unbounded),
+        trust=Trust(told, blind=None if told else ""),
+    )
+
+
+def _array(y: object) -> np.ndarray:
+    """What a black box gives, as an array of numbers."""
+    try:
+        array = np.asarray(y)
+    except Exception as error:  # of a tensor on a device, or a ragged list
+        raise InputError(f"a candidate must give an array, not {in_one_line(error)}") from error
+    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
+        raise InputError(f"a candidate must give an array of numbers, not {type(y).__name__}")
+    return array
+
+
+def _guarded(candidate: Implementation) -> Implementation:
+    """The candidate with arrays of its own, which it may overwrite."""
+    if not callable(candidate):
+        raise InputError(
+            f"a candidate is called as candidate(spec, weights, x); {candidate!r} cannot be called"
+        )
+
+    def asked(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        own = {name: np.array(array) for name, array in weights.items()}
+        return _array(candidate(spec, own, np.array(x)))
+
+    return asked
+
+
+def _checked(dtype: str, seed: int) -> None:
+    """Raise for what no data can be drawn with."""
+    if dtype not in DTYPES:
+        raise InputError(one_of("dtype", dtype, DTYPES))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise InputError(f"seed must be an integer of at least 0, not {seed!r}")
 
 
 def _black_box(y: np.ndarray, dtype: str) -> Rounded:

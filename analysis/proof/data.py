@@ -120,20 +120,37 @@ def judged_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32
 def layer_case(
     layer: Layer, input_shape: Shape, seed: int, dtype: str = "float32", direct: bool = True
 ) -> Judged:
-    """A ``judged_case`` of one layer in which no two taps of a filter hold the same number.
+    """A ``judged_case`` of one layer that tells more of it than integers alone would.
 
-    Else an exchange of the two could not show. Filters have as many integers as it takes for that,
-    where sums of them are still exact.
+    No two taps of a filter hold the same number: else an exchange of the two could not show.
+    Filters have as many integers as it takes for that, where sums of them are still exact. What a
+    layer or group norm divides has, in half of its places, a variance about as large as epsilon:
+    beside a larger one, no epsilon could be told from another.
     """
     (weights, x), _, seen = judged_case(layer, input_shape, seed, dtype)
-    apart = (
-        weights if not isinstance(layer, LINEAR) else _told_apart(layer, weights, x, seed, dtype)
-    )
-    given = exact_input(x, dtype, direct)
-    target = trace(layer, apart, given)
+    apart, near = weights, x
+    if isinstance(layer, LINEAR):
+        apart = _told_apart(layer, weights, x, seed, dtype)
+    elif isinstance(layer, LayerNorm | GroupNorm):
+        near = _near_epsilon(layer, x, seed)
+    target = trace(layer, apart, exact_input(near, dtype, direct))
     if target.untested.any():  # a transform's margin, for one, grows with the numbers
-        apart, target = weights, trace(layer, weights, given)
-    return Judged((apart, x), target, seen)
+        apart, near = weights, x
+        target = trace(layer, apart, exact_input(near, dtype, direct))
+    return Judged((apart, near), target, seen)
+
+
+def _near_epsilon(layer: LayerNorm | GroupNorm, x: np.ndarray, seed: int) -> np.ndarray:
+    """``x``, times a power of two in half of the places that are normalised by themselves."""
+    factor = 2.0 ** round(math.log2(math.sqrt(max(layer.eps, 2.0**-40)) / LIMIT))
+    groups = layer.num_groups if isinstance(layer, GroupNorm) else 1
+    # the places: an example and group each, or a pixel of an example each
+    grouped = isinstance(layer, GroupNorm)
+    shape = (len(x), *[1] * (x.ndim - 2), groups) if grouped else (*x.shape[:-1], 1)
+    alternate = np.arange(math.prod(shape)) % 2 == 0  # the first, where there is one alone
+    chosen = np.random.default_rng(seed).permutation(alternate).reshape(shape)
+    scaled = np.where(np.repeat(chosen, x.shape[-1] // shape[-1], axis=-1), x * factor, x)
+    return scaled.astype(np.float32)
 
 
 def _told_apart(layer: Linear, weights: Weights, x: np.ndarray, seed: int, dtype: str) -> Weights:

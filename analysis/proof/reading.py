@@ -6,6 +6,7 @@ the module runs: on an input that fits, each of its layers must give what float6
 read, up to the proved rounding bound. What was not seen to do that is not described or converted.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -98,13 +99,29 @@ def _witness(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> None:
     """Run the module, and raise unless each layer does what ``spec`` and its weights say."""
     weights = adapter.views(module, spec)
     check_weights(spec, weights)
-    call = _run(adapter, module, spec, inputs)
-    Witness(adapter, weights, adapter.on_cpu(module)).judge(call, spec)
+    witness = Witness(adapter, weights, adapter.on_cpu(module))
+    for call in _runs(adapter, module, spec, inputs):
+        witness.judge(call, spec)
 
 
-def _run(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Call:
-    """One run, on the user's inputs or on a drawn one, that fits the spec."""
-    given = _drawn(adapter, module, spec) if inputs is None else _one(inputs)
+def _runs(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Iterator[Call]:
+    """On a drawn input, and on the user's if there are; then the drawn one need not fit."""
+    if inputs is None:
+        yield _run(adapter, module, spec, _drawn(adapter, module, spec))
+        return
+    given = _one(inputs)
+    if not np.any(np.isfinite(array := adapter.to_array(given)) & (array != 0)):
+        raise InputError("inputs hold no finite number but zero, which tells nothing: give others")
+    yield _run(adapter, module, spec, given)
+    try:
+        drawn = _run(adapter, module, spec, _drawn(adapter, module, spec))
+    except UnsupportedError:  # it takes no input but such as the user's
+        return
+    yield drawn
+
+
+def _run(adapter: Adapter, module: Any, spec: Spec, given: Any) -> Call:
+    """One run, on an input that fits the spec."""
     try:
         call = adapter.record(module, given)
     except Exception as error:  # each framework raises its own
@@ -132,7 +149,7 @@ def _one(inputs: Any) -> Any:
         if len(inputs) != 1:
             raise InputError(f"a spec has one input so far, not {len(inputs)}: give one")
         (inputs,) = inputs
-    if not hasattr(inputs, "shape"):
+    if not getattr(inputs, "shape", ()):
         raise InputError(f"inputs must be a tensor of the module's framework, not {inputs!r}")
     return inputs[:EXAMPLES]
 

@@ -289,6 +289,15 @@ class FlaxAdapter(Adapter):
         slots = {"kernel": Slot(module.kernel, kernel)}
         return slots | {"bias": Slot(module.bias, SAME)} if module.use_bias else slots
 
+    def own_variables(self, module: Any) -> dict[str, Any]:
+        return {
+            name: value
+            for name, value in vars(module).items()
+            if isinstance(value, nnx.Variable)
+            and not isinstance(value, nnx.RngState | Place)
+            and jnp.issubdtype(value.dtype, jnp.floating)
+        }
+
     def view(self, variable: Any) -> np.ndarray:
         return self._view(variable.get_value())
 

@@ -101,6 +101,10 @@ class KerasAdapter(Adapter):
                 return {}
         return slots | {bias: Slot(module.bias, SAME)} if module.use_bias else slots
 
+    def own_variables(self, module: Any) -> dict[str, Any]:
+        held = (*module._trainable_variables, *module._non_trainable_variables)
+        return {each.name: each for each in held if "float" in str(each.dtype)}
+
     def view(self, variable: Any) -> np.ndarray:
         if keras.backend.backend() == "tensorflow" and variable.dtype != "bfloat16":
             return np.asarray(memoryview(variable.value.value()))  # what follows copies twice
@@ -138,7 +142,11 @@ class KerasAdapter(Adapter):
                 before = vars(each).get("call")
                 vars(each)["call"] = recorder.around(each, each.call)
                 watched.callback(_put_back, each, before)
-            module(*map(keras.ops.copy, inputs), training=False)
+            given = [keras.ops.copy(each) for each in inputs]
+            if len(given) > 1 and hasattr(module, "_operations"):  # a functional model takes a list
+                module(given, training=False)
+            else:
+                module(*given, training=False)
         return recorder.roots[0]
 
     def named_modules(self, module: Any) -> dict[str, Any]:

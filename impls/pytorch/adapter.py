@@ -95,6 +95,12 @@ class PyTorchAdapter(Adapter):
         slots = {"kernel": Slot(_held(module, "weight"), kernel)}
         return slots if module.bias is None else slots | {"bias": Slot(_held(module, "bias"), SAME)}
 
+    def own_variables(self, module: nn.Module) -> dict[str, Any]:
+        held = {**module._parameters, **module._buffers}
+        return {
+            n: v for n, v in held.items() if v is not None and v.is_floating_point() and v.numel()
+        }
+
     def view(self, variable: torch.Tensor) -> np.ndarray:
         tensor = variable.detach().cpu()
         if tensor.dtype == torch.bfloat16:  # NumPy has none; float32 holds every one of them
@@ -133,7 +139,7 @@ class PyTorchAdapter(Adapter):
 
     def _watched(self, module: nn.Module, *inputs: torch.Tensor) -> Call:
         recorder = Recorder(self._value)
-        with _as_it_was(module), ExitStack() as hooked, torch.inference_mode():
+        with _as_it_was(module), ExitStack() as hooked, torch.no_grad():
             for each in module.modules():
                 each.training = False
                 enter = each.register_forward_pre_hook(recorder.enter)
@@ -256,10 +262,12 @@ class PyTorchAdapter(Adapter):
             torch.cuda.synchronize(device.replace("gpu", "cuda"))
 
     def _in(self, module: nn.Module, array: np.ndarray) -> torch.Tensor:
-        like = next(chain(module.parameters(), module.buffers()), torch.empty(0))
         if array.ndim > 2:
             array = np.moveaxis(array, -1, 1)
         tensor = torch.from_numpy(np.array(array))
+        like = next(chain(module.parameters(), module.buffers()), None)
+        if like is None:  # a module without weights takes what it is given
+            return tensor if tensor.is_floating_point() else tensor.float()
         return tensor.to(like.device, like.dtype)
 
     def _out(self, tensor: torch.Tensor) -> np.ndarray:
@@ -283,7 +291,12 @@ def _held(module: nn.Module, name: str) -> torch.Tensor | None:
 def _as_it_was(module: nn.Module) -> Iterator[None]:
     """Afterwards modes, buffers and generators are as before; here nothing computes in TF32."""
     modes = [(each, each.training) for each in module.modules()]
-    buffers = [(each, each.detach().clone()) for each in module.buffers()]
+    buffers = [
+        (each._buffers, name, buffer, buffer.detach().clone())
+        for each in module.modules()
+        for name, buffer in each._buffers.items()
+        if buffer is not None
+    ]
     devices = sorted({each.device.index for each in module.parameters() if each.is_cuda})
     with ExitStack() as kept:
         kept.enter_context(generators_as_they_were())
@@ -298,9 +311,10 @@ def _as_it_was(module: nn.Module) -> Iterator[None]:
         finally:
             for each, mode in modes:
                 each.training = mode
-            for each, before in buffers:
-                if not torch.equal(each, before):
-                    each.detach().copy_(before)
+            for held, name, buffer, before in buffers:
+                held[name] = buffer  # a forward pass may have put another in its place
+                if not torch.equal(buffer, before):
+                    buffer.detach().copy_(before)
 
 
 def _placeable(module: nn.Module) -> nn.Module:
