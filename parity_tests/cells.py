@@ -262,7 +262,7 @@ def _activation(function: str) -> Family:
         lambda rank: st.tuples(strategies.activations(function), strategies.values(rank))
     )
     cells = frozenset({function, *_BATCHES, *_RANKS, "rank 0", *own})
-    return Family(strategies.cases(specs), cells, 0.3)
+    return Family(strategies.cases(specs), cells, 0.3 if own else 0.2)
 
 
 FAMILIES = {

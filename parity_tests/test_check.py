@@ -330,6 +330,28 @@ def test_channels_last_outputs_are_understood() -> None:
     assert "axes in another order" in str(answer)
 
 
+def test_calls_by_keyword_and_modes_of_ones_own() -> None:
+    from torch import nn
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.last, self.live = *torch_chain(), True
+
+        def train(self, mode: bool = True) -> Any:
+            self.live = mode
+            return super().train(mode)
+
+        def forward(self, x: Any) -> Any:
+            return self.last(self.conv(input=x)) * (2 if self.live else 1)
+
+    net = Net().train()
+    answer = check(net, torch_chain(), images())
+    assert answer.ok, str(answer)
+    assert net.live
+    assert net.conv.training
+
+
 @pytest.mark.parametrize("right", [True, False])
 def test_pads_around_a_pool_may_make_up_for_its_own(right: bool) -> None:
     """As Keras' ResNet has it: zeros around what ReLU made, and a pool that pads nothing."""

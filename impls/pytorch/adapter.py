@@ -140,9 +140,12 @@ class PyTorchAdapter(Adapter):
     def _watched(self, module: nn.Module, *inputs: torch.Tensor) -> Call:
         recorder = Recorder(self._value)
         with _as_it_was(module), ExitStack() as hooked, torch.no_grad():
+            module.eval()
             for each in module.modules():
-                each.training = False
-                enter = each.register_forward_pre_hook(recorder.enter)
+                enter = each.register_forward_pre_hook(
+                    lambda own, given, named: recorder.enter(own, (*given, *named.values())),
+                    with_kwargs=True,
+                )
                 leave = each.register_forward_hook(lambda _, given, made: recorder.leave(made))
                 hooked.callback(enter.remove)
                 hooked.callback(leave.remove)
@@ -309,6 +312,7 @@ def _as_it_was(module: nn.Module) -> Iterator[None]:
         try:
             yield
         finally:
+            module.train(modes[0][1])  # the module's own method may set more
             for each, mode in modes:
                 each.training = mode
             for held, name, buffer, before in buffers:

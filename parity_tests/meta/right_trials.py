@@ -9,6 +9,7 @@ Single layers and chains of every family, and networks of every kind. None may b
 import argparse
 import itertools
 import multiprocessing
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -39,11 +40,33 @@ class Found(NamedTuple):
     wrong: list[str]
 
 
-def reasons(verdict: Verdict) -> Iterator[str]:
+KINDS = {
+    "places of the window": "places of a pool's window",
+    "places that meet": "places at a border",
+    "sides of the bends": "a side of an activation's bend",
+}
+DARK = re.compile(r"(?:([\d,]+) of ([\d,]+) )?(.+)")
+
+
+def dark(why: str) -> set[str]:
+    """What of a layer was not lit, in kinds."""
+    if not why.startswith("not lit: "):
+        return {why}
+    found = set()
+    for part in why.removeprefix("not lit: ").split(", "):
+        some, every, what = DARK.fullmatch(part).groups()  # type: ignore[union-attr]
+        kind = next((words for known, words in KINDS.items() if known in what), None)
+        share = "some" if some != every else "all"
+        found.add(kind or f"{share} of its weights")
+    return found - {"some of its weights"} if "all of its weights" in found else found
+
+
+def reasons(verdict: Verdict, at_paths: bool) -> Iterator[str]:
     """Each part of a verdict that is "not tested", in a few words."""
     found = verdict.structure
     if isinstance(found, LitStructure):
-        yield from (f"`{path}`: {why}" for path, why in found.unlit)
+        for path, why in found.unlit:
+            yield from (f"`{path}`: {kind}" if at_paths else kind for kind in dark(why))
     elif found.status == "not tested":
         yield found.reason or "rounding hides the lattice of its integers"
     for name, part in (("reals", verdict.precision), ("wiring", verdict.wiring)):
@@ -72,7 +95,7 @@ def count(asked: tuple[str, int, int]) -> Found:
         direct = double.algorithm == "direct"
         verdict = judge(double, spec, input_shape=shape, seed=seed, direct=direct)
         found.counted[verdict.status] += 1
-        found.reasons.update(set(reasons(verdict)))
+        found.reasons.update(set(reasons(verdict, at_paths=name not in SPECS)))
         if verdict.status == "wrong":
             found.wrong.append(f"{case}, {double}: {verdict}")
     return found
@@ -106,7 +129,11 @@ def page(found: list[Found]) -> str:
             "",
             *table(families, "family"),
             "",
-            "Networks are lit one layer at a time: a reason names the layer.",
+            "Networks and chains are lit one layer at a time, through the others: of some, part "
+            "of a layer changes the output by no more than rounding, or not at all (a channel that "
+            "an activation closes, a border that a later layer leaves out). Of a network, a reason "
+            "names the layer. `compare`, which can ask the layers inside a framework's module, has "
+            "none of these gaps.",
             "",
             *table(nets, "network"),
             "",
