@@ -79,7 +79,7 @@ def problem(name: str) -> str | None:
             if _release(version) >= _release(oldest):
                 continue
             found = f"{version} is older than {oldest}"
-        return f"{name}: {distribution} {found}: pip install 'convparity[{row.name}]'"
+        return f"{row.name}: {distribution} {found}: pip install 'convparity[{row.name}]'"
     return None
 
 

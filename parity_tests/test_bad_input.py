@@ -24,6 +24,8 @@ from convparity import (
     init_weights,
 )
 from convparity.analysis.proof.compare import compare
+from convparity.analysis.replay.replay import parse
+from convparity.analysis.replay.scripts import write_script
 from convparity.impls import networks, registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.networks.efficientnet_lite import released_name
@@ -48,6 +50,14 @@ X = np.ones((1, 5, 5, 2))
 def test_an_unknown_framework_gets_a_suggestion(call):
     with pytest.raises(InputError, match=r"'pytroch'\. Did you mean 'pytorch'.*Known: flax"):
         call("pytroch")
+
+
+@pytest.mark.parametrize(("name", "meant"), [("torch", "pytorch"), ("jax", "flax")])
+def test_a_library_is_understood_as_its_framework(name, meant):
+    assert registry.framework(name).name == meant
+    assert registry.problem(name) == registry.problem(meant)
+    case = parse("relu c1 hw2 ints:1")
+    assert write_script(case, name) == write_script(case, meant)
 
 
 def test_an_unknown_network_gets_a_suggestion():

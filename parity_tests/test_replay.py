@@ -141,8 +141,8 @@ def test_many_numbers_are_packed_and_too_many_are_refused():
 
 
 def test_an_unknown_framework_is_named():
-    with pytest.raises(InputError, match=r"unknown framework 'torch'.*pytorch"):
-        write_script(parse(GOLDEN[0]), "torch")
+    with pytest.raises(InputError, match=r"unknown framework 'torches'.*pytorch"):
+        write_script(parse(GOLDEN[0]), "torches")
 
 
 # ---------------------------------------------------------------- the scripts, run
@@ -225,11 +225,11 @@ def test_the_command_writes_a_script(tmp_path):
     ("arguments", "complaint"),
     [
         ([CONV], "data of a case"),
-        ([GOLDEN[0], "--script", "torch"], "unknown framework 'torch'"),
+        ([GOLDEN[0], "--script", "torches"], "unknown framework 'torches'"),
         ([GOLDEN[0], "--script", "keras", "--frameworks", "keras"], "not both"),
         ([GOLDEN[0], "--output", "case.py"], "say --script"),
         ([GOLDEN[0], "--script", "keras", "--output", "/nowhere/case.py"], "cannot write"),
-        ([GOLDEN[0], "--frameworks", "torch"], "unknown framework 'torch'"),
+        ([GOLDEN[0], "--frameworks", "torches"], "unknown framework 'torches'"),
     ],
 )
 def test_the_command_refuses(arguments, complaint):

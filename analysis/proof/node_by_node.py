@@ -37,6 +37,8 @@ from convparity.impls.weights import Arrays, Weights
 
 SIDE = 24  # pixels along an axis that show all that a layer does, unless its windows are larger
 
+PLACES = 8  # pixels of all examples together
+
 Output = np.ndarray | str  # a string says why there is none
 
 
@@ -58,7 +60,7 @@ def nodes(
     for path, layer, shapes in walk_shapes(spec, input_shape):
         if not isinstance(layer, Layer) or path in found:
             continue
-        shape = exact_shape(layer, smaller(layer, shapes[0]))
+        shape = telling(exact_shape(layer, smaller(layer, shapes[0])))
         (weights, x), target, seen = layer_case(layer, shape, seed + len(found), dtype, direct)
         found[path] = Node(path, weights, x, target, seen if seen.ok else replace(seen, blind=path))
     return tuple(found.values())
@@ -82,6 +84,12 @@ def smaller(spec: Spec, shape: Shape) -> Shape:
             found = tried
             break
     return found
+
+
+def telling(shape: Shape) -> Shape:
+    """The shape with so many examples that no two channels are alike in all places by chance."""
+    n, *spatial, channels = shape
+    return (max(n, -(-PLACES // math.prod(spatial))), *spatial, channels)
 
 
 def _strides(spec: Spec) -> tuple[int, ...]:

@@ -19,9 +19,8 @@ def write_script(case: Replay, framework: str) -> str:
     status 1 if their output is not the expected one. Raises ``InputError`` if the script would be
     too large for a bug report.
     """
-    if framework not in registry.FRAMEWORKS:
-        raise InputError(one_of("framework", framework, registry.FRAMEWORKS))
-    writer = importlib.import_module(f"convparity.analysis.replay.scripts.{framework}")
+    own = registry.framework(framework).name
+    writer = importlib.import_module(f"convparity.analysis.replay.scripts.{own}")
     if (size := case.size()) > LIMIT:
         raise _too_large(f"{size} numbers")
     weights, x = case.case()
