@@ -45,13 +45,15 @@ def check(module: Any, twin: Any, inputs: Any, twin_inputs: Any = None) -> Check
     says otherwise. Both run at inference; their modes, statistics and random state are afterwards
     what they were.
 
-    - The wholes must agree on the inputs, on others of their size, on another batch, on another
-      image size if both take one, and again when they are called again: a twin that ignores its
-      input, gives back what it gave before, or reads a clock or a seed is wrong.
-    - Their layers are aligned by name, or by order and kind. Each pair has its weights compared bit
-      by bit, and the twin's gets what the module's got: it must give what float64 gives of the
-      module's fields and weights, within the proved rounding bound.
+    - The wholes must agree on the inputs, on others of their size, on another batch, on larger
+      numbers, on another image size if both take one, and again when they are called again: a twin
+      that ignores its input, gives back what it gave before, or reads a clock or a seed is wrong.
+    - Their layers are aligned by name, by their weights, or by order and kind. Each pair has its
+      weights compared bit by bit, and the twin's gets what the module's got: it must give what
+      float64 gives of the module's fields and weights, within the proved rounding bound.
     - What reaches each layer must be the same in both: else they are wired in two ways.
+    - What cannot be read is "not tested": a layer whose code is its own, or variables that belong
+      to no layer which ran. Of two layers of one class, their variables are compared bit by bit.
 
     Returns a ``Check``: ``.status`` is "proved", "wrong" or "not tested", ``.ok`` is "proved",
     ``.first`` the path in ``module`` of the first layer that differs, ``.cause`` what differs.

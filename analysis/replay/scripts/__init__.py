@@ -5,7 +5,7 @@ import importlib
 from convparity.analysis.replay.replay import Replay
 from convparity.analysis.replay.scripts.writer import UNPACK, Writer, declaration, verdict
 from convparity.impls import registry
-from convparity.impls.errors import InputError, one_of
+from convparity.impls.errors import InputError
 from convparity.impls.spec import Composite
 
 LIMIT = 65_536  # characters: what a GitHub issue holds
