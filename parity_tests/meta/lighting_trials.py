@@ -203,10 +203,14 @@ def cheat(spec: Spec, weights: Arrays, x: np.ndarray, how: str) -> np.ndarray:
 
 
 def cheat_trials(wanted: int, first_seed: int) -> dict[str, str]:
-    """The status that each cheat gets on each network, so many of them or a few more."""
+    """The status that each cheat gets, so many or a few more: small networks, the large at last."""
     found: dict[str, str] = {}
+    nets = zoo()
     for seed in count(first_seed):
-        for name, (spec, shape) in zoo().items():
+        last = len(found) + 4 * len(nets) >= wanted
+        for name, (spec, shape) in nets.items():
+            if name in LARGE and not last:
+                continue
             candidates: dict[str, Implementation] = {
                 "ignores its input": partial(cheat, how="input"),
                 "constant": partial(cheat, how="constant"),
@@ -216,8 +220,8 @@ def cheat_trials(wanted: int, first_seed: int) -> dict[str, str]:
             for kind, candidate in candidates.items():
                 verdict = lit_structure(candidate, spec, shape, seed, "float32", True)
                 found[f"{name}, {kind}, seed {seed}"] = verdict.status
-            if len(found) >= wanted:
-                return found
+        if last:
+            return found
     raise AssertionError("unreachable")
 
 
