@@ -150,7 +150,7 @@ def test_one_of_several_outputs_is_wrong(changes: dict[str, Any], said: str) -> 
 
 
 def torch_chain(*layers: Any) -> Any:
-    """A convolution, the layers, and another convolution: the same numbers each time."""
+    """Two convolutions, with the same numbers each time, and the layers behind them."""
     import torch
     from torch import nn
 
@@ -196,8 +196,9 @@ def test_raw_weights_of_one_class_are_compared_bit_by_bit() -> None:
 def test_an_unread_layer_for_a_read_one_is_not_proved() -> None:
     from torch import nn
 
-    answer = check(torch_chain(nn.ReLU6()), torch_chain(nn.Hardtanh(0, 80.0)), images())
-    assert not answer.ok, str(answer)
+    for most, status in ((6.0, "not tested"), (80.0, "wrong")):
+        answer = check(torch_chain(nn.ReLU6()), torch_chain(nn.Hardtanh(0, most)), images())
+        assert answer.status == status, str(answer)
 
 
 def test_a_parameter_that_no_layer_holds_is_not_proved() -> None:
@@ -305,7 +306,7 @@ def test_the_module_still_trains_and_has_its_buffers() -> None:
             self.calls = self.calls + 1
             if self.kept is None:
                 self.kept = torch.linspace(-1, 1, y.shape[-1])
-            return y * self.kept[: y.shape[-1]].mean()
+            return y * self.kept[:1]
 
     net = Counting()
     check(net, copy.deepcopy(net), images())

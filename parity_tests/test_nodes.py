@@ -16,6 +16,7 @@ from convparity import (
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    GroupNorm,
     LayerNorm,
     MaxPool,
     Residual,
@@ -40,6 +41,7 @@ from convparity.analysis.proof.node_by_node import (
 )
 from convparity.analysis.proof.trust import Trust, constant, least, trust
 from convparity.impls import networks, registry
+from convparity.impls.errors import InputError
 from convparity.impls.spec import Layer, Shape, Spec, padding_pairs, walk, walk_shapes
 from convparity.impls.weights import Arrays, Weights
 from parity_tests.meta.numpy_framework import Module, NumpyAdapter, installed
@@ -394,3 +396,80 @@ def test_layers_of_every_kind_are_found_in(framework: str) -> None:
     assert adapter.children(build(spec, weights, framework=framework)).keys() == {
         name for name, _ in spec.children
     }
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (LayerNorm(96, 1e-5), (2, 7, 7, 96)),
+        (LayerNorm(4, 1e-6), (1, 4)),
+        (GroupNorm(4, 32, 1e-5), (2, 7, 7, 32)),
+        (GroupNorm(1, 8, 1e-3), (1, 5, 8)),
+    ],
+)
+def test_an_epsilon_that_is_ten_percent_off_shows(layer: Any, shape: Shape) -> None:
+    """Beside a variance of ten, none could be told from another."""
+    other = replace(layer, eps=1.1 * layer.eps)
+
+    def wrong(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return reference(other, weights, x).astype(np.float32)
+
+    def right(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return reference(layer, weights, x).astype(np.float32)
+
+    assert exam.judge(right, layer, input_shape=shape).ok
+    assert exam.judge(wrong, layer, input_shape=shape).structure.status == "wrong"
+
+
+def test_one_example_of_few_places_is_not_enough() -> None:
+    (node,) = nodes(Sequential(Dense(40, 3)), (1, 40), 0, "float32", True)
+    assert len(node.x) >= 8
+    assert not any((node.x[:, i] == node.x[:, j]).all() for i in range(40) for j in range(i))
+
+
+def test_black_boxes_get_arrays_of_their_own() -> None:
+    def greedy(x: np.ndarray) -> np.ndarray:
+        y = 2 * x
+        x[...] = 0
+        return y
+
+    def double(x: np.ndarray) -> np.ndarray:
+        return 2 * x
+
+    def zeros(x: np.ndarray) -> np.ndarray:
+        return 0 * x
+
+    def zero_all(x: np.ndarray) -> np.ndarray:
+        x[...] = 0
+        return x
+
+    assert exam.compare_callables(greedy, double, (2, 3, 4)).ok
+    assert exam.compare_callables(zero_all, double, (2, 3, 4)).status == "wrong"
+    assert exam.compare_callables(zeros, zeros, (2, 3, 4)).status == "not tested"
+
+
+def test_a_candidate_may_overwrite_what_it_is_given() -> None:
+    spec = Conv(2, 3, 3)
+
+    def candidate(spec: Spec, weights: Any, x: np.ndarray) -> np.ndarray:
+        y = reference(spec, weights, x).astype(np.float32)
+        x[...] = 0
+        weights["kernel"][...] = 0
+        return y
+
+    assert exam.judge(candidate, spec, input_shape=(1, 6, 5, 2)).ok
+
+
+@pytest.mark.parametrize(
+    ("candidate", "options", "said"),
+    [
+        (5, {}, "cannot be called"),
+        (lambda spec, w, x: None, {}, "array of numbers, not NoneType"),
+        (lambda spec, w, x: [[1], [1, 2]], {}, "must give an array"),
+        (lambda spec, w, x: x, {"dtype": "int8"}, "unknown dtype 'int8'"),
+        (lambda spec, w, x: x, {"seed": -1}, "seed must be"),
+    ],
+)
+def test_what_cannot_be_judged_is_one_clear_error(candidate: Any, options: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        exam.judge(candidate, Conv(2, 3, 3), input_shape=(1, 6, 5, 2), **options)

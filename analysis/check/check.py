@@ -215,11 +215,9 @@ class _Checking:
             yield Finding(None, f"the outputs differ: {gap}")
         told: set[str] = set()
         for number, (what, inputs, other) in enumerate(self._variants()):
-            runs = [(self.module, inputs), (self.twin, other)]
-            made = [
-                subject.attempt(each, seed=2) for subject, each in runs[:: 1 - 2 * (number % 2)]
-            ]
-            mine, theirs = made[:: 1 - 2 * (number % 2)]  # the twin first, every other time
+            turn = -1 if number % 2 else 1  # the twin first, every other time
+            asked = ((self.module, inputs), (self.twin, other))[::turn]
+            mine, theirs = [subject.attempt(each, seed=2) for subject, each in asked][::turn]
             if isinstance(mine, str):
                 continue  # the module itself does not take it
             expected = _outputs(mine)
