@@ -21,7 +21,7 @@ def test_the_network_is_whole_and_mixed():
 @pytest.mark.frameworks
 def test_the_data_have_their_form():
     said: list[str] = []
-    data = conversion(["pytorch", "flax"], said.append, megabytes=0.015, width=8, repeats=3)
+    data = conversion(["pytorch", "flax"], said.append, megabytes=0.015, width=8, repeats=2)
     assert data["failures"] == []
     assert [(pair["source"], pair["target"]) for pair in data["pairs"]] == [
         ("pytorch", "flax"),

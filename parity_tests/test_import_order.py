@@ -230,11 +230,11 @@ print("triton", "blocked" if sys.modules["triton"] is None else "imported")
 
 ORDERS = [
     ("ask('pytorch'); import tensorflow", "imported"),
-    ("ask('keras')", "imported"),
     ("import keras, torch", "blocked"),
 ]
 if importlib.util.find_spec("triton") is not None:  # of a stand-in, these would tell no more
     ORDERS += [
+        ("ask('keras')", "imported"),
         ("import convparity, tensorflow, triton, torch", "imported"),
         ("import torch, jax, flax, tensorflow", "blocked"),
     ]
