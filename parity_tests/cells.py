@@ -253,7 +253,7 @@ def _convolutions(rank: int) -> Family:
     kinds = _each("{} of rank " + str(rank), "Conv", "DepthwiseConv", "SeparableConv")
     own = _OF_RANK_1 if rank == 1 else _OF_SEVERAL_AXES
     specs = strategies.layers(*strategies.CONVS, rank=rank)
-    return Family(strategies.cases(specs), frozenset({f"rank {rank}", *_CONVS, *kinds, *own}), 1.5)
+    return Family(strategies.cases(specs), frozenset({f"rank {rank}", *_CONVS, *kinds, *own}), 2)
 
 
 def _activation(function: str) -> Family:
@@ -320,7 +320,7 @@ FAMILIES = {
                 "kernel larger than the input",
             }
         ),
-        1.5,  # as two kinds of layer
+        2,  # as two kinds of layer
     ),
     "norms": Family(
         strategies.norm_cases,

@@ -57,7 +57,7 @@ def test_build_and_dump(adapter: Adapter, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("source", "target"), PAIRS)
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(case=layer_cases | chain_cases)
 def test_every_pair(source: str, target: str, case: Case) -> None:
     _assert_every_bit(source, target, case, transfer)

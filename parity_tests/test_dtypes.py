@@ -52,7 +52,7 @@ def assert_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(case=linear_cases | max_pool_cases)
 def test_exact_on_integers(adapter: Adapter, dtype: str, case: Case) -> None:
     assert_exact_on_integers(adapter, dtype, case)

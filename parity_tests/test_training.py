@@ -66,14 +66,14 @@ def assert_trains(adapter: Adapter, case: Case, steps: int) -> None:
             )
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(case=cases(layers(Conv, DepthwiseConv, ConvTranspose)))
 def test_layers(adapter: Adapter, case: Case) -> None:
     """The gradient of what is linear stays the same from step to step."""
     assert_trains(adapter, case, STEPS)
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(case=scale_cases)
 def test_scales(adapter: Adapter, case: Case) -> None:
     assert_trains(adapter, case, STEPS)
@@ -125,7 +125,7 @@ def assert_statistics(adapter: Adapter, case: Case, path: str, batch: np.ndarray
         )
 
 
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(case=batches())
 def test_statistics(adapter: Adapter, case: Case) -> None:
     assert_statistics(adapter, case, "", integer_case(*case)[1].astype(np.float64))
