@@ -5,6 +5,7 @@ module (so nothing is hidden in an attribute that can go stale), and says where 
 weight lives in it.
 """
 
+import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -13,15 +14,34 @@ from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 
-from convparity.impls.errors import InputError, UnsupportedError, WeightError, one_of
+from convparity.impls.errors import (
+    ConvparityError,
+    SpecError,
+    UnsupportedError,
+    WeightError,
+    check_name,
+    in_one_line,
+    one_of,
+    quoted,
+)
 from convparity.impls.layouts import Layout, copy_into
+from convparity.impls.limits import check_size
 from convparity.impls.overrides import patched, replaced_by_class, replaced_by_instance
 from convparity.impls.recording import Call
-from convparity.impls.spec import Composite, Spec, dotted, output_shape, parameter_shapes, under
-from convparity.impls.weights import Weights, check_weights
+from convparity.impls.spec import (
+    Composite,
+    Spec,
+    check_spec,
+    dotted,
+    parameter_shapes,
+    under,
+)
+from convparity.impls.values import check_input
+from convparity.impls.weights import Weights, check_range, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 ALGORITHMS = ("auto", "native")
+WRAPPED = ("_orig_mod", "module")  # where PyTorch's and other wrappers hold what they wrap
 
 
 @dataclass(frozen=True)
@@ -198,15 +218,14 @@ class Adapter(ABC):
         share: bool = False,
     ) -> Any:
         """A native module in the framework's own layout. See ``convert.build``."""
-        if algorithm not in ALGORITHMS:
-            raise InputError(one_of("algorithm", algorithm, ALGORITHMS))
-        if dtype not in DTYPES:
-            raise UnsupportedError(one_of("dtype", dtype, DTYPES))
-        if device not in self.devices():
-            raise UnsupportedError(f"{self.name}: " + one_of("device", device, self.devices()))
+        check_name("algorithm", algorithm, ALGORITHMS)
+        check_name("dtype", dtype, DTYPES, UnsupportedError)
+        check_name("device", device, self.devices(), UnsupportedError, f"{self.name}: ")
+        check_spec(spec)
+        check_size(spec)
         if weights is not None:
-            check_weights(spec, weights)
-            weights = {name: np.asarray(weights[name]) for name in parameter_shapes(spec)}
+            weights = check_weights(spec, weights)
+            check_range(weights, dict.fromkeys(weights, dtype))
         return self.make(spec, weights, device, dtype, algorithm, share)
 
     @final
@@ -227,8 +246,10 @@ class Adapter(ABC):
     def load(self, module: Any, weights: Mapping[str, np.ndarray]) -> None:
         """Overwrite a module's weights; nothing is written unless all of them fit."""
         spec = self.describe(module)
-        check_weights(spec, weights)
-        self.fill(self._fitting_slots(module, spec), weights)
+        arrays = check_weights(spec, weights)
+        slots = self._fitting_slots(module, spec)
+        check_range(arrays, {name: self.dtype_of(slot.variable) for name, slot in slots.items()})
+        self.fill(slots, arrays)
 
     @final
     def fill(
@@ -242,6 +263,8 @@ class Adapter(ABC):
     def dump(self, module: Any) -> Weights:
         """A module's weights as canonical arrays of its own; later changes don't reach them."""
         spec = self.describe(module)
+        if not self.holds_values(module):
+            raise UnsupportedError(f"{self.name}: the module has shapes without values: load it")
         views = self.views(module, spec)
         check_weights(spec, views)  # training may have made NaN of them
         weights = {name: np.empty(view.shape, view.dtype) for name, view in views.items()}
@@ -277,8 +300,20 @@ class Adapter(ABC):
         """The slots of ``spec``; two of the frameworks let a module hold arrays that misfit it."""
         slots = self.slots(module)
         for name, shape in parameter_shapes(spec).items():
+            variable = slots[name].variable
+            try:
+                dtype, held = self.dtype_of(variable), tuple(variable.shape)
+            except Exception as error:  # of whatever a layer was given in a variable's place
+                raise UnsupportedError(
+                    f"{self.name}: {name} is {quoted(variable)}, which is no variable of it "
+                    f"({in_one_line(error)}): give its layer one"
+                ) from error
+            if dtype not in DTYPES:
+                raise UnsupportedError(
+                    f"{self.name}: {name} is of {quoted(dtype)}: cast it to one of "
+                    f"{', '.join(DTYPES)}"
+                )
             needed = slots[name].layout.native_shape(shape)
-            held = tuple(slots[name].variable.shape)
             if held != needed:
                 raise WeightError(
                     f"{self.name}: {name} needs the native shape {needed}, its layer holds {held}: "
@@ -289,8 +324,7 @@ class Adapter(ABC):
     @final
     def apply(self, module: Any, spec: Spec, x: np.ndarray) -> np.ndarray:
         """``forward`` behind the checks that the frameworks leave out."""
-        output_shape(spec, np.shape(x))
-        return self.forward(module, np.asarray(x))
+        return self.forward(module, check_input(spec, x))
 
 
 def check_names(framework: str, spec: Composite, taken: type) -> None:
@@ -315,12 +349,19 @@ def find_reader(module: Any, readers: Mapping[type, Any], call: str) -> Any:
     base = next((each for each in kind.__mro__ if each in readers), None)
     changed = [] if base is None else replaced_by_class(kind, base)
     if base is None or call in changed:
-        known = ", ".join(
-            sorted(f"{each.__module__.split('.')[0]}.{each.__name__}" for each in readers)
-        )
+        roots = {each.__name__: each.__module__.partition(".")[0] for each in readers}
+        near = [f"{roots[n]}.{n}" for n in difflib.get_close_matches(kind.__name__, roots, n=2)]
+        meant = f" (near it: {', '.join(near)})" if near else ""
+        whole = [f".{each}" for each in WRAPPED if getattr(module, each, None) is not None]
         raise UnsupportedError(
-            f"{name} cannot be read as a spec: "
-            f"write it as layers of these kinds ({known}), or write the spec and load its weights"
+            f"{name} cannot be read as a spec: it has code of its own, and is none of the "
+            f"{len(roots)} classes that are known{meant}: "
+            + (
+                f"give what it wraps, its {whole[0]}"
+                if whole
+                else "write it as layers that "
+                "`convparity support` lists, or write the spec and load its weights"
+            )
         )
     if changed:
         raise UnsupportedError(
@@ -348,12 +389,26 @@ def _listed(names: list[str]) -> str:
 
 
 @contextmanager
-def inside(name: str) -> Iterator[None]:
-    """Let an ``UnsupportedError`` say in which child it arose, by the dotted path."""
+def fields_of(module: Any) -> Iterator[None]:
+    """Where reading a module's fields fails, they are not as its class makes them: say so."""
     try:
         yield
-    except UnsupportedError as error:
-        path, reason = error.place or ("", str(error))
+    except ConvparityError:
+        raise
+    except Exception as error:  # whatever comes of a field that was set to anything
+        raise UnsupportedError(
+            f"{type(module).__name__} cannot be read as a spec: its fields are not what its class "
+            f"makes of its arguments ({in_one_line(error)})"
+        ) from error
+
+
+@contextmanager
+def inside(name: str) -> Iterator[None]:
+    """Let an error say in which child it arose, by the dotted path: an ``UnsupportedError``."""
+    try:
+        yield
+    except (SpecError, UnsupportedError) as error:
+        path, reason = getattr(error, "place", None) or ("", str(error))
         path = dotted(name, path) if path else name
         raise UnsupportedError(f"in layer {path!r}: {reason}", place=(path, reason)) from error
 

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from convparity.impls import registry
+from convparity.impls.limits import check_work
 from convparity.impls.overloads import typed_build
 from convparity.impls.spec import Spec
-from convparity.impls.weights import Weights
+from convparity.impls.values import check_input
+from convparity.impls.weights import Weights, check_weights
 
 
 @typed_build
@@ -69,5 +71,8 @@ def apply(
 ) -> np.ndarray:
     """Build, run, and return the output: channels-last in and out, inference."""
     adapter = registry.get(framework)
+    x = check_input(spec, x)
+    check_work(spec, x.shape)
+    check_weights(spec, weights)  # None would be an initialiser's, other ones each time
     module = adapter.build(spec, weights, device=device, dtype=dtype)
     return adapter.apply(module, spec, x)

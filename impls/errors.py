@@ -1,11 +1,25 @@
 """The errors of convparity. Each message names the thing that is wrong and the remedy."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
+
+MOST = 60  # letters of a foreign name or value that a message repeats
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = SHORT.maxlong = MOST
+SHORT.maxlist = SHORT.maxtuple = SHORT.maxdict = SHORT.maxset = SHORT.maxlevel = 4
+
+
+# What code of others may raise. Who leaves the program is stopped, too; a Ctrl-C is the user's.
+FOREIGN = (Exception, SystemExit)
+LONGEST = 900  # letters of a message, whatever it repeats
 
 
 class ConvparityError(Exception):
-    """Base of every error that convparity raises on purpose."""
+    """Base of every error that convparity raises on purpose: its message is printable and short."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_printable(message))
 
 
 class SpecError(ConvparityError, ValueError):
@@ -39,15 +53,60 @@ class ImportOrderWarning(UserWarning):
     """Packages were imported in an order that takes something away; the message says what."""
 
 
+def _printable(message: str) -> str:
+    """Escaped, but for ends of lines, and cut in the middle: the remedy stands at the end."""
+    shown = "".join(
+        each if each == "\n" or each.isprintable() else repr(each)[1:-1] for each in message
+    )
+    if len(shown) <= LONGEST:
+        return shown
+    return f"{shown[: LONGEST // 2]} ... {shown[-LONGEST // 2 :]}"
+
+
 def one_of(what: str, name: object, known: Iterable[str]) -> str:
     """The message for an unknown name: repeats it, suggests the nearest, lists the known ones."""
     names = sorted(known)
-    near = difflib.get_close_matches(str(name), names, n=1)
+    near = difflib.get_close_matches(str(name)[:MOST], names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {what} {name!r}.{hint} Known: {', '.join(names)}."
+    return f"unknown {what} {quoted(name)}.{hint} Known: {', '.join(names)}."
 
 
-def in_one_line(error: Exception, most: int = 150) -> str:
+def check_name(
+    what: str,
+    name: object,
+    known: Iterable[str],
+    kind: type[ConvparityError] = InputError,
+    of: str = "",
+) -> None:
+    """Raise an error of this ``kind``, after ``of``, unless ``name`` is one of the known."""
+    names = tuple(known)
+    if not isinstance(name, str) or name not in names:
+        raise kind(of + one_of(what, name, names))
+
+
+def in_one_line(error: BaseException, most: int = 150) -> str:
     """The kind of an error of anybody's, and the first line of what it says, cut after ``most``."""
-    first = (str(error).strip() or "no more is said").splitlines()[0]
+    try:
+        first = (str(error).strip() or "no more is said").splitlines()[0]
+    except FOREIGN:
+        first = "no more can be said"
     return f"{type(error).__name__}: {first[:most]}"
+
+
+def cut(text: object, most: int = 300) -> str:
+    """What another object says of itself, as a message may show it: escaped, on one line, short."""
+    line = " ".join(str(text).split())
+    line = line if len(line) <= most else f"{line[:most]}..."
+    return line.encode("unicode_escape").decode()
+
+
+def quoted(name: object) -> str:
+    r"""A foreign name or value, as a message may show it: escaped, on one line, and short.
+
+    >>> quoted("bell\a and colour\x1b[31m")
+    "'bell\\x07 and colour\\x1b[31m'"
+    >>> quoted([1, 2, 3] * 1000)
+    '[1, 2, 3, 1, ...]'
+    """
+    text = " ".join(SHORT.repr(name).split())
+    return text.encode("ascii", "backslashreplace").decode()

@@ -4,108 +4,77 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
-from convparity.impls import networks, registry
+from convparity.impls.checkpoints import own, pytorch
 from convparity.impls.errors import InputError, SpecError, WeightError
-from convparity.impls.networks import efficientnet_lite
-from convparity.impls.notation import from_json, to_json
-from convparity.impls.spec import Spec, parameter_shapes
+from convparity.impls.limits import largest_file
+from convparity.impls.spec import Spec
+from convparity.impls.storing import file_name, read_whole, said, write_whole
 from convparity.impls.weights import Weights, check_weights
 
+SUFFIX = ".safetensors"
 PYTORCH_SUFFIXES = (".pth", ".pt")
-SUFFIXES = (".safetensors", *PYTORCH_SUFFIXES)
+SUFFIXES = (SUFFIX, *PYTORCH_SUFFIXES)
+# how files of others begin -> what they are, and what to do
+FOREIGN = {
+    b"\x89HDF": "weights of Keras (HDF5): load them into their Keras model, and convert that",
+    b"\x93NUMPY": "one array of NumPy: write a spec and its weights with convparity.save",
+}
+OF_OTHERS = (".pth", ".pt", ".bin", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".onnx", ".msgpack")
 
 
 def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> None:
-    """Write one safetensors file that holds the weights, and the spec as JSON in its metadata."""
-    check_weights(spec, weights)
-    arrays = {name: np.ascontiguousarray(weights[name]) for name in parameter_shapes(spec)}
-    try:
-        save_file(arrays, path, metadata={"spec": to_json(spec)})
-    except SafetensorError as error:
-        raise InputError(f"cannot write {path}: {error}") from None
+    """Write one safetensors file: the weights, the spec as JSON, and a digest of both.
+
+    The file is there as a whole, and on the disk, when this returns; until then, whatever happens,
+    there is what was there before. A link stays a link, a file keeps its permissions.
+
+    Raises ``WeightError`` for weights that do not fit, and ``InputError`` for a place that cannot
+    be written, or a name that says another format.
+
+    >>> import tempfile, convparity
+    >>> spec = convparity.Dense(2, 3)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = f"{folder}/dense.safetensors"
+    ...     convparity.save(path, spec, convparity.init_weights(spec, seed=0))
+    ...     convparity.load(path)[0]
+    Dense(in_features=2, out_features=3, bias=True)
+    """
+    arrays = check_weights(spec, weights)
+    name = Path(file_name(path))
+    if name.suffix.lower() in OF_OTHERS:
+        raise InputError(
+            f"cannot write {said(str(name))}: what is written is safetensors: call it "
+            f"{said(name.stem)}{SUFFIX}"
+        )
+    write_whole(path, own.write(spec, arrays))
 
 
 def load(path: str | Path) -> tuple[Spec, Weights]:
     """The spec and the canonical weights in a file; no network needs to be declared by hand.
 
     Reads what ``save`` wrote, and the released PyTorch checkpoint of EfficientNet-Lite0 (this needs
-    PyTorch; nothing in the file is ever executed). Every fault of a file (missing, truncated, no
-    state dict, unknown or NaN tensors) is a ``WeightError`` that names it.
+    PyTorch); which of them it is, the content says. Nothing in a file is ever executed. Every fault
+    of a file (missing, truncated, changed in a bit, no state dict, unknown or NaN tensors) is a
+    ``WeightError`` that names it. The file is read into memory once: who rewrites it meanwhile
+    makes it one that is not whole, and does no more.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightError(f"{path} is not a file")
-    read = _load_released if path.suffix in PYTORCH_SUFFIXES else _load_safetensors
     try:
-        return read(path)
+        data = read_whole(path, largest_file(), _check_start)
+        other = pytorch.looks_like(data) or Path(file_name(path)).suffix in PYTORCH_SUFFIXES
+        spec, weights = (own if own.looks_like(data) or not other else pytorch).read(data)
+        check_weights(spec, weights)
     except (SpecError, WeightError) as error:
-        raise WeightError(f"{path}: {error}") from None
-
-
-def _load_safetensors(path: Path) -> tuple[Spec, Weights]:
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise WeightError(
-            f"this is not a whole safetensors file ({error}): copy or download it again"
-        ) from None
-    except (TypeError, AttributeError) as error:
-        raise WeightError(
-            f"an array has a dtype that NumPy lacks ({error}): write it as float32"
-        ) from None
-    if "spec" not in metadata:
-        raise WeightError(
-            f"{len(weights)} arrays, but no spec in its metadata: "
-            "write it with convparity.save(path, spec, weights)"
-        )
-    spec = from_json(metadata["spec"])
-    check_weights(spec, weights)
-    return spec, {name: weights[name] for name in parameter_shapes(spec)}
-
-
-# ---------------------------------------------------------------- released checkpoints
-
-# network -> the name of its canonical weight in the checkpoint that was released for PyTorch
-RELEASED = {"efficientnet_lite0": efficientnet_lite.released_name}
-
-
-def _load_released(path: Path) -> tuple[Spec, Weights]:
-    pytorch = registry.get("pytorch")  # a clear error where it is missing
-    from convparity.impls.pytorch.adapter import read_state_dict
-
-    state = {
-        name: tensor
-        for name, tensor in read_state_dict(path).items()
-        if not name.endswith("num_batches_tracked")  # BatchNorm's counter is no weight
-    }
-    for network, released_name in RELEASED.items():
-        spec = networks.get(network).spec
-        names = {name: released_name(name) for name in parameter_shapes(spec)}
-        if state.keys() & set(names.values()):
-            break
-    else:
-        raise WeightError(
-            f"{len(state)} tensors of no network known here ({', '.join(RELEASED)}): "
-            "build your own spec with convparity.build(spec, framework='pytorch') and fill that"
-        )
-    missing = sorted(set(names.values()) - state.keys())
-    left_over = sorted(state.keys() - set(names.values()))
-    if missing or left_over:
-        raise WeightError(
-            f"this is no whole {network}: missing {missing[:5]} ({len(missing)}), "
-            f"left over {left_over[:5]} ({len(left_over)})"
-        )
-    slots = pytorch.slots(pytorch.build(spec))  # they know how PyTorch lays each one out
-    weights = {}
-    for name, shape in parameter_shapes(spec).items():
-        tensor, needed = state[names[name]], slots[name].layout.native_shape(shape)
-        if tensor.shape != needed:
-            raise WeightError(f"{names[name]} has shape {tensor.shape}, {network} needs {needed}")
-        weights[name] = np.ascontiguousarray(slots[name].layout.to_canonical(tensor))
-    check_weights(spec, weights)
+        raise WeightError(f"{said(file_name(path))}: {error}") from None
+    except InputError as error:
+        raise WeightError(str(error)) from None
     return spec, weights
+
+
+def _check_start(start: bytes, size: int) -> None:
+    """Raise for files of others, and by the header of one of ours, before the data are read."""
+    for begins, what in FOREIGN.items():
+        if start.startswith(begins):
+            raise WeightError(f"this is {what}")
+    if own.looks_like(start):
+        own.check_start(start, size)

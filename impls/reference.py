@@ -12,6 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
+from convparity.impls.limits import check_work
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -39,6 +40,7 @@ from convparity.impls.spec import (
     padding_pairs,
     transposed_crop,
 )
+from convparity.impls.values import check_input
 from convparity.impls.weights import Arrays, check_weights
 
 
@@ -57,9 +59,10 @@ def reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
     Raises ``SpecError`` when ``x`` does not fit the spec, ``WeightError`` when the weights do not.
     """
-    output_shape(spec, np.shape(x))
-    check_weights(spec, weights)
-    return run(spec, weights, np.asarray(x, dtype=np.float64))
+    array = check_input(spec, x)
+    check_work(spec, array.shape)
+    own = check_weights(spec, weights)
+    return run(spec, own, array.astype(np.float64))
 
 
 def as_grouped(spec: DepthwiseConv) -> Conv:

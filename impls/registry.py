@@ -4,12 +4,19 @@ import contextlib
 import importlib
 import importlib.metadata
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import FrameworkUnavailable, InputError, UnsupportedError, one_of
+from convparity.impls.errors import (
+    FrameworkUnavailable,
+    InputError,
+    UnsupportedError,
+    check_name,
+    quoted,
+)
 
 
 @dataclass(frozen=True)
@@ -52,15 +59,27 @@ FRAMEWORKS = {
 }
 
 
+MOST_NAMES = 64  # of frameworks, in one call
 ALIASES = {"torch": "pytorch", "jax": "flax"}  # names that are understood, too
 
 
 def framework(name: str) -> Framework:
     """The row of a framework; an unknown name is an ``InputError`` with a suggestion."""
-    name = ALIASES.get(name, name)
-    if name not in FRAMEWORKS:
-        raise InputError(one_of("framework", name, FRAMEWORKS))
+    if isinstance(name, str):
+        name = ALIASES.get(name, name)
+    check_name("framework", name, FRAMEWORKS)
     return FRAMEWORKS[name]
+
+
+def asked(frameworks: Any) -> tuple[str, ...]:
+    """The names that a user gives: one, or several, or None for all that are installed."""
+    if frameworks is None:
+        return available()
+    if isinstance(frameworks, str):
+        return (framework(frameworks).name,)
+    if not isinstance(frameworks, Iterable):
+        raise InputError(f"frameworks are names, such as ['pytorch'], not {quoted(frameworks)}")
+    return tuple(framework(name).name for name in islice(frameworks, MOST_NAMES))
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -4,16 +4,21 @@ Layouts: ``kernel`` of Conv ``(*k, in/groups, out)``, of DepthwiseConv ``(*k, in
 Dense ``(in, out)``; ``bias (out,)``; BatchNorm ``scale``, ``offset``, ``mean``, ``variance``.
 """
 
+import re
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from convparity.impls.errors import WeightError
+from convparity.impls.errors import FOREIGN, WeightError, in_one_line, quoted
+from convparity.impls.limits import check_size
 from convparity.impls.spec import DepthwiseConv, Shape, Spec, dotted, parameter_shapes, walk
+from convparity.impls.values import LARGEST, check_seed, real_array
 
 Weights = dict[str, np.ndarray]
 Arrays = Mapping[str, np.ndarray]  # weights that are only read
+
+NAME = re.compile(r"[\w.]{1,60}", re.ASCII)  # that a message shows as it is
 
 
 def init_weights(spec: Spec, seed: int) -> Weights:
@@ -24,6 +29,8 @@ def init_weights(spec: Spec, seed: int) -> Weights:
     products and square roots are used, all of which IEEE 754 rounds in one way. Each array has a
     stream of its own, named by the array: a change of one layer leaves the others as they were.
     """
+    check_seed(seed)
+    check_size(spec)
     weights = {}
     for path, layer in walk(spec):
         for own_name, shape in layer.parameters().items():
@@ -52,17 +59,15 @@ def _draw(layer: Spec, name: str, shape: Shape, seed: int) -> np.ndarray:
     return np.asarray(values, dtype=np.float32)
 
 
-def check_weights(spec: Spec, weights: Arrays) -> None:
-    """Raise ``WeightError`` unless ``weights`` are exactly the arrays that ``spec`` declares.
-
-    No framework can be trusted with this: two of the three run misshaped weights without a word.
-    """
+def check_names(spec: Spec, weights: Collection[str]) -> None:
+    """Raise ``WeightError`` unless the names are those that ``spec`` declares."""
     shapes = parameter_shapes(spec)
     unknown = [name for name in weights if name not in shapes]
     missing = [name for name in shapes if name not in weights]
     if unknown or missing:
         parts = [
-            f"{what} {', '.join(names[:5])}{', ...' if len(names) > 5 else ''} ({len(names)})"
+            f"{what} {', '.join(map(_word, names[:5]))}{', ...' if len(names) > 5 else ''} "
+            f"({len(names)})"
             for what, names in (("missing", missing), ("unknown", unknown))
             if names
         ]
@@ -70,17 +75,80 @@ def check_weights(spec: Spec, weights: Arrays) -> None:
             f"weights do not fit {type(spec).__name__}: {'; '.join(parts)}. "
             f"parameter_shapes(spec) lists the {len(shapes)} names it takes"
         )
-    for name, shape in shapes.items():
-        array = np.asarray(weights[name])
-        if array.shape != shape:
+
+
+def check_shapes(spec: Spec, shapes: Mapping[str, Shape]) -> None:
+    """Raise ``WeightError`` unless names and shapes are those that ``spec`` declares."""
+    check_names(spec, shapes)
+    for name, needed in parameter_shapes(spec).items():
+        if shapes[name] != needed:
             raise WeightError(
-                f"{name} has shape {array.shape}, the spec needs {shape}: "
+                f"{name} has shape {quoted(shapes[name])}, the spec needs {needed}: "
                 "canonical arrays are channels-last"
             )
-        if array.dtype.kind not in "fiu":
-            raise WeightError(f"{name} has dtype {array.dtype}: weights are real numbers")
-        if not np.isfinite(array).all():
+
+
+def _word(name: object) -> str:
+    """A name of a weight as it is, another thing quoted."""
+    return name if isinstance(name, str) and NAME.fullmatch(name) else quoted(name)
+
+
+def check_weights(spec: Spec, weights: Arrays) -> Weights:
+    """The arrays that ``spec`` declares, each read once; ``WeightError`` for any others.
+
+    Each is of real numbers, finite, and of a variance not negative. No framework can be trusted
+    with this: two of the three run misshaped weights without a word, and all of them a variance
+    whose root is NaN.
+    """
+    if not isinstance(weights, Mapping):
+        raise WeightError(
+            f"weights are a dict of arrays by their names, not {quoted(weights)}: "
+            "init_weights(spec, seed) draws some"
+        )
+    check_size(spec)
+    try:
+        given = dict(weights.items())
+    except FOREIGN as error:  # of a mapping with code of its own
+        raise WeightError(
+            f"the weights cannot be read ({in_one_line(error)}): give a dict of arrays"
+        ) from error
+    check_names(spec, given)
+    arrays = {
+        name: real_array(given[name], name, WeightError, booleans=False)
+        for name in parameter_shapes(spec)
+    }
+    check_shapes(spec, {name: array.shape for name, array in arrays.items()})
+    for name, array in arrays.items():
+        _check_values(name, array)
+    return arrays
+
+
+def _check_values(name: str, array: np.ndarray) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise WeightError(
+            f"{name} holds {np.count_nonzero(~finite)} NaN or infinite values of "
+            f"{array.size}: the weights are damaged, or training diverged"
+        )
+    if name.rpartition(".")[2] == "variance" and (negative := np.count_nonzero(array < 0)):
+        raise WeightError(
+            f"{name} holds {negative} negative values of {array.size}, whose root would be NaN: is "
+            "it another array than the variance?"
+        )
+
+
+def check_range(weights: Arrays, dtypes: Mapping[str, str]) -> None:
+    """Raise ``WeightError`` for a number so large that its dtype has infinity for it.
+
+    ``dtypes`` are those that the weights, which fit their spec, are about to be written in.
+    """
+    for name, dtype in dtypes.items():
+        array, largest = np.asarray(weights[name]), LARGEST[dtype]
+        held = np.finfo(array.dtype) if array.dtype.kind == "f" else np.iinfo(array.dtype)
+        if float(held.max) <= largest or not array.size:
+            continue
+        if too_large := np.count_nonzero(abs(array.astype(np.float64)) > largest):
             raise WeightError(
-                f"{name} holds {np.count_nonzero(~np.isfinite(array))} NaN or infinite values of "
-                f"{array.size}: the weights are damaged, or training diverged"
+                f"{name} holds {too_large} values of {array.size} beyond {largest:.5g}, where "
+                f"{dtype} has infinity: build it in a wider dtype"
             )

@@ -292,11 +292,11 @@ def norms_of(channels: int, rank: int) -> dict[type, st.SearchStrategy[Spec]]:
 
 
 def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
-    """A normalisation of one kind, by rank; BatchNorm alone needs spatial axes."""
+    """A normalisation of one kind, by rank; BatchNorm is flat where its rank is 1."""
 
     @st.composite
     def norm(draw: Any, rank: int) -> Pair:
-        shape = draw(values(rank, flat=kind is not BatchNorm))
+        shape = draw(values(rank, flat=kind is not BatchNorm or rank == 1))
         return draw(norms_of(shape[-1], rank)[kind]), shape
 
     return norm

@@ -137,7 +137,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, text) -> None:
 
 def test_the_page_shows_its_figures() -> None:
     """docs/speed.md is what its JSON says, and every picture is there."""
-    data = json.loads((DOCS / "speed.json").read_text(encoding="utf-8"))
+    data = json.loads((DOCS / "speed.json").read_text(encoding="utf-8"))["data"]
     assert (DOCS / "speed.md").read_text(encoding="utf-8") == page.page(data, "speed")
     assert {path.stem for path in (DOCS / "speed").iterdir()} == set(PICTURES)
     assert next(grids.grids(data)).title.startswith("Milliseconds")

@@ -617,6 +617,19 @@ def test_a_module_that_fails_on_its_inputs_is_an_error() -> None:
         check(net, net, ())
 
 
+def test_complex_outputs_are_not_compared_by_their_real_parts() -> None:
+    import torch
+
+    class Complex(torch.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return torch.complex(x, x.sum() * x)
+
+    relu = torch.nn.ReLU()
+    for module, twin in ((Complex(), relu), (relu, Complex()), (Complex(), Complex())):
+        with pytest.raises(InputError, match="complex numbers, which are not compared"):
+            check(module, twin, torch.rand(2, 3))
+
+
 def flax_net(net: Any) -> Any:
     """Its twin in Flax, with a cache that a call may fill."""
     import jax.numpy as jnp

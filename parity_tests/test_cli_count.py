@@ -108,7 +108,7 @@ def test_resolution_and_input_change_the_size():
 def test_json_of_a_convolution_holds_both_twins(tmp_path):
     path = tmp_path / "cost.json"
     run(TUTORIAL, "--json", str(path))
-    data = json.loads(path.read_text(encoding="utf-8"))
+    data = json.loads(path.read_text(encoding="utf-8"))["data"]
     assert data["reduction_percent"] == 93.13322368421053
     assert data["regular"]["flops"]["tutorial"] == 252_850_176
     assert data["separable"]["macs"] == 3_349_248
@@ -121,7 +121,7 @@ def test_json_of_a_convolution_holds_both_twins(tmp_path):
 def test_json_of_a_network_holds_its_steps(tmp_path):
     path = tmp_path / "cost.json"
     run("efficientnet_lite0", "--json", str(path))
-    (data,) = json.loads(path.read_text(encoding="utf-8")).values()
+    (data,) = json.loads(path.read_text(encoding="utf-8"))["data"].values()
     assert data["macs"] == sum(step["macs"] for step in data["layers"]) == 385_187_552
     assert data["layers"][-1]["path"] == "head.dense"
 
@@ -149,6 +149,12 @@ def test_json_of_a_network_holds_its_steps(tmp_path):
         (["mobilenet_v1", "--resolution", "192"], "for 192 pixels it is 192/224"),
         ([TUTORIAL, "--width", "0.5"], "width: for networks only"),
         (["unknown\nlayer"], "unknown layer or network 'unknown'"),
+        (["my.keras"], "my.keras is a file of another kind: what is read is .safetensors, .pth"),
+        (["conv2d c3>8 k3 hw" + "9" * 4300], "at most 2147483647"),
+        (["conv2d c3>8 k3 hw9 \x1b[2J"], r"conv2d does not take '\x1b[2J'"),
+        (["[" * 10_000], "unknown layer or network"),
+        (["{" * 10_000], "not JSON"),
+        (['{"type": "Sequential", "children": ' + "[" * 10_000], "nests at most 64 composites"),
     ],
 )
 def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, arguments, message):

@@ -18,7 +18,7 @@ def run(*arguments: str) -> str:
     arguments = ("divergences", *arguments)
     result = CliRunner().invoke(command.cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def ids(*words: str) -> list[str]:
@@ -74,10 +74,10 @@ def test_brackets_are_printed_as_they_are():
 
 
 def test_json(tmp_path: Path):
-    assert json.loads(run("momentum", "--json")) == entries.find(["momentum"])
+    assert json.loads(run("momentum", "--json"))["data"] == entries.find(["momentum"])
     path = tmp_path / "all.json"
     run("--json", str(path))
-    assert json.loads(path.read_text()) == list(ENTRIES)
+    assert json.loads(path.read_text())["data"] == list(ENTRIES)
 
 
 def test_an_unknown_word_is_an_error_with_suggestions(monkeypatch, capsys):

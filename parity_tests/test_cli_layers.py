@@ -41,7 +41,7 @@ def test_two_files(files: tuple[Path, Path], tmp_path: Path) -> None:
         "not ok: wrong.safetensors against right.safetensors: first divergence at block.body"
         in text
     )
-    (data,) = json.loads(report.read_text())
+    (data,) = json.loads(report.read_text())["data"]
     assert data["first"] == "block.body"
     states = {row["path"]: row["state"] for row in data["layers"]}
     assert states == {

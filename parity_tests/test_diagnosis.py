@@ -1,6 +1,7 @@
 """Diagnosis names the fault that was seeded, what it cannot tell apart, and when it is lost."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -417,7 +418,9 @@ def test_an_output_in_a_file(tmp_path) -> None:
     done = command(LINE, "--output", path, "--json", report)
     assert done.exit_code == 1
     assert "matches: kernel flipped" in done.output
-    assert json.loads(report.read_text())[str(path)]["answers"][0]["faults"] == [["layout-08"]]
+    assert json.loads(report.read_text())["data"][str(path)]["answers"][0]["faults"] == [
+        ["layout-08"]
+    ]
     np.save(path, right(spec, *case.case()))
     assert command(LINE, "--output", path).exit_code == 0
 
@@ -434,9 +437,20 @@ def _save_several(path, y) -> None:
         (lambda path, y: np.save(path, y * np.nan), "NaN"),
         (lambda path, y: path.write_bytes(b"\x93NUMPY\x01\x00v"), "no whole .npy file"),
         (lambda path, y: np.save(path, np.array([{}]), allow_pickle=True), "no whole .npy file"),
-        (lambda path, y: _save_several(path, y), "no array of real numbers"),
-        (lambda path, y: np.save(path, y.astype(str)), "no array of real numbers"),
-        (lambda path, y: None, "no whole .npy file"),
+        (lambda path, y: _save_several(path, y), "no whole .npy file"),
+        (lambda path, y: np.save(path, y.astype(str)), "give real numbers"),
+        (lambda path, y: np.save(path, y.astype(complex)), "give real numbers"),
+        (
+            lambda path, y: path.write_bytes(b"\x93NUMPY\x01\x00\x10\x00" + b"{" * 16),
+            "no whole .npy",
+        ),
+        (
+            lambda path, y: path.write_bytes(2 * (np.save(path, y) or path.read_bytes())),  # type: ignore[func-returns-value]
+            "bytes behind its array",
+        ),
+        (lambda path, y: path.mkdir(), "is not a file"),
+        (lambda path, y: os.mkfifo(path), "is not a file"),
+        (lambda path, y: None, "nothing has this name"),
     ],
 )
 def test_files_that_hold_no_output(tmp_path, write, message: str) -> None:

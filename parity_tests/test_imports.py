@@ -107,21 +107,30 @@ def own(name: str) -> str:
 ALLOWED = {
     "impls.errors": "",
     "impls.spec": "impls.errors impls.spec",
-    "impls.weights": "impls.errors impls.spec numpy",
-    "impls.reference": "impls.spec impls.weights numpy",
+    "impls.values": "impls.errors impls.spec numpy",
+    "impls.weights": "impls.errors impls.spec impls.values impls.limits numpy",
+    "impls.limits": "impls.errors impls.spec",
+    "impls.reference": "impls.spec impls.values impls.limits impls.weights numpy",
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
     "impls.overrides": "",
     "impls.recording": "numpy",
-    "impls.adapter": "impls.errors impls.spec impls.weights impls.layouts impls.overrides "
-    "impls.recording numpy",
+    "impls.adapter": "impls.errors impls.spec impls.values impls.weights impls.limits "
+    "impls.layouts impls.overrides impls.recording numpy",
     "impls.import_order": "impls.errors",
     "impls.registry": "impls.errors impls.adapter",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
-    "impls.convert": "impls.spec impls.weights impls.registry impls.overloads numpy",
-    "impls.files": "impls.errors impls.spec impls.weights impls.notation "
-    "impls.networks impls.registry impls.pytorch.adapter numpy safetensors",
+    "impls.convert": "impls.spec impls.values impls.limits impls.weights impls.registry "
+    "impls.overloads numpy",
+    "impls.storing": "impls.errors",
+    "impls.checkpoints.own": "impls.errors impls.spec impls.weights impls.storing impls.notation "
+    "numpy safetensors",
+    "impls.checkpoints.pytorch": "impls.errors impls.spec impls.weights impls.networks "
+    "impls.registry numpy torch",
+    "impls.checkpoints": "",
+    "impls.files": "impls.errors impls.spec impls.weights impls.limits impls.storing "
+    "impls.checkpoints.own impls.checkpoints.pytorch numpy",
     "impls": "",
 }
 FOLDERS = {}  # framework -> the folder of its adapter, as a package

@@ -464,8 +464,8 @@ def test_a_candidate_may_overwrite_what_it_is_given() -> None:
     ("candidate", "options", "said"),
     [
         (5, {}, "cannot be called"),
-        (lambda spec, w, x: None, {}, "array of numbers, not NoneType"),
-        (lambda spec, w, x: [[1], [1, 2]], {}, "must give an array"),
+        (lambda spec, w, x: None, {}, "gives is None: give an array of numbers"),
+        (lambda spec, w, x: [[1], [1, 2]], {}, "gives is no array that NumPy can read"),
         (lambda spec, w, x: x, {"dtype": "int8"}, "unknown dtype 'int8'"),
         (lambda spec, w, x: x, {"seed": -1}, "seed must be"),
     ],

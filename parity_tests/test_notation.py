@@ -240,7 +240,7 @@ def test_json_keeps_names_and_their_order():
         ("depthwise2d c3 k3 nopwbias", "does not take 'nopwbias'"),
         ("conv2d c3>8 k-3", "conv2d does not take 'k-3'"),
         ("conv2d c3>8 k3.5", "conv2d does not take 'k3.5'"),
-        ("conv2d c3>8 k٣", "conv2d does not take 'k٣'"),
+        ("conv2d c3>8 k٣", r"conv2d does not take 'k\\u0663'"),
         ("conv2d c3>8 k3 k4", "'k4' says kernel_size a second time"),
         ("conv2d c3>8 k3 same p1", "'p1' says padding a second time"),
         ("separable2d c3>8 k3 nobias nodwbias", "'nodwbias' says depthwise_bias a second time"),

@@ -92,7 +92,12 @@ CONV = "conv2d c1>2 k3 hw5"
         (f"{CONV} ints:1 | relu", "not 'relu'"),
         ("conv2d c1>2 k3 ints:1", "size of the input is missing"),
         ("conv2d c1>2 k3 hw2 ints:1", "larger than the padded input"),
-        ("conv2d c1>2 k3 hw99999999 ints:1", "too large"),
+        ("conv2d c1>2 k3 hw99999999 ints:1", "numbers at once.*are allowed.*CONVPARITY_LIMIT="),
+        ("conv2d c1>2 k3 hw9999999999 ints:1", "at most 2147483647, not 9999999999"),
+        (f"conv2d c1>2 k3 hw{'9' * 4300} ints:1", "at most 2147483647"),
+        ("conv2d c1>1 k3 d999999 same hw8 ints:1", "numbers at once"),
+        ("conv3d c1>1 k100 same dhw4 ints:1", "taps of a window"),
+        ("maxpool2d k100000 p50000 hw8 c1 ints:1", "numbers at once|taps of a window"),
         ("conv9d c1>2 k3 hw5 ints:1", "unknown layer"),
         ("( " * 99 + "relu n1 c1" + " )" * 99 + " ints:1", "nests"),
         ("{" * 9999 + " ints:1", "not JSON"),
@@ -104,7 +109,7 @@ CONV = "conv2d c1>2 k3 hw5"
     ],
 )
 def test_a_wrong_line_is_one_clear_error(line, complaint):
-    with pytest.raises(SpecError, match=complaint) as error:
+    with pytest.raises((SpecError, InputError), match=complaint) as error:
         parse(line)
     assert len(str(error.value)) < 700
 

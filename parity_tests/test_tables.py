@@ -142,7 +142,7 @@ def test_all_numbers_of_a_count_are_printed(recorded, tmp_path) -> None:
     path = tmp_path / "cost.json"
     arguments = ("efficientnet_lite0", "--input", "4096x224x224x3", "--json", str(path))
     output = run("count", *arguments).split()
-    (data,) = json.loads(path.read_text()).values()
+    (data,) = json.loads(path.read_text())["data"].values()
     spec, shape = convparity.impls.networks.get("efficientnet_lite0").spec, (4096, 224, 224, 3)
     blocks = [each.as_dict() for each in counting.block_costs(spec, shape)]
     assert len(blocks) == 18
@@ -199,7 +199,7 @@ def test_a_time_shown_is_a_median(recorded) -> None:
     timed = [each for each in titles if re.search("seconds|Conversion|Start-up", each)]
     assert len(timed) == 3
     assert all("median" in each for each in timed)
-    data = json.loads(SPEED.read_text())
+    data = json.loads(SPEED.read_text())["data"]
     once = {f"{row['first_call']:.2g}" for row in data["layers"] if row["first_call"] > 0.1}
     memory = next(shown for shown in recorded if "Peak memory" in str(shown.title))
     words = {

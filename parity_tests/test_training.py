@@ -131,6 +131,13 @@ def test_statistics(adapter: Adapter, case: Case) -> None:
     assert_statistics(adapter, case, "", integer_case(*case)[1].astype(np.float64))
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (1, 5, 3), (4, 5, 3)])
+def test_statistics_with_and_without_an_axis(adapter: Adapter, shape: tuple[int, ...]) -> None:
+    """Behind a dense layer there is none, behind a convolution there is one."""
+    case = Case(BatchNorm(3, rank=1), shape, 3)
+    assert_statistics(adapter, case, "", integer_case(*case)[1].astype(np.float64))
+
+
 @settings(max_examples=5)
 @given(seed=seeds, momentum=st.sampled_from([0.1, 0.25]))
 def test_statistics_in_a_network(adapter: Adapter, seed: int, momentum: float) -> None:

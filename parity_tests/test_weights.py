@@ -26,6 +26,7 @@ from convparity import (
     init_weights,
     parameter_shapes,
 )
+from convparity.impls.checkpoints import own
 from convparity.impls.notation import to_json
 from convparity.impls.weights import Weights, check_weights
 from parity_tests.strategies import Case, chain_cases
@@ -190,7 +191,9 @@ def test_weights_that_do_not_fit_are_not_saved(path):
 
 def safetensors(spec: str | None, dtype: str = "F32", **arrays: np.ndarray) -> bytes:
     """A file as the format describes it, written by hand: nothing checks what goes in."""
-    header: dict[str, Any] = {} if spec is None else {"__metadata__": {"spec": spec}}
+    header: dict[str, Any] = {}
+    if spec is not None:
+        header["__metadata__"] = {"spec": spec, "sha256": own.digest(spec, arrays)}
     data = b""
     for name, array in arrays.items():
         after = data + array.tobytes()
@@ -219,7 +222,10 @@ def test_the_file_written_by_hand_is_read(path):
         (b"", "not a whole safetensors file"),
         (pickle.dumps(dense()), "not a whole safetensors file"),
         (WHOLE + b"\0", "not a whole safetensors file"),
-        (safetensors(None, **dense()), "2 arrays.* no spec in its metadata.*convparity.save"),
+        (safetensors(None, **dense()), "2 arrays.*'kernel'.*no spec in its metadata.*convparity.s"),
+        (WHOLE.replace(b"sha256", b"sha265"), "no digest of its arrays.*convparity.save"),
+        (WHOLE.replace(b'"sha256": "', b'"sha256": "0')[:-1], "not a whole safetensors file"),
+        (WHOLE.replace(b"F32", b"I32"), "the digest differs"),
         (safetensors('{"type": "Dense"', **dense()), "not JSON"),
         (safetensors('{"type": "Dents"}', **dense()), "unknown spec type 'Dents'.*'Dense'"),
         (safetensors(to_json(DENSE), **NAN), "bias holds 1 NaN or infinite values of 3"),

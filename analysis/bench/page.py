@@ -7,6 +7,7 @@ from convparity.analysis.bench.findings import Data
 from convparity.analysis.bench.grids import Grid, grids, summary
 from convparity.analysis.bench.plots import PICTURES, draw
 from convparity.impls.errors import InputError
+from convparity.impls.storing import said, write_whole
 
 INTRODUCTION = """\
 # Speed and memory, measured
@@ -28,10 +29,10 @@ def write_page(data: Data, path: Path) -> None:
     folder = path.with_suffix("")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draw(data, folder)
-        path.write_text(page(data, path.stem), encoding="utf-8")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise InputError(f"cannot write {said(str(path))}: {error.strerror}") from None
+    draw(data, folder)
+    write_whole(path, page(data, path.stem).encode())
 
 
 def page(data: Data, name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from convparity.analysis.bench.findings import Data, fastest, groups, select, speedup
 from convparity.analysis.bench.grids import share
 from convparity.analysis.bench.growth import MIDDLE, SIZES
+from convparity.analysis.report.plots import write_figure
 from convparity.impls.errors import FrameworkUnavailable
 
 WAYS = {"native": "the framework's own", "auto": "as built"}
@@ -25,7 +26,7 @@ def draw(data: Data, folder: Path) -> None:
     for name, picture in PICTURES.items():
         if picture.chapter in data:
             figure = picture.figure(pyplot, data)
-            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+            write_figure(figure, folder / f"{name}.svg", metadata={"Date": None})
             pyplot.close(figure)
 
 

@@ -20,7 +20,8 @@ from convparity.analysis.check.pairs import (
 )
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import InputError, in_one_line
+from convparity.impls.errors import FOREIGN, InputError, in_one_line
+from convparity.impls.limits import check_numbers
 from convparity.impls.recording import Call, generators_as_they_were
 
 __all__ = ["Check", "check"]
@@ -86,6 +87,8 @@ class _Subject:
         each = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
         if not each:
             raise InputError("inputs are empty: give what you call the module with")
+        for value in each:
+            check_numbers(tuple(np.shape(value)), "an input")
         found = tuple(self.adapter.to_array(value) for value in each)
         for x in found:
             if not x.ndim:
@@ -105,9 +108,12 @@ class _Subject:
     def attempt(self, inputs: Inputs, seed: int = 0) -> Call | str:
         """The run, or why there is none."""
         try:
-            return self.run(inputs, seed)
-        except Exception as error:  # each framework raises its own
+            call = self.run(inputs, seed)
+        except FOREIGN as error:  # each framework raises its own
             return f"it fails: {in_one_line(error)}"
+        if any(np.iscomplexobj(each) for each in _outputs(call).values()):
+            return "it gives complex numbers, which are not compared: give their real parts"
+        return call
 
 
 def _outputs(call: Call) -> Outputs:

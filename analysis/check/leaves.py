@@ -11,7 +11,7 @@ from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import ConvparityError, InputError
 from convparity.impls.recording import Call
-from convparity.impls.spec import Layer, Spec, dotted
+from convparity.impls.spec import BatchNorm, Layer, Spec, dotted
 from convparity.impls.weights import Weights
 
 
@@ -104,6 +104,7 @@ def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> 
     if spec is not None:
         assert x is not None
         assert y is not None
+        spec = _of_rank(spec, x)
         try:  # a layer may do something else than its fields say
             judged = precision(y, trace(spec, weights, exact_input(x, dtype, direct)))
         except (ConvparityError, ValueError) as error:
@@ -115,6 +116,14 @@ def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> 
     raw = variables(adapter, call.module) if spec is None else {}
     weights = {} if spec is None else weights
     return Leaf(adapter, path, call.module, x, y, dtype, spec, weights, why, raw)
+
+
+def _of_rank(spec: Layer, x: np.ndarray) -> Layer:
+    """A norm that knows no rank by itself has that of what it was given."""
+    rank = min(max(x.ndim - 2, 1), 3)
+    if not isinstance(spec, BatchNorm) or spec.rank == rank:
+        return spec
+    return BatchNorm(spec.num_features, spec.eps, spec.momentum, rank)
 
 
 def variables(adapter: Adapter, module: Any) -> Weights:

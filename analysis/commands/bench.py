@@ -1,25 +1,30 @@
 """``convparity bench``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from convparity.analysis.commands.shared import find_frameworks, write_json
+from convparity.analysis.commands.shared import (
+    find_frameworks,
+    json_option,
+    open_console,
+    read_json,
+    write_json,
+)
 from convparity.impls.errors import InputError, one_of
 
 
 @click.command()
 @click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
-@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@json_option
 @click.option("--page", type=click.Path(path_type=Path), help="Write a page, pictures beside it.")
 @click.option("--from", "source", type=click.Path(path_type=Path), help="Show these figures again.")
 def bench(
     chapters: tuple[str, ...],
     frameworks: str | None,
-    path: Path | None,
+    path: str | None,
     page: Path | None,
     source: Path | None,
 ) -> None:
@@ -38,7 +43,7 @@ def bench(
     from convparity.analysis.report import tables
 
     data = _read(source) if source else _measure(chapters, frameworks)
-    console = tables.console()
+    console = open_console(path)
     for grid in grids.grids(data):
         shown = tables.table(grid.title, *grid.columns, text=grid.text)
         for row in grid.rows:
@@ -48,7 +53,7 @@ def bench(
         limits = grids.summary(data)
         text = f"The limits of that machine: {limits['arithmetic']}, {limits['memory']}."
         tables.show(console, text)
-    if path:
+    if path is not None:
         write_json(path, data)
     if page:
         from convparity.analysis.bench.page import write_page
@@ -69,10 +74,7 @@ def _measure(chapters: tuple[str, ...], frameworks: str | None) -> Any:
 
 
 def _read(source: Path) -> Any:
-    try:
-        data = json.loads(source.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read figures from {source}: {error}") from None
+    data = read_json(source)
     if not isinstance(data, dict) or not {"machine", "versions"} <= data.keys():
         raise InputError(f"{source} holds no figures of convparity bench: write them with --json")
     return data

@@ -9,7 +9,10 @@ from convparity.analysis.commands.shared import (
     FILE_INPUT,
     find_subject,
     finish,
+    given_shape,
+    json_option,
     load_frameworks,
+    open_console,
     parse_shape,
 )
 from convparity.impls import registry
@@ -25,7 +28,7 @@ from convparity.impls.spec import Shape, Spec
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
-@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@json_option
 def compare(
     what: str | None,
     other: str | None,
@@ -33,7 +36,7 @@ def compare(
     shape: str | None,
     picture: Path | None,
     seed: int,
-    path: Path | None,
+    path: str | None,
 ) -> None:
     """Judge a layer, a network or a weight file in every framework.
 
@@ -51,16 +54,14 @@ def compare(
     convparity compare weights.safetensors --picture cat.png
     convparity compare right.safetensors wrong.safetensors
     """
-    from convparity.analysis.report import tables
-
-    console = tables.console()
+    console = open_console(path)
     if what is None:
         data, failures = _showcase(load_frameworks(frameworks), console)
     elif other is not None:
         from convparity.analysis.commands.layers import judge_layers
 
         data, failures = judge_layers(
-            what, other, frameworks=frameworks, shape=shape, picture=picture, seed=seed
+            what, other, console, frameworks=frameworks, shape=shape, picture=picture, seed=seed
         )
     else:
         names = load_frameworks(frameworks)
@@ -83,9 +84,9 @@ def _judge(
     weights = None
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
-        title, input_shape = Path(what).name, parse_shape(shape or FILE_INPUT)
+        title, input_shape = Path(what).name, parse_shape(FILE_INPUT if shape is None else shape)
     else:
-        title, spec, input_shape = find_subject(what, {}, parse_shape(shape) if shape else None)
+        title, spec, input_shape = find_subject(what, {}, given_shape(shape))
     x = None if picture is None else pictures.prepare(picture, input_shape[1])
     options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
     verdicts = compare.compare(spec, weights, names, seed=seed, **options)

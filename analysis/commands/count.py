@@ -1,12 +1,17 @@
 """``convparity count``."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import click
 
-from convparity.analysis.commands.shared import find_subject, parse_shape, write_json
+from convparity.analysis.commands.shared import (
+    find_subject,
+    given_shape,
+    json_option,
+    open_console,
+    write_json,
+)
 from convparity.impls.notation import to_json
 from convparity.impls.spec import Layer, Shape, Spec
 
@@ -14,13 +19,13 @@ from convparity.impls.spec import Layer, Shape, Spec
 @click.command()
 @click.argument("what", metavar="LAYER_OR_NETWORK")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
-@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@json_option
 @click.option("--width", type=float, help="Multiplies the channels of mobilenet_v1.")
 @click.option("--resolution", type=float, help="Multiplies a network's 224 pixels.")
 @click.option("--classes", type=int, help="The size of a network's output.")
 @click.option("--shallow", is_flag=True, default=None, help="mobilenet_v1 less five blocks.")
 @click.option("--separable/--regular", default=None, help="The blocks of mobilenet_v1.")
-def count(what: str, shape: str | None, path: Path | None, **options: Any) -> None:
+def count(what: str, shape: str | None, path: str | None, **options: Any) -> None:
     """Learnables, MACs, FLOPs and bytes of a layer or a network.
 
     A layer is one line, in quotes; a convolution is shown beside its separable twin.
@@ -36,14 +41,12 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
     from convparity.analysis.report import tables
 
     given = {name: value for name, value in options.items() if value is not None}
-    title, spec, input_shape = find_subject(
-        what.strip(), given, parse_shape(shape) if shape else None
-    )
+    title, spec, input_shape = find_subject(what.strip(), given, given_shape(shape))
     pair = counting.twins(spec)
     specs = dict(zip(("regular", "separable"), pair, strict=True)) if pair else {title: spec}
     costs = {name: counting.total_cost(each, input_shape) for name, each in specs.items()}
 
-    console = tables.console()
+    console = open_console(path)
     if pair or isinstance(spec, Layer):
         tables.show(console, tables.learnables_table(costs))
     else:
@@ -52,7 +55,7 @@ def count(what: str, shape: str | None, path: Path | None, **options: Any) -> No
     tables.show(console, tables.costs_table(costs))
     if any(each.macs for each in costs.values()):
         tables.show(console, tables.conventions_table(costs))
-    if path:
+    if path is not None:
         data: dict[str, Any] = {name: _report(each, input_shape) for name, each in specs.items()}
         if pair:
             before, after = (each.parameters for each in costs.values())

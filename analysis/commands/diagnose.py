@@ -1,5 +1,6 @@
 """``convparity diagnose``: the known fault behind a wrong output, framework or weight file."""
 
+import io
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,19 @@ from typing import Any
 
 import click
 
-from convparity.analysis.commands.shared import FILE_INPUT, load_frameworks, parse_shape, write_json
-from convparity.impls.errors import InputError, SpecError
+from convparity.analysis.commands.shared import (
+    FILE_INPUT,
+    PRINTED,
+    json_option,
+    load_frameworks,
+    parse_shape,
+    write_json,
+)
+from convparity.impls.errors import InputError, SpecError, in_one_line
 from convparity.impls.files import SUFFIXES, load
+from convparity.impls.limits import NUMBERS
+from convparity.impls.storing import read_whole, said
+from convparity.impls.values import real_array
 
 MOST = 10  # answers, at most
 
@@ -21,7 +32,7 @@ MOST = 10  # answers, at most
 @click.option("--frameworks", metavar="NAMES", help="Diagnose these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="Of two files: the input, 1x224x224x3.")
 @click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="For two at once.")
-@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
+@json_option
 def diagnose(
     what: str,
     wrong: str | None,
@@ -29,7 +40,7 @@ def diagnose(
     frameworks: str | None,
     shape: str | None,
     seconds: float,
-    path: Path | None,
+    path: str | None,
 ) -> None:
     """Name the porting fault that explains a wrong output, or two at once.
 
@@ -53,7 +64,7 @@ def diagnose(
             )
         if output is not None or frameworks is not None:
             raise InputError("two files are compared by themselves: drop --output, --frameworks")
-        found = _files(what, wrong, shape, seconds)
+        found = _files(what, wrong, shape, seconds, path == PRINTED)
     else:
         if shape is not None:
             raise InputError("--input is of two files: a line says its own size")
@@ -63,7 +74,7 @@ def diagnose(
     if path is not None:
         write_json(path, {name: diagnosis.to_dict() for name, diagnosis in found.items()})
     for text in summary(found):
-        click.echo(_shortened(text))
+        click.echo(_shortened(text), err=path == PRINTED)
     if not all(diagnosis.right and diagnosis.weights is None for diagnosis in found.values()):
         sys.exit(1)
 
@@ -92,7 +103,7 @@ def _line(line: str, output: Path | None, frameworks: str | None, seconds: float
         raise InputError("give --output or --frameworks, not both")
     import numpy as np
 
-    y, right = _read(output), case.target().value
+    y, right = read_output(output), case.target().value
     if np.isnan(y).any() and not np.isnan(right).any():
         raise InputError(
             f"{output} holds {np.count_nonzero(np.isnan(y))} NaN of {y.size}, where the right "
@@ -107,32 +118,35 @@ def _line(line: str, output: Path | None, frameworks: str | None, seconds: float
     return {str(output): diagnosis}
 
 
-def _read(path: Path) -> Any:
+def read_output(path: Path) -> Any:
     """An array that ``numpy.save`` wrote; nothing in the file is ever executed."""
     import numpy as np
 
+    data = read_whole(path, most=8 * NUMBERS)
+    stream = io.BytesIO(data)
     try:
-        with path.open("rb") as file:
-            array = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is no whole .npy file ({error}): numpy.save(path, y)") from None
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise InputError(f"{path} is no array of real numbers: numpy.save(path, y)")
-    return array
+        array = np.lib.format.read_array(stream, allow_pickle=False)
+    except Exception as error:  # of a damaged header, whatever its parser raises
+        raise InputError(
+            f"{path} is no whole .npy file ({in_one_line(error)}): numpy.save(path, y)"
+        ) from None
+    if left := len(stream.read()):
+        raise InputError(f"{said(str(path))} has {left:,} bytes behind its array: save one array")
+    return real_array(array, said(str(path)), booleans=False)
 
 
-def _files(right: str, wrong: str, shape: str | None, seconds: float) -> dict[str, Any]:
+def _files(right: str, wrong: str, shape: str | None, seconds: float, err: bool) -> dict[str, Any]:
     from convparity.analysis.diagnosis.diagnose import Diagnosis, diagnose_layers
     from convparity.analysis.layerwise.compare import first_divergence
 
-    input_shape = parse_shape(shape or FILE_INPUT)
+    input_shape = parse_shape(FILE_INPUT if shape is None else shape)
     try:
         divergence = first_divergence(load(wrong), load(right), input_shape=input_shape)
     except SpecError as error:
         hint = "" if shape else f" (give the network's own --input, not {FILE_INPUT})"
         raise InputError(f"{error}{hint}") from None
     divergence = replace(divergence, module=Path(wrong).name, expected=Path(right).name)
-    click.echo(str(divergence))
+    click.echo(str(divergence), err=err)
     if divergence.ok:
         return {Path(wrong).name: Diagnosis(True, (), 0, 0, True)}
     found = diagnose_layers(divergence, seconds=seconds)

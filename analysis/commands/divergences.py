@@ -1,25 +1,15 @@
 """``convparity divergences``."""
 
-import json
-from pathlib import Path
-
 import click
 
-from convparity.analysis.commands.shared import write_json
+from convparity.analysis.commands.shared import json_option, open_console, write_json
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @click.option("--code", is_flag=True, help="With the code that shows each of them.")
-@click.option(
-    "--json",
-    "path",
-    type=click.Path(path_type=Path),
-    is_flag=False,
-    flag_value="-",
-    help="Write the entries here; without a path, print them.",
-)
-def divergences(words: tuple[str, ...], code: bool, path: Path | None) -> None:
+@json_option
+def divergences(words: tuple[str, ...], code: bool, path: str | None) -> None:
     """Known differences between PyTorch, Flax and Keras, and what a right port does.
 
     Without a word: the list of all. With words: the entries that mention them all, in full.
@@ -34,14 +24,11 @@ def divergences(words: tuple[str, ...], code: bool, path: Path | None) -> None:
     from convparity.analysis.report import catalogue_tables, tables
 
     entries = known.find(words)
-    if path == Path("-"):
-        click.echo(json.dumps(entries, indent=2))
-        return
-    console = tables.console()
+    console = open_console(path)
     if words:
         for entry in entries:
             tables.show(console, *catalogue_tables.details(entry, code))
     else:
         tables.show(console, catalogue_tables.overview(entries))
-    if path:
+    if path is not None:
         write_json(path, entries)

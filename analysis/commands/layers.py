@@ -10,7 +10,10 @@ from convparity.analysis.commands.shared import (
     FILE_INPUT,
     find_subject,
     finish,
+    given_shape,
+    json_option,
     load_frameworks,
+    open_console,
     parse_shape,
 )
 from convparity.impls.convert import build
@@ -29,8 +32,8 @@ from convparity.impls.weights import Weights, init_weights
 @click.option("--picture", type=click.Path(path_type=Path), help="Feed the network this picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the drift here.")
-@click.option("--json", "path", type=click.Path(path_type=Path), help="Write every figure here.")
-def layers(what: str, other: str | None, path: Path | None, **options: Any) -> None:
+@json_option
+def layers(what: str, other: str | None, path: str | None, **options: Any) -> None:
     """Name the first layer that is wrong though its input is right.
 
     Every layer is fed what its twin in the reference (or in --against) is fed, and the first whose
@@ -41,13 +44,14 @@ def layers(what: str, other: str | None, path: Path | None, **options: Any) -> N
     convparity layers mobilenet_v1 --frameworks flax --against pytorch --plot drift.png
     convparity layers right.safetensors wrong.safetensors
     """
-    data, failures = judge_layers(what, other, **options)
+    data, failures = judge_layers(what, other, open_console(path), **options)
     finish(data, failures, path)
 
 
 def judge_layers(
     what: str,
     other: str | None,
+    console: Any,
     *,
     against: str | None = None,
     frameworks: str | None = None,
@@ -65,7 +69,6 @@ def judge_layers(
     from convparity.analysis.report import layer_tables, plots, tables
     from convparity.analysis.showcase import pictures
 
-    console = tables.console()
     title, spec, weights, input_shape = _subject(what.strip(), shape, seed)
     options: dict[str, Any] = {"input_shape": input_shape, "seed": seed}
     if picture is not None:
@@ -97,6 +100,6 @@ def judge_layers(
 def _subject(what: str, shape: str | None, seed: int) -> tuple[str, Spec, Weights, Shape]:
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
-        return Path(what).name, spec, weights, parse_shape(shape or FILE_INPUT)
-    title, spec, input_shape = find_subject(what, {}, parse_shape(shape) if shape else None)
+        return Path(what).name, spec, weights, parse_shape(FILE_INPUT if shape is None else shape)
+    title, spec, input_shape = find_subject(what, {}, given_shape(shape))
     return title, spec, init_weights(spec, seed), input_shape

@@ -1,11 +1,18 @@
 """``convparity replay``."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from convparity.analysis.commands.shared import load_frameworks, write_text
+from convparity.analysis.commands.shared import (
+    PRINTED,
+    json_option,
+    load_frameworks,
+    write_json,
+    write_text,
+)
 from convparity.impls.errors import InputError
 
 
@@ -14,7 +21,14 @@ from convparity.impls.errors import InputError
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--script", metavar="NAME", help="Write a script for a bug report instead.")
 @click.option("--output", type=click.Path(path_type=Path), help="Where to; else it is printed.")
-def replay(line: str, frameworks: str | None, script: str | None, output: Path | None) -> None:
+@json_option
+def replay(
+    line: str,
+    frameworks: str | None,
+    script: str | None,
+    output: Path | None,
+    path: str | None,
+) -> None:
     """Judge again the case that a failing test printed.
 
     LINE says a layer, the size of its input, and its data: ints:SEED (is the structure exact?) or
@@ -36,6 +50,8 @@ def replay(line: str, frameworks: str | None, script: str | None, output: Path |
     if script is not None:
         if frameworks is not None:
             raise InputError("a script runs one framework: give --script or --frameworks, not both")
+        if path is not None:
+            raise InputError("a script is not run, and has no figures: leave --json out")
         text = write_script(case, script)
         if output is None:
             click.echo(text, nl=False)
@@ -44,9 +60,20 @@ def replay(line: str, frameworks: str | None, script: str | None, output: Path |
         return
     if output is not None:
         raise InputError("--output is where --script writes: say --script pytorch, for one")
-    failed = False
-    for name, verdict in replays.judge(case, load_frameworks(frameworks)).items():
-        click.echo(f"{name}: {verdict.status.replace('wrong', 'WRONG')}: {verdict}")
-        failed |= not verdict.ok
-    if failed:
+    verdicts = replays.judge(case, load_frameworks(frameworks))
+    for name, verdict in verdicts.items():
+        said = f"{name}: {verdict.status.replace('wrong', 'WRONG')}: {verdict}"
+        click.echo(said, err=path == PRINTED)
+    if path is not None:
+        write_json(
+            path,
+            {
+                "line": str(case),
+                "verdicts": {
+                    name: {**asdict(verdict), "status": verdict.status, "text": str(verdict)}
+                    for name, verdict in verdicts.items()
+                },
+            },
+        )
+    if not all(verdict.ok for verdict in verdicts.values()):
         sys.exit(1)

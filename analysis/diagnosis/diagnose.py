@@ -26,12 +26,22 @@ from convparity.analysis.diagnosis.suspects import (
 from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
 from convparity.analysis.proof.data import exact_shape, integer_case
 from convparity.impls import registry
-from convparity.impls.errors import InputError, UnsupportedError
-from convparity.impls.spec import Shape, Spec, output_shape
+from convparity.impls.errors import (
+    FOREIGN,
+    ConvparityError,
+    InputError,
+    UnsupportedError,
+    in_one_line,
+    quoted,
+)
+from convparity.impls.limits import check_numbers, check_work
+from convparity.impls.spec import Shape, Spec, shape_of
+from convparity.impls.values import check_input, check_seed, real_array
 from convparity.impls.weights import Arrays, check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
 
+DAY = 86_400  # seconds
 SECONDS = 10.0
 FRESH = 16  # times at most that a port is asked again, where chance may explain what it gave
 
@@ -137,8 +147,13 @@ def diagnose(
     """
     if x is None and input_shape is None:
         raise InputError("diagnose needs an input x, or an input_shape to draw one for")
-    shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
-    output_shape(spec, shape)
+    if x is not None:
+        x = check_input(spec, x)
+    shape = shape_of(input_shape) if x is None else x.shape
+    check_work(spec, shape)
+    check_seed(seed)
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= DAY:
+        raise InputError(f"seconds must be a number from 0 to {DAY}, not {quoted(seconds)}")
     if weights is not None:
         check_weights(spec, weights)
     seen, ask = _observe(port, spec, weights, x, shape, seed)
@@ -160,9 +175,7 @@ def _observe(
         drawn = np.random.default_rng(seed).standard_normal(shape)
         integers = integer_case(spec, shape, seed)[1]
         inputs = [integers, _float32(drawn if x is None else x)]
-        return [
-            Observation(weights, each, np.asarray(forward(each.copy()))) for each in inputs
-        ], None
+        return [Observation(weights, each, _answer(forward, each.copy())) for each in inputs], None
     if not callable(port):
         raise InputError(
             f"a {type(port).__name__} is no port: give an output, a native module, "
@@ -172,16 +185,27 @@ def _observe(
 
     def ask(number: int) -> Observation:
         w, drawn = integer_case(spec, exact, seed + number)
-        return Observation(w, drawn, np.asarray(port(spec, w, drawn.copy())))
+        own = {name: array.copy() for name, array in w.items()}  # it may write into them
+        return Observation(w, drawn, _answer(port, spec, own, drawn.copy()))
 
     return [ask(0), ask(1)], lambda number: ask(2 + number)
 
 
+def _answer(port: Callable[..., object], *given: Any) -> np.ndarray:
+    """What the port gives; an error of its own is the cause of ours."""
+    try:
+        y = port(*given)
+    except ConvparityError:
+        raise
+    except FOREIGN as error:
+        shape = np.shape(given[-1])
+        raise InputError(f"the port fails on an input of {shape}: {in_one_line(error)}") from error
+    return np.array(real_array(y, "what the port gives"))  # it may write into it again
+
+
 def _float32(array: np.ndarray) -> np.ndarray:
-    array = np.asarray(array)
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"an array of {array.dtype} is none of real numbers")
-    return array.astype(np.float32)
+    check_numbers(np.shape(array), "an output or an input")
+    return real_array(array, "an output or an input", booleans=False).astype(np.float32)
 
 
 def _forward(port: Any) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -356,7 +380,7 @@ def _diagnose_layer(layer: LayerVerdict, seconds: float) -> Diagnosis:
             Observation(weights, each, np.asarray(layer.pair.module.forward(each.copy())))
             for each in (x, integer_case(spec, x.shape, 0)[1], drawn)
         ]
-    except Exception:  # each framework raises its own; the divergence says that it fails
+    except FOREIGN:  # each framework raises its own; the divergence says that it fails
         return Diagnosis(False, (), 0, 0, True)
     found = _explain(spec, seen, seconds)
     if not found.answers and not layer.weights_ok:

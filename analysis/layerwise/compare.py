@@ -19,7 +19,8 @@ from convparity.analysis.proof.node_by_node import attempt
 from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
 from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
-from convparity.impls.errors import InputError, WeightError, one_of
+from convparity.impls.errors import InputError, WeightError, check_name
+from convparity.impls.limits import check_work
 from convparity.impls.reference import as_grouped
 from convparity.impls.reference import run as reference
 from convparity.impls.spec import (
@@ -32,8 +33,9 @@ from convparity.impls.spec import (
     branches,
     fold_steps,
     is_one_layer,
-    output_shape,
+    shape_of,
 )
+from convparity.impls.values import check_choice, check_input, check_seed
 from convparity.impls.weights import Arrays, Weights
 
 __all__ = ["first_divergence"]
@@ -63,14 +65,20 @@ def first_divergence(
     """
     if x is None and input_shape is None:
         raise InputError("first_divergence needs an input x, or an input_shape to draw one for")
-    if dtype not in UNIT_ROUNDOFF:
-        raise InputError(one_of("dtype", dtype, UNIT_ROUNDOFF))
+    check_name("dtype", dtype, UNIT_ROUNDOFF)
+    check_seed(seed)
+    check_choice(direct, "direct")
     truth, tried = read(expected, dtype), read(module, dtype)
     if truth.spec is None:
         registry.owner(expected).describe(expected)  # raises, and says what it cannot read
     rng = np.random.default_rng(seed)
-    given = rng.standard_normal(input_shape) if x is None else np.asarray(x)
-    output_shape(_known(truth), given.shape)
+    if x is None:
+        shape = shape_of(input_shape)
+        check_work(_known(truth), shape)
+        given = rng.standard_normal(shape)
+    else:
+        given = check_input(_known(truth), x)
+        check_work(_known(truth), given.shape)
     start = round_to(given, dtype)
     walk = _Walk(rng, dtype, direct)
     walk.run(align(truth, tried), start, start, root=True)

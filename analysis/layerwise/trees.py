@@ -30,10 +30,11 @@ from convparity.impls.spec import (
     Sequential,
     Spec,
     branches,
-    child_weights,
     dotted,
     is_chain,
+    own_weights,
 )
+from convparity.impls.values import real_array
 from convparity.impls.weights import Weights, check_weights
 
 FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), (BatchNorm, LayerNorm, GroupNorm))
@@ -81,7 +82,8 @@ def read(network: Any, dtype: str = "float32") -> Node:
     if isinstance(network, tuple) and len(network) == 2 and isinstance(network[0], Spec):
         spec, weights = network
         check_weights(spec, weights)
-        return _reference(spec, {name: np.asarray(w) for name, w in weights.items()}, "", dtype)
+        own = {name: real_array(weights[name], name) for name in weights}
+        return _reference(spec, own, "", dtype)
     adapter = registry.owner(network)
     return _native(adapter, network, "", _describe(adapter, network))
 
@@ -93,7 +95,7 @@ def _reference(spec: Spec, weights: Weights, path: str, dtype: str) -> Node:
         path,
         spec,
         tuple(
-            _reference(child, child_weights(weights, name), dotted(path, name), dtype)
+            _reference(child, own_weights(child, name, weights), dotted(path, name), dtype)
             for name, child in children
         ),
         lambda x: round_to(run(spec, weights, x.astype(np.float64)), dtype),

@@ -10,7 +10,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -41,7 +41,15 @@ from convparity.analysis.proof.trust import Trust, constant, least
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
 from convparity.impls.adapter import DTYPES, Adapter
-from convparity.impls.errors import InputError, in_one_line, one_of
+from convparity.impls.errors import (
+    FOREIGN,
+    ConvparityError,
+    InputError,
+    check_name,
+    in_one_line,
+    quoted,
+)
+from convparity.impls.limits import check_numbers, check_work
 from convparity.impls.reference import Implementation, run
 from convparity.impls.spec import (
     Composite,
@@ -49,9 +57,10 @@ from convparity.impls.spec import (
     Shape,
     Spec,
     is_one_layer,
-    output_shape,
+    shape_of,
     walk_shapes,
 )
+from convparity.impls.values import check_choice, check_input, check_seed, real_array
 from convparity.impls.weights import Arrays, Weights, check_weights
 
 __all__ = [
@@ -94,14 +103,8 @@ def compare(
     the algorithm sums products as they are, so that integers and probes must be exact; without it
     one layer's transform (Winograd, FFT) is allowed its margin. By default, the CPU is direct.
     """
-    if isinstance(frameworks, str):
-        frameworks = (frameworks,)
-    names = registry.available() if frameworks is None else tuple(frameworks)
-    if x is None and input_shape is None:
-        raise InputError("compare needs an input x, or an input_shape to draw one for")
-    shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
-    output_shape(spec, shape)
-    _checked(dtype, seed)
+    names = registry.asked(frameworks)
+    x, shape = _asked("compare", spec, x, input_shape, dtype, seed, direct)
     if not names:
         raise InputError("no framework is installed: pip install 'convparity[pytorch]', for one")
     adapters = [registry.get(name) for name in names]  # a missing one fails before any work
@@ -148,11 +151,7 @@ def judge(
     by itself, with several weights and small inputs of other sizes. What could not be lit is "not
     tested", and named.
     """
-    if x is None and input_shape is None:
-        raise InputError("judge needs an input x, or an input_shape to draw one for")
-    shape = tuple(input_shape) if x is None else np.shape(x)  # type: ignore[arg-type]
-    output_shape(spec, shape)
-    _checked(dtype, seed)
+    x, shape = _asked("judge", spec, x, input_shape, dtype, seed, direct)
     candidate = _guarded(candidate)
     verdict = _Exam(spec, weights, x, shape, seed, dtype, direct).verdict(name, "cpu", candidate)
     if not isinstance(spec, Composite):
@@ -183,10 +182,16 @@ def compare_callables(
     known (``share`` is 0) and the arithmetic is not: outputs that cancel to far less than their
     terms look worse than they are, and a fault of both is not seen.
     """
+    for each in (candidate, expected):
+        if not callable(each):
+            raise InputError(f"a black box is called as f(x); {quoted(each)} cannot be called")
+    _checked(dtype, seed)
+    input_shape = shape_of(input_shape)
+    check_numbers(input_shape, "an input")
     rng = np.random.default_rng(seed)
     integers = rng.integers(-7, 7, input_shape, endpoint=True).astype(np.float64)
     on_integers, on_reals = (
-        (_array(candidate(x.copy())), _black_box(_array(expected(x.copy())), dtype))
+        (_answer(candidate, x.copy()), _black_box(_answer(expected, x.copy()), dtype))
         for x in (round_to(integers, dtype), round_to(rng.standard_normal(input_shape), dtype))
     )
     reals, target = on_reals
@@ -203,37 +208,60 @@ def compare_callables(
     )
 
 
-def _array(y: object) -> np.ndarray:
-    """What a black box gives, as an array of numbers."""
+def _answer(black_box: Callable[..., object], *given: Any) -> np.ndarray:
+    """What a black box gives, as an array of numbers; an error of its own is the cause of ours."""
     try:
-        array = np.asarray(y)
-    except Exception as error:  # of a tensor on a device, or a ragged list
-        raise InputError(f"a candidate must give an array, not {in_one_line(error)}") from error
-    if array.dtype.kind not in "fiub" and array.dtype.name != "bfloat16":
-        raise InputError(f"a candidate must give an array of numbers, not {type(y).__name__}")
-    return array
+        y = black_box(*given)
+    except ConvparityError:
+        raise
+    except FOREIGN as error:
+        shape = np.shape(given[-1])
+        raise InputError(
+            f"the candidate fails on an input of {shape}: {in_one_line(error)}"
+        ) from error
+    return np.array(real_array(y, "what a candidate gives"))  # it may write into it again
 
 
 def _guarded(candidate: Implementation) -> Implementation:
     """The candidate with arrays of its own, which it may overwrite."""
     if not callable(candidate):
         raise InputError(
-            f"a candidate is called as candidate(spec, weights, x); {candidate!r} cannot be called"
+            f"a candidate is called as candidate(spec, weights, x); {quoted(candidate)} cannot be "
+            "called"
         )
 
     def asked(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
         own = {name: np.array(array) for name, array in weights.items()}
-        return _array(candidate(spec, own, np.array(x)))
+        return _answer(candidate, spec, own, np.array(x))
 
     return asked
 
 
+def _asked(
+    who: str,
+    spec: Spec,
+    x: np.ndarray | None,
+    input_shape: Shape | None,
+    dtype: str,
+    seed: int,
+    direct: bool | None,
+) -> tuple[np.ndarray | None, Shape]:
+    """The user's input, if there is one, and the shape to judge on, once both can be used."""
+    check_choice(direct, "direct")
+    if x is not None:
+        x = check_input(spec, x)
+    elif input_shape is None:
+        raise InputError(f"{who} needs an input x, or an input_shape to draw one for")
+    shape = shape_of(input_shape) if x is None else x.shape
+    check_work(spec, shape)
+    _checked(dtype, seed)
+    return x, shape
+
+
 def _checked(dtype: str, seed: int) -> None:
     """Raise for what no data can be drawn with."""
-    if dtype not in DTYPES:
-        raise InputError(one_of("dtype", dtype, DTYPES))
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-        raise InputError(f"seed must be an integer of at least 0, not {seed!r}")
+    check_name("dtype", dtype, DTYPES)
+    check_seed(seed)
 
 
 def _black_box(y: np.ndarray, dtype: str) -> Rounded:

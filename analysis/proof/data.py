@@ -1,5 +1,7 @@
 """Data on which a spec is judged: integers that nothing can round, and random reals."""
 
+import bisect
+import contextlib
 import math
 from functools import singledispatchmethod
 from typing import NamedTuple
@@ -67,16 +69,38 @@ def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
     """
     shape = tuple(input_shape)
     for axis in range(1, len(shape) - 1):
-        n = shape[axis]
-        for size in (*range(n, 0, -1), *range(n + 1, 2 * n + 16)):
-            smaller = (*shape[:axis], size, *shape[axis + 1 :])
-            try:
-                pooled = [each[axis] for each in _pooled_shapes(spec, smaller)]
-            except SpecError:  # too small for a kernel
-                continue
-            if all(count & (count - 1) == 0 for count in pooled):
-                shape = smaller
-                break
+        shape = _exact_axis(spec, shape, axis)
+    return shape
+
+
+def _exact_axis(spec: Spec, shape: Shape, axis: int) -> Shape:
+    """``shape`` with the nearest size of one axis at which each global pooling counts in powers."""
+
+    def counts(size: int) -> list[int]:
+        """What each pooling sees; more for a larger size, or as many."""
+        smaller = (*shape[:axis], size, *shape[axis + 1 :])
+        return [each[axis] for each in _pooled_shapes(spec, smaller)]
+
+    def fits(size: int) -> bool:
+        return all(count & (count - 1) == 0 for count in counts(size))
+
+    def with_room(size: int) -> bool:
+        """Whether it is too large for the power below one of the counts."""
+        with contextlib.suppress(SpecError):
+            return any(a > b for a, b in zip(counts(size), powers, strict=True))
+        return False
+
+    n = size = shape[axis]
+    with contextlib.suppress(SpecError):  # too small for a kernel
+        while not fits(size):
+            powers = [2 ** (count.bit_length() - 1) for count in counts(size)]
+            # between that power and the count there is no other: no size in between fits
+            size = bisect.bisect_left(range(size), True, key=with_room) - 1
+        return (*shape[:axis], size, *shape[axis + 1 :])
+    for size in range(n + 1, 2 * n + 16):
+        with contextlib.suppress(SpecError):
+            if fits(size):
+                return (*shape[:axis], size, *shape[axis + 1 :])
     return shape
 
 

@@ -17,7 +17,15 @@ from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.convert import transfer
-from convparity.impls.errors import InputError, SpecError, UnsupportedError, in_one_line
+from convparity.impls.errors import (
+    FOREIGN,
+    InputError,
+    SpecError,
+    UnsupportedError,
+    in_one_line,
+    quoted,
+)
+from convparity.impls.limits import check_work
 from convparity.impls.overloads import typed_convert
 from convparity.impls.recording import Call
 from convparity.impls.spec import Spec, output_shape
@@ -124,7 +132,7 @@ def _run(adapter: Adapter, module: Any, spec: Spec, given: Any) -> Call:
     """One run, on an input that fits the spec."""
     try:
         call = adapter.record(module, given)
-    except Exception as error:  # each framework raises its own
+    except FOREIGN as error:  # each framework raises its own
         raise UnsupportedError(
             f"{adapter.name}: the module cannot be run, so that nothing shows that it does what "
             f"its fields say: on an input of {tuple(given.shape)} it fails with "
@@ -150,7 +158,7 @@ def _one(inputs: Any) -> Any:
             raise InputError(f"a spec has one input so far, not {len(inputs)}: give one")
         (inputs,) = inputs
     if not getattr(inputs, "shape", ()):
-        raise InputError(f"inputs must be a tensor of the module's framework, not {inputs!r}")
+        raise InputError(f"inputs must be a tensor of the module's framework, not {quoted(inputs)}")
     return inputs[:EXAMPLES]
 
 
@@ -162,5 +170,6 @@ def _drawn(adapter: Adapter, module: Any, spec: Spec) -> np.ndarray:
             "it could be run beside it: give what you call it with, as inputs=. (In a spec a dense "
             "layer acts on (N, features); on an image each framework takes another axis.)"
         )
+    check_work(spec, shape)
     drawn = np.random.default_rng(0).standard_normal(shape) * SPREAD
     return round_to(drawn, adapter.dtype(module))

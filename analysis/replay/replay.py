@@ -22,14 +22,15 @@ from convparity.analysis.proof.data import Case, exact_shape, integer_case, real
 from convparity.analysis.proof.rounding import Rounded, exact_input, trace
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import SpecError
+from convparity.impls.errors import SpecError, quoted
+from convparity.impls.limits import check_work
 from convparity.impls.notation import from_line, to_line
 from convparity.impls.notation.json_form import loads, readable_depth, shortened
 from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
 from convparity.impls.weights import Weights
 
 _DATA = re.compile("(ints|reals):(0|[1-9][0-9]{0,18})")
-LIMIT = 2**28  # numbers: 2 GiB in float64
+PASSES = 16  # over a case, until it is judged
 _EXAMPLE = "ints:17 (small integers, seed 17) or reals:17"
 
 
@@ -73,16 +74,15 @@ def parse(line: str) -> Replay:
     spec_line, word = _split(line.strip())
     match = _DATA.fullmatch(word)
     if match is None:
-        raise SpecError(f"the data of a case are {_EXAMPLE}, as its last word, not {word!r}")
+        raise SpecError(f"the data of a case are {_EXAMPLE}, as its last word, not {quoted(word)}")
     spec, shape = from_line(spec_line)
     if shape is None:
         raise SpecError(
             "the size of the input is missing: the first layer says it, hw7x9 for one (dense: n1)"
         )
-    case = Replay(spec, shape, match[1], int(match[2]))
-    if (size := case.size()) > LIMIT:  # raises where the input does not fit the spec
-        raise SpecError(f"a case of {size} numbers is too large to judge: give a smaller input")
-    return case
+    # raises where the input does not fit the spec, too; data are drawn until they can tell
+    check_work(spec, shape, passes=PASSES)
+    return Replay(spec, shape, match[1], int(match[2]))
 
 
 @readable_depth()

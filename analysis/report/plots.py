@@ -1,11 +1,15 @@
 """Pictures of what was measured, with matplotlib, which the extra ``plots`` installs."""
 
 import importlib.util
+import io
 from pathlib import Path
 from typing import Any
 
 from convparity.analysis.layerwise.verdict import Layerwise
-from convparity.impls.errors import FrameworkUnavailable, InputError
+from convparity.impls.errors import FrameworkUnavailable, InputError, cut
+from convparity.impls.storing import said, write_whole
+
+FORMATS = ("png", "svg", "pdf")
 
 
 def drift(divergences: list[Layerwise], path: str | Path) -> None:
@@ -18,7 +22,7 @@ def drift(divergences: list[Layerwise], path: str | Path) -> None:
     figure, panels = figure_of(len(divergences))
     for panel, found in zip(panels, divergences, strict=True):
         _draw(panel, found)
-    _save(figure, path)
+    write_figure(figure, path, dpi=150)
 
 
 def _figure() -> Any:
@@ -55,7 +59,7 @@ def _draw(panel: Any, found: Layerwise) -> None:
         if layer is found.first:
             panel.axvline(at, color="red", linewidth=1, label=f"first divergence: {layer.name}")
     panel.set_yscale("log")
-    panel.set_title(f"{found.module} against {found.expected}")
+    panel.set_title(cut(f"{found.module} against {found.expected}"), parse_math=False)
     panel.set_ylabel("error / rms of the layer")
     panel.set_xticks(list(depth)[:: max(1, len(layers) // 30)])
     panel.set_xticklabels(
@@ -67,12 +71,13 @@ def _draw(panel: Any, found: Layerwise) -> None:
         panel.legend(fontsize=8)
 
 
-def _save(figure: Any, path: str | Path) -> None:
-    known = figure.canvas.get_supported_filetypes()
+def write_figure(figure: Any, path: str | Path, **options: Any) -> None:
+    """Write a figure of matplotlib's, whole or not at all, in the format that the suffix says."""
     suffix = Path(path).suffix.removeprefix(".").lower()
-    if suffix not in known:
-        raise InputError(f"{path}: a plot is written as .png, .svg or .pdf, by its suffix")
-    try:
-        figure.savefig(path, dpi=150)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    if suffix not in FORMATS:
+        raise InputError(
+            f"{said(str(path))}: a plot is written as .png, .svg or .pdf, by its suffix"
+        )
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=suffix, **options)
+    write_whole(path, drawn.getvalue())

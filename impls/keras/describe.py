@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from convparity.impls.adapter import find_reader, read_children
-from convparity.impls.errors import UnsupportedError
+from convparity.impls.adapter import fields_of, find_reader, read_children
+from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import layers, pooling
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
@@ -33,9 +33,10 @@ from convparity.impls.spec import (
 def describe(module: Any) -> Spec:
     """The spec of a native layer or model."""
     reader = find_reader(module, READERS, "call")
-    if not isinstance(module, keras.Sequential | layers.Graph):
-        _check_arithmetic(module)
-    spec: Spec = reader(module)
+    with fields_of(module):
+        if not isinstance(module, keras.Sequential | layers.Graph):
+            _check_arithmetic(module)
+        spec: Spec = reader(module)
     return spec
 
 
@@ -71,7 +72,7 @@ def _require(module: Any, **needed: Any) -> None:
     for attribute, value in needed.items():
         if getattr(module, attribute, value) != value:
             found = getattr(module, attribute)
-            raise _unreadable(module, f"it needs {attribute}={value!r}, not {found!r}")
+            raise _unreadable(module, f"it needs {attribute}={value!r}, not {quoted(found)}")
 
 
 def _require_built(module: Any) -> None:
@@ -187,20 +188,22 @@ def _native_avg_pool(module: Any) -> Spec:
 def _batch_norm(module: Any) -> Spec:
     _require(module, center=True, scale=True)
     _require_built(module)
-    ndim = module.input_spec.ndim
+    ndim = module.input_spec.ndim or 3
     if module.axis not in (-1, ndim - 1):
-        raise _unreadable(module, f"it normalises axis {module.axis}, not the last")
+        raise _unreadable(module, f"it normalises axis {quoted(module.axis)}, not the last")
     # 1 - (1 - p) is not p in binary: ten digits bring back what was meant
-    return BatchNorm(
-        module.moving_mean.shape[0], module.epsilon, round(1 - module.momentum, 10), ndim - 2
-    )
+    momentum = round(1 - module.momentum, 10)
+    # behind a dense layer it is of rank 1, which takes (N, C) too
+    return BatchNorm(module.moving_mean.shape[0], module.epsilon, momentum, max(ndim - 2, 1))
 
 
 def _layer_norm(module: Any) -> Spec:
     _require(module, center=True, scale=True, rms_scaling=False)
     _require_built(module)
     if module.axis not in (-1, [-1]):
-        raise _unreadable(module, f"it normalises axis {module.axis}: write axis=-1, the channels")
+        raise _unreadable(
+            module, f"it normalises axis {quoted(module.axis)}: write axis=-1, the channels"
+        )
     return LayerNorm(module.gamma.shape[0], module.epsilon)
 
 
@@ -221,7 +224,7 @@ def _relu(module: Any) -> Spec:
         return Activation("leaky_relu", float(module.negative_slope))
     _require(module, negative_slope=0.0)
     if module.max_value not in (None, 6):
-        raise _unreadable(module, f"it stops at {module.max_value}, not at 6")
+        raise _unreadable(module, f"it stops at {quoted(module.max_value)}, not at 6")
     return Activation("relu" if module.max_value is None else "relu6")
 
 
@@ -324,6 +327,7 @@ READERS: dict[type, Any] = {
         lambda module: AvgPool(count_include_pad=module.count_include_pad, **_pool(module)),
     ),
     keras.layers.BatchNormalization: _batch_norm,
+    layers.BatchNormalization: _batch_norm,
     keras.layers.LayerNormalization: _layer_norm,
     keras.layers.GroupNormalization: _group_norm,
     layers.Scale: _scale,

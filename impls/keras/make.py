@@ -1,7 +1,7 @@
 """Specs to Keras layers and models, born with their weights."""
 
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeGuard
 
 import keras
 
@@ -129,7 +129,8 @@ def _(spec: AvgPool, **common: Any) -> Any:
 @make.register
 def _(spec: BatchNorm, **common: Any) -> Any:
     # Keras's momentum is the weight of the old statistics, a spec's of the new
-    return keras.layers.BatchNormalization(momentum=1 - spec.momentum, epsilon=spec.eps, **common)
+    kind = layers if _may_be_flat(spec) else keras.layers
+    return kind.BatchNormalization(momentum=1 - spec.momentum, epsilon=spec.eps, **common)
 
 
 @make.register
@@ -202,19 +203,24 @@ def _(spec: Composite, name: str | None = None, **common: Any) -> Any:
 
 def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
-    if isinstance(spec, LayerNorm | GroupNorm | Scale):
+    if isinstance(spec, LayerNorm | GroupNorm | Scale) or _may_be_flat(spec):
         return (None, spec.num_features)  # alone; inside another it says nothing of the axes
     for _, layer in walk(spec):
         match layer:
             case Conv() | DepthwiseConv() | ConvTranspose():
                 return (None,) * (layer.rank + 1) + (layer.in_channels,)
-            case BatchNorm():
+            case BatchNorm() if not _may_be_flat(layer):
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
             case Flatten() | GlobalAvgPool():
                 return None  # what comes after says nothing about what comes in
     return None
+
+
+def _may_be_flat(spec: Spec) -> TypeGuard[BatchNorm]:
+    """It takes (N, C) and (N, W, C)."""
+    return isinstance(spec, BatchNorm) and spec.rank == 1
 
 
 def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path: str = "") -> None:

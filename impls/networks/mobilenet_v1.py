@@ -1,7 +1,5 @@
 """MobileNetV1 (Howard et al., arXiv 1704.04861, table 1): depthwise-separable blocks in a row."""
 
-import math
-
 from convparity.impls.errors import InputError
 from convparity.impls.networks.network import Network, picture_shape
 from convparity.impls.spec import (
@@ -16,6 +14,7 @@ from convparity.impls.spec import (
 )
 
 STEM = 32
+WIDEST = 100
 BLOCKS = (  # (out_channels, stride)
     (64, 1),
     (128, 2),
@@ -50,8 +49,10 @@ def mobilenet_v1(
 
     Raises ``InputError`` for a width or a resolution out of its range.
     """
-    if not 0 < width < math.inf:
-        raise InputError(f"width multiplies the channels and must be above 0, not {width}")
+    if not 0 < width <= WIDEST:
+        raise InputError(
+            f"width multiplies the channels: above 0 and at most {WIDEST}, not {width}"
+        )
 
     def channels(count: int) -> int:
         return max(1, round(count * width))

@@ -12,8 +12,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import convparity.impls.spec
-from convparity.impls.errors import SpecError, one_of
-from convparity.impls.spec import Composite, Layer, Sequential, Spec, arguments
+from convparity.impls.errors import SpecError, one_of, quoted
+from convparity.impls.spec import (
+    MAX_DEPTH,
+    MAX_LAYERS,
+    Composite,
+    Layer,
+    Sequential,
+    Spec,
+    arguments,
+    check_spec,
+)
 
 TYPES: dict[str, type[Any]] = {
     name: value
@@ -23,7 +32,7 @@ TYPES: dict[str, type[Any]] = {
     and dataclasses.is_dataclass(value)
 }
 
-MAX_DEPTH = 64  # more than a network needs; few enough for every function that recurs on specs
+LONGEST = 2**23  # letters: a hundred a layer
 TOO_DEEP = f"a spec nests at most {MAX_DEPTH} composites"
 
 
@@ -46,6 +55,7 @@ def readable_depth() -> Iterator[None]:
 
 def to_json(spec: Spec) -> str:
     """``spec`` as JSON on one line, with every field: the same text for equal specs."""
+    check_spec(spec)
     check_depth(spec)
     return json.dumps(plain(spec))
 
@@ -53,9 +63,20 @@ def to_json(spec: Spec) -> str:
 @readable_depth()
 def from_json(text: str) -> Spec:
     """The spec that ``to_json`` wrote. Raises ``SpecError`` for anything else."""
+    check_text(text)
     spec = read_spec(loads(text))
     check_depth(spec)
     return spec
+
+
+def check_text(text: Any) -> None:
+    """Raise ``SpecError`` for what is no text."""
+    if not isinstance(text, str):
+        raise SpecError(f"a spec is written as text, not {quoted(text)}")
+    if len(text) > LONGEST or text.count("|") >= MAX_LAYERS:
+        raise SpecError(
+            f"a text of {len(text):,} letters says more than {MAX_LAYERS:,} layers: give less"
+        )
 
 
 def plain(value: Any) -> Any:
@@ -85,7 +106,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data: dict[str, Any] = {}
     for name, value in pairs:
         if name in data:
-            raise SpecError(f"{name!r} is said twice in one JSON object")
+            raise SpecError(f"{quoted(name)} is said twice in one JSON object")
         data[name] = value
     return data
 
@@ -117,6 +138,7 @@ def read_spec(data: Any) -> Spec:
 
 
 def shortened(value: Any) -> str:
-    """The beginning of a value that an error message repeats."""
+    """The beginning of a value that an error message repeats, escaped."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:60]}..."
+    shown = text[:60].encode("unicode_escape").decode()
+    return shown if len(text) <= 60 else f"{shown}..."

@@ -44,9 +44,10 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from convparity.impls.errors import SpecError, one_of
+from convparity.impls.errors import SpecError, one_of, quoted
 from convparity.impls.notation.json_form import (
     check_depth,
+    check_text,
     loads,
     plain,
     read_spec,
@@ -78,6 +79,8 @@ from convparity.impls.spec import (
     Shape,
     Spec,
     arguments,
+    check_spec,
+    shape_of,
 )
 
 
@@ -86,8 +89,9 @@ def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
 
     What the short form cannot say (a layer with a name of its own) is said in JSON.
     """
+    check_spec(spec)
     check_depth(spec)
-    shape = None if input_shape is None else tuple(map(int, input_shape))
+    shape = None if input_shape is None else shape_of(input_shape)
     try:
         return _write_pipeline(spec, shape)
     except _Unsayable:
@@ -101,6 +105,7 @@ def from_line(text: str) -> tuple[Spec, Shape | None]:
 
     Raises ``SpecError``, which repeats the word that is wrong and says what was expected.
     """
+    check_text(text)
     if text.lstrip().startswith("{"):
         data = loads(text)
         shape = data.pop("input_shape", None)
@@ -386,7 +391,7 @@ class _Reader:
     def wrong(self, expected: str) -> SpecError:
         found = repr(self.words[self.at]) if self.at < len(self.words) else "the end of the line"
         before = " ".join(self.words[max(self.at - 3, 0) : self.at])
-        after = f", after {before!r}" if before else ""
+        after = f", after {quoted(before)}" if before else ""
         return SpecError(f"expected {expected}, not {found}{after}")
 
     def line(self) -> Spec:
@@ -427,7 +432,7 @@ class _Reader:
         spec, shape = _read_layer(self.words[start : self.at])
         if shape is not None and self.layers:
             text = " ".join(self.words[start : self.at])
-            raise SpecError(f"only the first layer says the shape of the input, not {text!r}")
+            raise SpecError(f"only the first layer says the shape of the input, not {quoted(text)}")
         self.layers += 1
         self.shape = shape or self.shape
         return spec
@@ -442,7 +447,7 @@ def _read_layer(words: list[str]) -> tuple[Spec, Shape | None]:
     for text in tokens:
         for key, value in _read_token(name, word, text).items():
             if key in said:
-                raise SpecError(f"{name}: {text!r} says {key} a second time")
+                raise SpecError(f"{name}: {quoted(text)} says {key} a second time")
             said[key] = value
     shape = {key: said.pop(key) for key in ("n", "size", "c") if key in said}
     defaults = arguments(word.type).items()
@@ -453,7 +458,7 @@ def _read_layer(words: list[str]) -> tuple[Spec, Shape | None]:
     try:
         spec: Spec = word.type(**word.fields, **said)
     except SpecError as error:
-        raise SpecError(f"{error}, in {' '.join(words)!r}") from None
+        raise SpecError(f"{error}, in {quoted(' '.join(words))}") from None
     if not shape:
         return spec, None
     if word.channels is None and "c" not in shape:
@@ -470,10 +475,12 @@ def _read_token(name: str, word: _Word, text: str) -> dict[str, Any]:
     match = _INPUT.fullmatch(text)
     if match is None or (match[1] == "c" and word.channels is not None):
         examples = [token.example for token in word.tokens] + [_INPUT_EXAMPLE]
-        raise SpecError(f"{name} does not take {text!r}; it takes {', '.join(examples)}")
+        raise SpecError(f"{name} does not take {quoted(text)}; it takes {', '.join(examples)}")
     if match[1]:
         return {match[1]: int(match[2])}
     axes, sizes = len(match[3]), tuple(map(int, match[4].split("x")))
     if len(sizes) not in (1, axes):
-        raise SpecError(f"{name}: {text!r} has {len(sizes)} sizes; {match[3]!r} takes 1 or {axes}")
+        raise SpecError(
+            f"{name}: {quoted(text)} has {len(sizes)} sizes; {match[3]!r} takes 1 or {axes}"
+        )
     return {"size": sizes if len(sizes) == axes else sizes * axes}

@@ -1,12 +1,10 @@
 """PyTorch: the adapter, and its checkpoints."""
 
 import copy
-import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +12,7 @@ import torch
 from torch import nn
 
 from convparity.impls.adapter import Adapter, Count, Slot
-from convparity.impls.errors import InputError, UnsupportedError, WeightError
+from convparity.impls.errors import InputError, UnsupportedError, in_one_line
 from convparity.impls.layouts import CHANNELS_FIRST, SAME, depthwise_as_grouped
 from convparity.impls.pytorch import layers
 from convparity.impls.pytorch.describe import describe
@@ -102,14 +100,26 @@ class PyTorchAdapter(Adapter):
         }
 
     def view(self, variable: torch.Tensor) -> np.ndarray:
+        if variable.is_meta:
+            raise UnsupportedError("pytorch: a tensor has a shape without values: load them")
         tensor = variable.detach().cpu()
+        if tensor.layout is not torch.strided or tensor.is_quantized:
+            kind = "quantised" if tensor.is_quantized else str(tensor.layout)
+            raise UnsupportedError(f"pytorch: a tensor is {kind}: make a plain one of it")
+        tensor = tensor.resolve_neg()  # the same one, unless it is a view with the other sign
         if tensor.dtype == torch.bfloat16:  # NumPy has none; float32 holds every one of them
             tensor = tensor.float()
-        return tensor.numpy()
+        try:
+            return tensor.numpy()
+        except (RuntimeError, TypeError) as error:
+            raise UnsupportedError(
+                f"pytorch: a tensor of {tensor.dtype} on {tensor.device} has no values that NumPy "
+                f"can have ({in_one_line(error)}): cast it, or load its values"
+            ) from None
 
     def write(self, variable: torch.Tensor, array: np.ndarray, share: bool = False) -> None:
         held = variable.detach()
-        if held.is_cpu and held.dtype != torch.bfloat16:
+        if held.is_cpu and held.dtype != torch.bfloat16 and not held.is_neg():
             own = held.numpy()
             if share and array.flags.c_contiguous and array.dtype == own.dtype:
                 with warnings.catch_warnings():  # that JAX's memory is read-only: convert() says it
@@ -175,7 +185,7 @@ class PyTorchAdapter(Adapter):
 
     def holds_values(self, module: nn.Module) -> bool:
         held = [*module.parameters(), *module.buffers()]
-        return not held or any(each.device.type != "meta" for each in held)
+        return not any(each.is_meta for each in held)
 
     def dtype_of(self, variable: torch.Tensor) -> str:
         return str(variable.dtype).removeprefix("torch.")
@@ -326,25 +336,3 @@ def _placeable(module: nn.Module) -> nn.Module:
     if next(module.parameters(), None) is None:
         module.register_buffer("place", torch.empty(0), persistent=False)  # in no state dict
     return module
-
-
-def read_state_dict(path: str | Path) -> dict[str, np.ndarray]:
-    """The tensors of a PyTorch checkpoint, in PyTorch's names and layouts; never runs its code."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # of a damaged file, the unpickler raises whatever comes up
-        unsupported = re.search(r"Unsupported (global: GLOBAL \S+|operand \d+)", str(error))
-        reason = unsupported[0] if unsupported else type(error).__name__
-        raise WeightError(
-            f"this is no state dict that is safe to read ({reason}): convparity never runs code "
-            "from a weight file; save it with torch.save(model.state_dict(), path)"
-        ) from None
-    if not isinstance(state, dict) or not all(
-        isinstance(name, str) and isinstance(tensor, torch.Tensor) for name, tensor in state.items()
-    ):
-        raise WeightError(
-            f"this holds a {type(state).__name__}, not a state dict of tensors: "
-            "save it with torch.save(model.state_dict(), path)"
-        )
-    read = PyTorchAdapter().read  # a checkpoint may hold parameters, and bfloat16
-    return {name: read(tensor) for name, tensor in state.items()}

@@ -10,8 +10,8 @@ from torch.nn.utils import parametrize, prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
-from convparity.impls.adapter import find_reader, read_children
-from convparity.impls.errors import UnsupportedError
+from convparity.impls.adapter import fields_of, find_reader, read_children
+from convparity.impls.errors import UnsupportedError, cut, quoted
 from convparity.impls.pytorch import layers
 from convparity.impls.spec import (
     Activation,
@@ -39,7 +39,9 @@ def describe(module: nn.Module) -> Spec:
     """The spec of a native module."""
     if isinstance(module, nn.Module):
         _check_no_hooks(module)
-    spec: Spec = find_reader(module, READERS, "forward")(module)
+    reader = find_reader(module, READERS, "forward")
+    with fields_of(module):
+        spec: Spec = reader(module)
     return spec
 
 
@@ -89,7 +91,7 @@ def _computed(kind: str, name: str, remedy: str) -> UnsupportedError:
 
 def _refuse_unless(fits: bool, module: nn.Module, needs: str) -> None:
     if not fits:
-        raise UnsupportedError(f"pytorch: {module} cannot be read as a spec: it needs {needs}")
+        raise UnsupportedError(f"pytorch: {cut(module)} cannot be read as a spec: it needs {needs}")
 
 
 def _padding(module: Any) -> Any:
@@ -122,8 +124,8 @@ def _check_padding(module: Any) -> None:
     _refuse_unless(
         used == [n for pair in reversed(pairs) for n in pair],
         module,
-        f"the padding that it was made with: padding={padding!r} was set later, and what it pads "
-        f"is still {used}, from the last axis: make it anew",
+        f"the padding that it was made with: padding={quoted(padding)} was set later, and what it "
+        f"pads is still {used}, from the last axis: make it anew",
     )
 
 
@@ -263,9 +265,9 @@ def _group_norm(module: nn.GroupNorm) -> Spec:
 
 def _last_axis_norm(module: nn.LayerNorm) -> Spec:
     raise UnsupportedError(
-        f"pytorch: {module} normalises the last axes, which are spatial in (N, C, H, W); a spec's "
-        "LayerNorm is over the channels: use convparity.impls.pytorch.layers.LayerNorm, with the "
-        "same weights"
+        f"pytorch: {cut(module)} normalises the last axes, which are spatial in (N, C, H, W); a "
+        "spec's LayerNorm is over the channels: use convparity.impls.pytorch.layers.LayerNorm, "
+        "with the same weights"
     )
 
 

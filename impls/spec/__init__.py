@@ -14,6 +14,8 @@ from convparity.impls.spec.activation import (
 )
 from convparity.impls.spec.base import (
     INPUT,
+    MAX_DEPTH,
+    MAX_LAYERS,
     NAME,
     Composite,
     Join,
@@ -21,8 +23,10 @@ from convparity.impls.spec.base import (
     Spec,
     Step,
     arguments,
+    check_spec,
     child_weights,
     dotted,
+    own_weights,
     under,
 )
 from convparity.impls.spec.checks import (
@@ -32,6 +36,7 @@ from convparity.impls.spec.checks import (
     PaddingMode,
     Pairs,
     Shape,
+    shape_of,
 )
 from convparity.impls.spec.convolution import (
     Conv,
@@ -64,6 +69,8 @@ __all__ = [
     "DEFAULT_ALPHA",
     "INPUT",
     "JOINS",
+    "MAX_DEPTH",
+    "MAX_LAYERS",
     "NAME",
     "NUMPY_MODES",
     "PADDINGS",
@@ -98,6 +105,7 @@ __all__ = [
     "Wire",
     "arguments",
     "branches",
+    "check_spec",
     "child_weights",
     "dotted",
     "effective_kernel",
@@ -106,8 +114,10 @@ __all__ = [
     "is_chain",
     "is_one_layer",
     "output_shape",
+    "own_weights",
     "padding_pairs",
     "parameter_shapes",
+    "shape_of",
     "stretches",
     "transposed_crop",
     "under",

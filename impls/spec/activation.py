@@ -41,7 +41,7 @@ class Activation(Layer):
     alpha: float | None
 
     def __init__(self, function: ActivationName, alpha: float | None = None) -> None:
-        if function not in ACTIVATIONS:
+        if not isinstance(function, str) or function not in ACTIVATIONS:
             raise fail(self, one_of("activation", function, ACTIVATIONS))
         if alpha is None:
             alpha = DEFAULT_ALPHA.get(function)

@@ -7,10 +7,11 @@ A spec holds no weights and knows no framework. Shapes are channels-last and bea
 import inspect
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
+from convparity.impls.errors import SpecError, quoted
 from convparity.impls.spec.checks import Shape, fail
 
 T = TypeVar("T")
@@ -67,7 +68,11 @@ class Step(NamedTuple):
 
     def weights(self, weights: Mapping[str, T]) -> dict[str, T]:
         """Those of a composite's ``weights`` that are this step's, under its own names."""
-        return {} if self.child is None else child_weights(weights, self.child)
+        return {} if self.child is None else own_weights(self.spec, self.child, weights)
+
+
+MAX_DEPTH = 64  # more than a network needs; few enough for every function that recurs on specs
+MAX_LAYERS = 2**16
 
 
 class Composite(Spec):
@@ -90,6 +95,23 @@ class Composite(Spec):
         """The children and their names, in the order in which they are declared."""
         return tuple({s.child: s.spec for s in self.steps if s.child is not None}.items())
 
+    @cached_property
+    def extent(self) -> tuple[int, int]:
+        """How deep it nests, and how many layers it has, all told."""
+        inner = [
+            child.extent if isinstance(child, Composite) else (0, 1) for _, child in self.children
+        ]
+        return 1 + max(depth for depth, _ in inner), sum(layers for _, layers in inner)
+
+
+def check_extent(spec: Composite) -> None:
+    """Raise for one that nests too deep, or has too many layers, for functions that walk it."""
+    depth, layers = spec.extent
+    if depth > MAX_DEPTH:
+        raise SpecError(f"a spec nests at most {MAX_DEPTH} composites")
+    if layers > MAX_LAYERS:
+        raise SpecError(f"a spec has at most {MAX_LAYERS:,} layers")
+
 
 def chain_steps(children: Mapping[str, Spec]) -> tuple[Step, ...]:
     """The steps of children that run one after another."""
@@ -103,8 +125,17 @@ def chain_steps(children: Mapping[str, Spec]) -> tuple[Step, ...]:
 def a_spec(owner: Spec, name: str, value: Any) -> Spec:
     """``value`` if it is a spec."""
     if not isinstance(value, Spec):
-        raise fail(owner, f"{name} must be a spec, not {value!r}")
+        raise fail(owner, f"{name} must be a spec, not {quoted(value)}")
     return value
+
+
+def check_spec(value: object) -> None:
+    """Raise ``SpecError`` for what is no spec; a class of specs is told apart."""
+    if isinstance(value, type) and issubclass(value, Spec):
+        name = value.__name__
+        raise SpecError(f"{name} is a class and not a spec: make one of it, {name}(...)")
+    if not isinstance(value, Spec):
+        raise SpecError(f"{quoted(value)} is not a spec: make one, Conv(3, 8, 3) for example")
 
 
 def arguments(kind: type[Spec]) -> dict[str, Any]:
@@ -124,6 +155,21 @@ def child_weights(weights: Mapping[str, T], name: str) -> dict[str, T]:
     """The entries of the child ``name``, under the child's own names."""
     prefix = name + "."
     return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
+
+
+def own_weights(child: Spec, name: str, weights: Mapping[str, T]) -> dict[str, T]:
+    """``child_weights`` of a child that is known: the others are not looked at."""
+    keys = ((own, dotted(name, own)) for own in _parameter_names(child))
+    return {own: weights[key] for own, key in keys if key in weights}
+
+
+def _parameter_names(spec: Spec, path: str = "") -> Iterator[str]:
+    if isinstance(spec, Composite):
+        for name, child in spec.children:
+            yield from _parameter_names(child, dotted(path, name))
+    elif isinstance(spec, Layer):
+        for name in spec.parameters():
+            yield dotted(path, name)
 
 
 def under(name: str, weights: Mapping[str, T]) -> dict[str, T]:

@@ -5,9 +5,10 @@ Each function takes the layer that asks, for the error, and gives the value in i
 
 import operator
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, Literal, SupportsIndex, get_args
 
-from convparity.impls.errors import SpecError, one_of
+from convparity.impls.errors import FOREIGN, SpecError, one_of, quoted
 
 Shape = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -16,6 +17,8 @@ PaddingName = Literal["valid", "same", "causal"]
 Padding = PaddingName | Pairs  # as it is stored
 PaddingLike = PaddingName | SupportsIndex | Iterable[SupportsIndex | Iterable[SupportsIndex]]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+LARGEST = 2**31 - 1  # of a size: what the frameworks count with
 
 PADDINGS: tuple[PaddingName, ...] = get_args(PaddingName)
 PADDING_MODES: tuple[PaddingMode, ...] = get_args(PaddingMode)
@@ -42,31 +45,56 @@ def set_fields(owner: object, **values: object) -> None:
 def integer(owner: object, name: str, value: Any, least: int = 1) -> int:
     """An integer of at least ``least``; NumPy's count, booleans do not."""
     try:
-        if isinstance(value, bool):
+        if isinstance(value, bool) or _truth(value):
             raise TypeError
         found = operator.index(value)
-    except TypeError:
-        raise fail(owner, f"{name} must be an integer, not {value!r}") from None
+    except FOREIGN:
+        raise fail(owner, f"{name} must be an integer, not {quoted(value)}") from None
     if found < least:
-        raise fail(owner, f"{name} must be at least {least}, not {found}")
+        raise fail(owner, f"{name} must be at least {least}, not {quoted(found)}")
+    if found > LARGEST:
+        raise fail(owner, f"{name} must be at most {LARGEST}, not {quoted(found)}")
     return found
+
+
+def _truth(value: Any) -> bool:
+    """A truth value, text or a complex number of an array library, which may act as a number."""
+    kind = str(getattr(value, "dtype", ""))
+    return any(each in kind for each in ("bool", "complex", "<U", "|S", "object"))
 
 
 def boolean(owner: object, name: str, value: Any) -> bool:
     """True or False, nothing that merely acts like it."""
     if not isinstance(value, bool):
-        raise fail(owner, f"{name} must be True or False, not {value!r}")
+        raise fail(owner, f"{name} must be True or False, not {quoted(value)}")
     return value
 
 
 def number(owner: object, name: str, value: Any) -> float:
     """A real number; no text, no boolean."""
     try:
-        if isinstance(value, bool | str):
+        if isinstance(value, bool | str | bytes | bytearray) or _truth(value):
+            raise TypeError
+        if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
             raise TypeError
         return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise fail(owner, f"{name} must be a number, not {value!r}") from None
+    except FOREIGN:
+        raise fail(owner, f"{name} must be a number, not {quoted(value)}") from None
+
+
+def shape_of(value: Any) -> Shape:
+    """The shape of an input, as a tuple of integers; how many axes it has, the layers say."""
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        shape = tuple(map(operator.index, islice(value, 99)))
+    except FOREIGN:
+        raise SpecError(
+            f"the shape of an input is a tuple of integers (N, *spatial, C), not {quoted(value)}"
+        ) from None
+    if max(shape, default=0) > LARGEST:
+        raise SpecError(f"a size of an input is at most {LARGEST}, not {quoted(max(shape))}")
+    return shape
 
 
 def rank_of(owner: object, value: Any) -> int:
@@ -77,11 +105,20 @@ def rank_of(owner: object, value: Any) -> int:
     return rank
 
 
+def _entries(value: Any) -> list[Any] | None:
+    """The first entries of what has some, more than any field takes; None for a scalar."""
+    try:
+        return None if isinstance(value, str) else list(islice(value, 9))
+    except FOREIGN:
+        return None
+
+
 def per_axis(owner: object, name: str, value: Any, rank: int, least: int = 1) -> Shape:
     """One integer a spatial axis; a scalar stands for all of them."""
-    if not isinstance(value, Iterable) or isinstance(value, str):
+    given = _entries(value)
+    if given is None:
         return (integer(owner, name, value, least),) * rank
-    numbers = tuple(integer(owner, name, each, least) for each in value)
+    numbers = tuple(integer(owner, name, each, least) for each in given)
     if len(numbers) != rank:
         raise fail(owner, f"{name} must have {rank} entries (rank {rank}), not {numbers}")
     return numbers
@@ -95,20 +132,22 @@ def padding_of(owner: object, value: Any, rank: int) -> Padding:
         if value == "causal" and rank != 1:
             raise fail(owner, f"causal padding needs rank 1, not rank {rank}: give pairs instead")
         return value
-    if not isinstance(value, Iterable):
-        value = (value,) * rank
-    entries = tuple(value)
+    entries = _entries(value)
+    if entries is None:
+        entries = [value] * rank
     if len(entries) != rank:
         raise fail(
             owner,
             f"padding must be a name, an int, {rank} ints or {rank} (low, high) pairs "
-            f"(rank {rank}), not {value!r}",
+            f"(rank {rank}), not {quoted(value)}",
         )
     pairs = []
     for entry in entries:
-        low_high = tuple(entry) if isinstance(entry, Iterable) else (entry, entry)
+        low_high = _entries(entry)
+        if low_high is None:
+            low_high = [entry, entry]
         if len(low_high) != 2:
-            raise fail(owner, f"a padding pair is (low, high), not {entry!r}")
+            raise fail(owner, f"a padding pair is (low, high), not {quoted(entry)}")
         low, high = (integer(owner, "padding", each, 0) for each in low_high)
         pairs.append((low, high))
     return tuple(pairs) if any(map(any, pairs)) else "valid"
@@ -116,7 +155,7 @@ def padding_of(owner: object, value: Any, rank: int) -> Padding:
 
 def padding_mode_of(owner: object, value: Any) -> PaddingMode:
     """What the padding is filled with."""
-    if value not in PADDING_MODES:
+    if not isinstance(value, str) or value not in PADDING_MODES:
         raise fail(owner, one_of("padding_mode", value, PADDING_MODES))
     mode: PaddingMode = value
     return mode

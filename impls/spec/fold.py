@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from convparity.impls.errors import SpecError
-from convparity.impls.spec.base import INPUT, Composite, Join, Layer, Spec, Step, dotted
-from convparity.impls.spec.checks import Shape
+from convparity.impls.spec.base import INPUT, Composite, Join, Layer, Spec, Step, check_spec, dotted
+from convparity.impls.spec.checks import Shape, shape_of
 
 V = TypeVar("V")
 
@@ -95,8 +95,8 @@ def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Layer]]:
             yield from walk(child, dotted(path, name))
     elif isinstance(spec, Layer):
         yield path, spec
-    elif not isinstance(spec, Spec):
-        raise SpecError(f"{spec!r} is not a spec")
+    else:
+        check_spec(spec)
 
 
 def walk_shapes(spec: Spec, input_shape: Shape) -> list[tuple[str, Spec, tuple[Shape, ...]]]:
@@ -114,7 +114,7 @@ def walk_shapes(spec: Spec, input_shape: Shape) -> list[tuple[str, Spec, tuple[S
             spec, shapes[0], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
         )
 
-    visit(spec, "", tuple(input_shape))
+    visit(spec, "", shape_of(input_shape))
     return found
 
 
@@ -123,11 +123,10 @@ def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:
 
     Raises ``SpecError`` when the input does not fit: its rank, its channels, or its size.
     """
-    shapes = (tuple(input_shape), *map(tuple, others))
+    shapes = (shape_of(input_shape), *map(shape_of, others))
     if isinstance(spec, Join):
         return spec.output_shape(*shapes)
-    if not isinstance(spec, Spec):
-        raise SpecError(f"{spec!r} is not a spec")
+    check_spec(spec)
     if others:
         raise SpecError(f"{type(spec).__name__} takes one input, not {len(shapes)}")
     if isinstance(spec, Layer):

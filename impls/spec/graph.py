@@ -1,12 +1,23 @@
 """How layers are wired: one after another, and in plain words, as native modules hold it."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple, overload
 
-from convparity.impls.errors import UnsupportedError
-from convparity.impls.spec.base import NAME, Composite, Spec, Step, a_spec, chain_steps
+from convparity.impls.errors import UnsupportedError, quoted
+from convparity.impls.spec.base import (
+    MAX_LAYERS,
+    NAME,
+    Composite,
+    Spec,
+    Step,
+    a_spec,
+    chain_steps,
+    check_extent,
+)
 from convparity.impls.spec.checks import fail, set_fields
 from convparity.impls.spec.join import JOINS, Residual
 
@@ -27,18 +38,21 @@ class Sequential(Composite):
         if len(layers) == 1 and not isinstance(layers[0], Spec):
             given = layers[0]
         if not isinstance(given, Iterable) or isinstance(given, str):
-            raise fail(self, f"takes specs, a list of specs or a mapping, not {given!r}")
-        named = given if isinstance(given, Mapping) else dict(enumerate(given))
+            raise fail(self, f"takes specs, a list of specs or a mapping, not {quoted(given)}")
+        named = (
+            given if isinstance(given, Mapping) else dict(enumerate(islice(given, MAX_LAYERS + 1)))
+        )
         items = tuple((str(name), a_spec(self, f"layer {name}", s)) for name, s in named.items())
         if not items:
             raise fail(self, "needs at least one layer")
         names = [name for name, _ in items]
-        for name in names:
-            if names.count(name) > 1:
-                raise fail(self, f"two layers are called {name!r}")
+        for name, times in Counter(names).items():
+            if times > 1:
+                raise fail(self, f"two layers are called {quoted(name)}")
             if not NAME.fullmatch(name):
-                raise fail(self, f"a layer's name is letters, digits and '_', not {name!r}")
+                raise fail(self, f"a layer's name is letters, digits and '_', not {quoted(name)}")
         set_fields(self, layers=items)
+        check_extent(self)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

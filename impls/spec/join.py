@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from convparity.impls.errors import SpecError
-from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, a_spec
+from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, a_spec, check_extent
 from convparity.impls.spec.checks import Shape, set_fields, takes
 
 
@@ -38,6 +38,7 @@ class Residual(Composite):
             body=a_spec(self, "body", body),
             shortcut=None if shortcut is None else a_spec(self, "shortcut", shortcut),
         )
+        check_extent(self)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

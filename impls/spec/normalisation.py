@@ -30,7 +30,8 @@ def _eps(owner: object, value: float) -> float:
 class BatchNorm(Layer):
     """Batch normalisation over the last axis, with its running statistics at inference.
 
-    ``momentum`` is PyTorch's: the weight of the *new* batch. Weights: ``scale``, ``offset``,
+    Of rank 1 it takes ``(N, C)`` too, as behind a dense layer. ``momentum`` is PyTorch's: the
+    weight of the *new* batch. Weights: ``scale``, ``offset``,
     ``mean``, ``variance``, each ``(num_features,)`` (Ioffe and Szegedy, arXiv 1502.03167, alg. 2).
     """
 
@@ -55,7 +56,8 @@ class BatchNorm(Layer):
             raise fail(self, f"momentum must lie between 0 and 1, not {self.momentum}")
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
-        takes(self, input_shape, self.rank + 2, self.num_features)
+        flat = self.rank == 1 and len(input_shape) == 2
+        takes(self, input_shape, None if flat else self.rank + 2, self.num_features)
         return input_shape
 
     def parameters(self) -> dict[str, Shape]:

@@ -70,8 +70,8 @@ class FakeAdapter(Adapter):
     def holds_values(self, module: Any) -> bool:
         raise NotImplementedError
 
-    def dtype_of(self, variable: Any) -> str:
-        raise NotImplementedError
+    def dtype_of(self, variable: Held) -> str:
+        return "float32"
 
     def on_cpu(self, module: Any) -> bool:
         raise NotImplementedError

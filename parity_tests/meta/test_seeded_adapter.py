@@ -10,6 +10,7 @@ from convparity.analysis.proof.compare import compare
 from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
 from parity_tests.asserts import assert_precision, assert_structure
+from parity_tests.meta import numpy_framework
 from parity_tests.meta.fakes import FakeAdapter
 from parity_tests.meta.numpy_framework import NumpyAdapter
 from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed, level_of
@@ -92,7 +93,7 @@ def test_a_layer_inside_a_network_is_wrong_as_well() -> None:
     chain = NETWORK.spec
     weights = init_weights(chain, 3)
     adapter = SeededAdapter(Outputs(NumpyAdapter()), FAULTS["padding-03"], "network")
-    with installed(adapter):
+    with numpy_framework.installed(), installed(adapter):
         [verdict] = compare(chain, weights, [adapter.name], input_shape=LAYER.input_shape)
     assert verdict.structure.status == "wrong"
     assert verdict.structure.layer == "0"

@@ -1,0 +1,78 @@
+"""The border for values: what may be an array of numbers, a shape or a seed.
+
+Whatever a user gives passes here once. Behind it there are plain NumPy arrays of real numbers, in
+the machine's order of bytes. Everything else is one error that names the value and the remedy.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line, quoted
+from convparity.impls.spec import Spec, output_shape
+
+# dtype -> the largest number that is rounded to a finite one
+LARGEST = {
+    "float16": 65519.999,
+    "bfloat16": 3.3961775e38,
+    "float32": 3.4028235677973362e38,
+    "float64": float(np.finfo(np.float64).max),
+}
+
+
+def real_array(
+    value: Any, what: str, kind: type[ConvparityError] = InputError, *, booleans: bool = True
+) -> np.ndarray:
+    """``value`` as an array of real numbers in the machine's order of bytes; no copy if it is one.
+
+    ``what`` names it in the error, which is of ``kind``. Taken are integers, floats and, with
+    ``booleans``, truth values: as arrays, as tensors on the CPU, as nested lists. bfloat16, which
+    NumPy lacks, becomes float32. Refused are None, text, dates, complex numbers, objects, ragged
+    lists, masked values, and tensors whose values NumPy cannot have.
+    """
+    if value is None:
+        raise kind(f"{what} is None: give an array of numbers")
+    if isinstance(value, np.ma.MaskedArray):
+        if np.ma.is_masked(value):
+            hidden = np.count_nonzero(np.ma.getmaskarray(value))
+            raise kind(
+                f"{what} has {hidden} masked values of {value.size}, and no framework leaves any "
+                "out: fill them, with x.filled(0) for one"
+            )
+        value = value.data
+    try:
+        if str(getattr(value, "dtype", "")) == "torch.bfloat16":  # NumPy's of it would fail
+            value = value.float()
+        array = np.asarray(value)
+    except FOREIGN as error:  # of a ragged list, or of a tensor that NumPy cannot read
+        raise kind(
+            f"{what} is no array that NumPy can read ({in_one_line(error)}): "
+            "give a NumPy array of numbers"
+        ) from None
+    if array.dtype.name == "bfloat16":
+        return array.astype(np.float32)
+    if array.dtype.kind not in ("fiub" if booleans else "fiu") or array.dtype.itemsize > 8:
+        raise kind(f"{what} has dtype {array.dtype}: give real numbers, float32 for one")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
+    return array
+
+
+def check_seed(seed: Any) -> int:
+    """An integer of at least 0."""
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**128:
+        raise InputError(f"seed must be an integer from 0 to 2^128 - 1, not {quoted(seed)}")
+    return int(seed)
+
+
+def check_choice(value: Any, what: str) -> None:
+    """True, False, or None, for what is taken then."""
+    if value is not None and not isinstance(value, bool | np.bool):
+        raise InputError(f"{what} is True, False or None, not {quoted(value)}")
+
+
+def check_input(spec: Spec, x: Any) -> np.ndarray:
+    """``x`` as an array of real numbers that fits ``spec``: channels-last, with the batch."""
+    array = real_array(x, "x")
+    output_shape(spec, array.shape)
+    return array

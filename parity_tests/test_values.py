@@ -1,0 +1,567 @@
+"""The border for values: what is no array of real numbers is one clear error."""
+
+import itertools
+import json
+import sys
+import time
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convparity
+from convparity import (
+    BatchNorm,
+    Conv,
+    Dense,
+    InputError,
+    SpecError,
+    WeightError,
+    init_weights,
+    reference,
+)
+from convparity.analysis.replay.replay import parse
+from convparity.impls import limits, networks, registry
+from convparity.impls.limits import check_work, layer_work
+from convparity.impls.reference import run
+from parity_tests.meta import fuzz
+
+SPEC = Conv(2, 3, 3)
+WEIGHTS = init_weights(SPEC, 0)
+SHAPE = (2, 6, 5, 2)
+X = np.random.default_rng(1).standard_normal(SHAPE).astype(np.float32)
+
+# ---------------------------------------------------------------- inputs
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (None, "x is None"),
+        (X * 1j, "x has dtype complex"),
+        (X.astype(str), "x has dtype <U"),
+        (X.astype("M8[s]"), "x has dtype datetime64"),
+        (X.astype(object), "x has dtype object"),
+        (np.zeros(SHAPE, [("a", "f4")]), "x has dtype"),
+        ([[1, 2], [3]], "x is no array that NumPy can read"),
+        (np.ma.masked_greater(X, 0), r"x has \d+ masked values of 120.*x\.filled\(0\)"),
+    ],
+)
+def test_what_is_no_input_is_named(x: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        reference(SPEC, WEIGHTS, x)
+    if x is not None:
+        with pytest.raises(InputError, match=message):
+            convparity.compare(SPEC, x=x, frameworks=["pytorch"])
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("change", [lambda x: x * 1j, lambda x: x.astype(str), lambda x: None])
+def test_nor_does_it_reach_a_framework(
+    adapter: Any, monkeypatch: pytest.MonkeyPatch, change: Any
+) -> None:
+    monkeypatch.setattr(type(adapter), "forward", lambda *_: pytest.fail("the framework ran"))
+    with pytest.raises(InputError, match=r"x (has dtype|is None)"):
+        convparity.apply(SPEC, WEIGHTS, change(X), framework=adapter.name)
+
+
+@pytest.mark.frameworks
+def test_every_order_of_bytes_reaches_a_framework(adapter: Any) -> None:
+    found = convparity.apply(SPEC, WEIGHTS, X.astype(">f4"), framework=adapter.name)
+    assert np.array_equal(found, convparity.apply(SPEC, WEIGHTS, X, framework=adapter.name))
+
+
+@pytest.mark.frameworks
+def test_tensors_of_every_framework_are_read() -> None:
+    """In float64, whatever they are of; where their values cannot be had, the error says why."""
+    import jax.numpy as jnp
+    import tensorflow as tf
+    import torch
+
+    expected = reference(SPEC, WEIGHTS, X)
+    halves = torch.from_numpy(X).bfloat16()
+    assert np.array_equal(
+        reference(SPEC, WEIGHTS, halves), reference(SPEC, WEIGHTS, halves.float().numpy())
+    )
+    for tensor in (torch.from_numpy, jnp.asarray, tf.constant):
+        weights = {name: tensor(array) for name, array in WEIGHTS.items()}
+        found = reference(SPEC, weights, tensor(X))
+        assert found.dtype == np.float64
+        assert np.array_equal(found, expected)
+    learning = torch.from_numpy(X).requires_grad_()
+    for x, message in (
+        (learning, r"requires grad\. Use tensor\.detach\(\)"),
+        (torch.from_numpy(X).to("meta"), "meta"),
+        (torch.from_numpy(X).to_sparse(), "[Ss]parse"),
+        (torch.from_numpy(X).to(torch.float8_e4m3fn), "[Ff]loat8"),
+    ):
+        with pytest.raises(InputError, match=f"x is no array that NumPy can read.*{message}"):
+            reference(SPEC, WEIGHTS, x)
+
+
+@pytest.mark.parametrize("dtype", [">f4", "<f8", "f2", "i8", "u1", "?"])
+def test_any_real_input_is_computed(dtype: str) -> None:
+    x = X.astype(dtype)
+    expected = run(SPEC, WEIGHTS, x.astype(np.float64))
+    assert np.array_equal(reference(SPEC, WEIGHTS, x), expected)
+    assert np.array_equal(reference(SPEC, WEIGHTS, np.ma.array(x)), expected)
+    assert np.array_equal(reference(SPEC, WEIGHTS, x.tolist()), expected)
+
+
+@pytest.mark.parametrize("x", [1.0, np.ones(2), np.ones((2, 6, 5, 3)), np.zeros((0, 6, 5, 2))])
+def test_what_does_not_fit_is_a_spec_error(x: Any) -> None:
+    with pytest.raises(SpecError):
+        reference(SPEC, WEIGHTS, x)
+
+
+def test_a_candidate_that_gives_no_numbers_is_refused() -> None:
+    def masked(*case: Any) -> Any:
+        return np.ma.masked_all(reference(*case).shape, np.float32)
+
+    for candidate, message in (
+        (masked, "what a candidate gives has .* masked values"),
+        (lambda *case: None, "what a candidate gives is None"),
+        (lambda *case: reference(*case) * 1j, "dtype complex"),
+        (lambda *case: 1 / 0, r"the candidate fails on an input of .*: ZeroDivisionError"),
+        (3, "cannot be called"),
+        (None, "cannot be called"),
+        ([1, 2], "cannot be called"),
+    ):
+        with pytest.raises(InputError, match=message):
+            convparity.judge(candidate, SPEC, input_shape=SHAPE)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- weights
+
+
+def test_a_negative_variance_is_refused() -> None:
+    spec = BatchNorm(3)
+    weights = init_weights(spec, 0)
+    weights["variance"][1] = -0.5
+    with pytest.raises(WeightError, match="variance holds 1 negative values of 3"):
+        reference(spec, weights, np.ones((1, 2, 2, 3)))
+    weights["variance"][1] = 0
+    assert np.isfinite(reference(spec, weights, np.ones((1, 2, 2, 3)))).all()
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [
+        (None, "not None: init_weights"),
+        ([1, 2], r"not \[1, 2\]: init_weights"),
+        ({**WEIGHTS, 3: np.ones(2)}, r"unknown 3 \(1\)"),
+        ({**WEIGHTS, "a\x1b[2J": np.ones(2)}, r"unknown 'a\\x1b\[2J' \(1\)"),
+        ({**WEIGHTS, "bias": [1, [2], 3]}, "bias is no array that NumPy can read"),
+        ({**WEIGHTS, "bias": None}, "bias is None"),
+        ({**WEIGHTS, "bias": np.ma.masked_all(3)}, "bias has 3 masked values"),
+    ],
+)
+def test_what_are_no_weights_is_named(weights: Any, message: str) -> None:
+    with pytest.raises(WeightError, match=message):
+        reference(SPEC, weights, X)
+    with pytest.raises(WeightError, match=message):
+        convparity.save("nowhere/w.safetensors", SPEC, weights)
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("dtype", ["float16", "float32", "bfloat16"])
+def test_weights_beyond_a_dtype_are_refused(adapter: Any, dtype: str) -> None:
+    """They would be infinity."""
+    spec = Dense(2, 2, bias=False)
+    large = {"float16": 65520.0, "float32": 3.5e38, "bfloat16": 3.4e38}[dtype]
+    fits = {"float16": 65504.0, "float32": 3.4e38, "bfloat16": 3.38e38}[dtype]
+    weights = {"kernel": np.array([[1.0, -large], [0.0, 2.0]])}
+    with pytest.raises(WeightError, match=f"kernel holds 1 values of 4 beyond .*{dtype}"):
+        adapter.build(spec, weights, dtype=dtype)
+    weights["kernel"][0, 1] = fits
+    module = adapter.build(spec, weights, dtype=dtype)
+    assert np.isfinite(adapter.dump(module)["kernel"]).all()
+    weights["kernel"][0, 1] = large
+    with pytest.raises(WeightError, match=f"kernel holds 1 values of 4 beyond .*{dtype}"):
+        adapter.load(module, weights)
+
+
+@pytest.mark.frameworks
+def test_no_weights_are_no_initialisers(adapter: Any) -> None:
+    with pytest.raises(WeightError, match="not None"):
+        convparity.apply(SPEC, None, X, framework=adapter.name)  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- specs, shapes, seeds
+
+
+def test_a_class_is_no_spec() -> None:
+    for call in (
+        lambda: convparity.parameter_shapes(Conv),  # type: ignore[arg-type]
+        lambda: convparity.output_shape(Conv, SHAPE),  # type: ignore[arg-type]
+        lambda: convparity.to_json(Conv),  # type: ignore[arg-type]
+        lambda: convparity.init_weights(Conv, 0),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(SpecError, match=r"Conv is a class and not a spec: make one.*Conv\("):
+            call()
+
+
+@pytest.mark.parametrize("shape", [None, 3, "2x3", (1, 2.0, 3, 2), (2, None), (1, 10**40, 3, 2)])
+def test_what_is_no_shape_is_named(shape: Any) -> None:
+    with pytest.raises(SpecError, match=r"(shape|size) of an input"):
+        convparity.output_shape(SPEC, shape)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.0, "1", None, True, [1], 2**128])
+def test_what_is_no_seed_is_named(seed: Any) -> None:
+    with pytest.raises(InputError, match=r"seed must be an integer from 0 to 2\^128 - 1"):
+        init_weights(SPEC, seed)
+
+
+def test_a_size_has_a_limit() -> None:
+    for size in (2**31, 10**40):
+        with pytest.raises(SpecError, match="in_channels must be at most 2147483647"):
+            Conv(size, 1, 1)
+
+
+def test_frameworks_are_one_name_or_several() -> None:
+    for given, meant in (
+        ("pytorch", ("pytorch",)),
+        ("torch", ("pytorch",)),
+        (["jax", "keras"], ("flax", "keras")),
+        ([], ()),
+    ):
+        assert registry.asked(given) == meant
+    for wrong, message in (
+        ("pytroch", r"unknown framework 'pytroch'\. Did you mean 'pytorch'\?"),
+        (["p"], "unknown framework 'p'"),
+        ([None], "unknown framework None"),
+        (3, "frameworks are names, such as .*not 3"),
+    ):
+        with pytest.raises(InputError, match=message):
+            convparity.compare(SPEC, frameworks=wrong, input_shape=SHAPE)  # type: ignore[arg-type]
+
+
+def test_building_a_class_says_so() -> None:
+    with pytest.raises(SpecError, match=r"Conv is a class and not a spec: make one"):
+        convparity.to_json(Conv)  # type: ignore[arg-type]
+
+
+def test_what_a_message_repeats_is_short_and_printable() -> None:
+    escape = "\x1b[2J" * 10**5
+    weights = {**WEIGHTS, "x" * 10**6: np.ones(3), escape: np.ones(3)}
+    for call in (
+        lambda: reference(SPEC, weights, X),
+        lambda: convparity.from_line("conv2d " + "9" * 10**6),
+        lambda: convparity.from_line(f"conv2d {escape}"),
+        lambda: convparity.from_json(json.dumps({"type": escape})),
+        lambda: networks.get(escape),
+        lambda: convparity.compare(SPEC, frameworks=[escape], input_shape=SHAPE),
+        lambda: Conv(2, 3, 3, padding_mode=escape),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(convparity.ConvparityError) as caught:
+            call()
+        assert len(str(caught.value)) < fuzz.LONGEST
+        assert str(caught.value).isprintable()
+
+
+def test_every_error_is_printable_and_bounded() -> None:
+    """Whatever a message repeats, its beginning and its remedy can be read."""
+    error = InputError("what\x1b[2J is \ud800 wrong\n" + "x" * 10**6 + ": the remedy")
+    assert len(str(error)) < fuzz.LONGEST
+    assert str(error).startswith(r"what\x1b[2J is \ud800 wrong" + "\n")
+    assert str(error).endswith(": the remedy")
+    assert str(InputError("größer\nals")) == "größer\nals"
+
+
+def test_code_that_leaves_the_program_fails_as_any_other() -> None:
+    def leaves(*case: Any) -> Any:
+        sys.exit(0)
+
+    with pytest.raises(InputError, match=r"the candidate fails on .*SystemExit: 0"):
+        convparity.judge(leaves, SPEC, input_shape=SHAPE)
+    with pytest.raises(InputError, match=r"the port fails on .*SystemExit: 0"):
+        convparity.diagnose(leaves, SPEC, WEIGHTS, X)
+
+
+def test_names_without_end_and_a_choice_that_is_none() -> None:
+    with pytest.raises(InputError, match="direct is True, False or None, not array"):
+        convparity.compare(SPEC, frameworks="pytorch", input_shape=SHAPE, direct=X)  # type: ignore[arg-type]
+    assert len(registry.asked(itertools.repeat("torch"))) == registry.MOST_NAMES
+
+
+class Hostile:
+    """It has code of its own wherever a number, an array or a text is asked for."""
+
+    def _fails(self, *_: Any) -> Any:
+        raise RuntimeError(self)
+
+    __index__ = __float__ = __iter__ = __array__ = __str__ = __fspath__ = _fails
+
+    def __repr__(self) -> str:
+        return "Hostile()"
+
+
+class HostileWeights(dict[str, Any]):
+    """They cannot be read."""
+
+    def items(self) -> Any:
+        raise RuntimeError("no")
+
+
+def test_values_with_code_of_their_own_are_named() -> None:
+    for call in (
+        lambda: Conv(Hostile(), 3, 3),  # type: ignore[arg-type]
+        lambda: Conv(2, 3, Hostile()),  # type: ignore[arg-type]
+        lambda: BatchNorm(2, eps=Hostile()),  # type: ignore[arg-type]
+        lambda: convparity.output_shape(SPEC, Hostile()),  # type: ignore[arg-type]
+        lambda: reference(SPEC, WEIGHTS, Hostile()),  # type: ignore[arg-type]
+        lambda: reference(SPEC, HostileWeights(WEIGHTS), X),
+        lambda: convparity.load(Hostile()),  # type: ignore[arg-type]
+        lambda: convparity.judge(lambda *case: Hostile(), SPEC, input_shape=SHAPE),
+    ):
+        with pytest.raises(convparity.ConvparityError):
+            call()
+
+
+@pytest.mark.parametrize("eps", [b"1e-3", bytearray(b"0.5"), np.array("0.5"), np.bool_(True)])
+def test_what_reads_like_a_number_is_none(eps: Any) -> None:
+    with pytest.raises(SpecError, match="eps must be a number"):
+        BatchNorm(3, eps=eps)
+
+
+def test_a_port_may_write_into_its_weights_and_its_output() -> None:
+    """What it is judged by is not what it holds."""
+
+    def right(spec: Any, weights: Any, x: Any) -> np.ndarray:
+        return reference(spec, weights, x).astype(np.float32)
+
+    def spoils(spec: Any, weights: Any, x: Any) -> np.ndarray:
+        for array in weights.values():
+            array[...] = 0
+        return right(spec, weights, x)
+
+    buffers: dict[Any, np.ndarray] = {}
+
+    def reuses(f: Any) -> Any:
+        def call(*given: Any) -> np.ndarray:
+            y = f(*given)
+            buffer = buffers.setdefault((f, y.shape), y.copy())
+            buffer[...] = y
+            return buffer
+
+        return call
+
+    spec = Dense(2, 3)
+    assert not convparity.diagnose(spoils, spec, input_shape=(2, 2)).right
+    assert convparity.diagnose(reuses(right), spec, input_shape=(2, 2)).right
+    assert convparity.compare_callables(reuses(np.tanh), np.tanh, (2, 3)).status != "wrong"
+    found = convparity.compare_callables(reuses(np.sin), reuses(np.tanh), (2, 3))
+    assert found.structure.status == found.precision.status == "wrong"
+
+
+def test_numbers_wider_than_float64_are_refused() -> None:
+    if np.dtype(np.longdouble).itemsize == 8:
+        return  # there are none here
+    for call in (
+        lambda: reference(SPEC, WEIGHTS, X.astype(np.longdouble)),
+        lambda: reference(SPEC, {**WEIGHTS, "bias": np.ones(3, np.longdouble)}, X),
+    ):
+        with pytest.raises(convparity.ConvparityError, match="has dtype float"):
+            call()
+
+
+def test_a_spec_has_a_depth_and_a_number_of_layers() -> None:
+    """They are counted when it is made, in time that grows with its own children alone."""
+    relu = convparity.Activation("relu")
+
+    def nested(depth: int, times: int) -> Any:
+        spec: Any = relu
+        for _ in range(depth):
+            spec = convparity.Sequential(*[spec] * times)
+        return spec
+
+    assert nested(64, 1).extent == (64, 1)
+    assert nested(16, 2).extent == (16, 2**16)
+    with pytest.raises(SpecError, match="nests at most 64 composites"):
+        nested(65, 1)
+    with pytest.raises(SpecError, match="at most 65,536 layers"):
+        nested(17, 2)
+    with pytest.raises(SpecError, match="at most 65,536 layers"):
+        convparity.Sequential(itertools.repeat(relu))  # type: ignore[call-overload]
+    with pytest.raises(SpecError, match="more than 65,536 layers"):
+        convparity.from_line(" | ".join(["relu"] * 10**6))
+    with pytest.raises(SpecError):
+        convparity.output_shape(SPEC, itertools.count(1))  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- the limit on work
+
+
+@pytest.mark.parametrize(
+    ("line", "numbers", "taps", "macs"),
+    [
+        ("conv2d c2>3 k3 p1 n2 hw4x5", 2 * (20 * 2 + 6 * 7 * 2 + 20 * 3), 9, 2 * 20 * 3 * 9 * 2),
+        ("transpose1d c2>3 k4 s3 w5", 5 * 2 + 16 * 3 + 16 * 3, 4, 5 * 3 * 4 * 2),
+        ("maxpool2d k3x2 n1 hw4x5 c3", 60 + 60 + 2 * 3, 6, 2 * 3 * 6),
+        ("dense c3>4 n5", 15 + 20, 1, 16 * 5),
+    ],
+)
+def test_work_is_counted(line: str, numbers: int, taps: int, macs: int) -> None:
+    spec, shape = convparity.from_line(line)
+    assert shape is not None
+    work = layer_work(spec, (shape,))
+    assert (work.numbers, work.taps, work.macs) == (numbers, taps, macs)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("conv2d c1>1 k3 d999999 same hw8", "numbers at once"),
+        ("conv3d c1>1 k100 same dhw4", "taps of a window"),
+        ("dense c99999>99999 n1", "weights"),
+        ("depthwise2d c999 k99 p49 hw99", "multiplications"),
+        ("relu c1 hw4 | conv2d c1>1 k3 p40000 | gap", r"layer '1' takes .*numbers at once"),
+    ],
+)
+def test_work_is_limited(line: str, message: str) -> None:
+    spec, shape = convparity.from_line(line)
+    assert shape is not None
+    with pytest.raises(InputError, match=f"{message}.*are allowed.*set CONVPARITY_LIMIT=\\d+ in"):
+        check_work(spec, shape)
+
+
+def test_the_reference_and_black_boxes_are_limited() -> None:
+    large = np.broadcast_to(np.float32(1), (2**10, 2**10, 2**8, 8))
+    padded = Conv(1, 1, 1, padding=20_000)
+    weights = {
+        name: np.broadcast_to(np.float32(1), shape)
+        for name, shape in convparity.parameter_shapes(Dense(2**16, 2**16)).items()
+    }
+    for call in (
+        lambda: reference(convparity.Activation("relu"), {}, large),
+        lambda: reference(padded, init_weights(padded, 0), X[..., :1]),
+        lambda: convparity.save("nowhere", Dense(2**16, 2**16), weights),
+        lambda: convparity.compare_callables(np.tanh, np.tanh, (2**30, 2)),
+        lambda: convparity.compare_callables(np.tanh, np.tanh, (-1, 2)),
+        lambda: convparity.compare_callables(np.tanh, np.tanh, (1,) * 80),
+        lambda: convparity.diagnose(large, SPEC, WEIGHTS, X),
+    ):
+        with pytest.raises(InputError, match="set CONVPARITY_LIMIT="):
+            call()
+
+
+@pytest.mark.frameworks
+def test_nor_by_a_framework(adapter: Any) -> None:
+    for spec in (Dense(2**31 - 1, 2**31 - 1), Dense(2**16, 2**14 + 1)):
+        for call in (
+            lambda spec=spec: adapter.build(spec),
+            lambda spec=spec: init_weights(spec, 0),
+        ):
+            with pytest.raises(InputError, match=r"Dense has .* weights.*set CONVPARITY_LIMIT"):
+                call()
+    large = np.broadcast_to(np.float32(1), (2**10, 2**10, 2**6, 8))
+    with pytest.raises(InputError, match="numbers at once"):
+        convparity.apply(convparity.Activation("relu"), {}, large, framework=adapter.name)
+
+
+@pytest.mark.frameworks
+def test_nor_by_the_run_beside_a_module() -> None:
+    """What is drawn for it fits its fields, which may ask for anything."""
+    from torch import nn
+
+    for module in (nn.ConvTranspose2d(1, 1, 1, stride=30_000), nn.Conv2d(1, 1, 1, padding=8000)):
+        with pytest.raises(InputError, match=r"numbers at once.*CONVPARITY_LIMIT"):
+            convparity.describe(module.eval())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "conv2d c1>1 k3 d999999 same hw8 n1 ints:1",
+        "conv3d c1>1 k100 same dhw4 n1 ints:1",
+        "relu w9999999 c1 n9 | gap ints:1",
+        "maxpool2d k100000 p50000 hw9 c1 n1 ints:1",
+    ],
+)
+def test_nothing_is_allocated_beyond_the_limit(line: str) -> None:
+    """By a replay, by ``compare`` and by ``judge``: the error comes before any array."""
+    spec, shape = convparity.from_line(line.rpartition(" ")[0])
+    tracemalloc.start()
+    try:
+        for call in (
+            lambda: parse(line),
+            lambda: convparity.compare(spec, frameworks=[], input_shape=shape),
+            lambda: convparity.judge(reference, spec, input_shape=shape),
+        ):
+            with pytest.raises(InputError, match="set CONVPARITY_LIMIT"):
+                call()
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
+def test_thousands_of_layers_take_time_in_proportion() -> None:
+    """Ten times as many take some ten times as long, not a hundred times."""
+
+    def seconds(layers: int) -> float:
+        start = time.process_time()
+        line = " | ".join(["dense c2>2 n1", *["relu"] * layers])
+        spec, shape = convparity.from_line(line)
+        assert shape is not None
+        assert convparity.output_shape(spec, shape) == (1, 2)
+        reference(spec, init_weights(spec, 0), np.ones(shape))
+        convparity.total_cost(spec, shape)
+        return time.process_time() - start
+
+    seconds(100)
+    assert seconds(5000) < 40 * min(seconds(500) for _ in range(3))
+
+
+def test_the_limit_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec, shape = convparity.from_line("dense c20000>20000 n1")
+    assert shape is not None
+    with pytest.raises(InputError, match="CONVPARITY_LIMIT=2 in the environment"):
+        check_work(spec, shape)
+    monkeypatch.setenv(limits.VARIABLE, "2")
+    check_work(spec, shape)
+    for wrong in ("", "0", "many", "1.5", "9" * 99):
+        monkeypatch.setenv(limits.VARIABLE, wrong)
+        with pytest.raises(InputError, match="CONVPARITY_LIMIT is a number of at least 1"):
+            check_work(spec, shape)
+
+
+# ---------------------------------------------------------------- anything
+
+
+def test_mutants_come_to_clear_errors() -> None:
+    """A sample of what `tox run -e fuzz` tries."""
+    counts, failures = fuzz.run(range(450), seed=7, processes=1)
+    assert failures == []
+    assert all(counts[f"{kind}: {came}"] for kind in fuzz.KINDS for came in ("error", "right"))
+
+
+@pytest.mark.frameworks
+def test_mutants_of_modules_come_to_clear_errors() -> None:
+    kinds = list(fuzz.KINDS)
+    numbers = range(kinds.index("module"), 80 * len(kinds), len(kinds))
+    counts, failures = fuzz.run(numbers, seed=7, processes=1)
+    assert failures == []
+    assert counts["module: error"] > 20
+    assert counts["module: right"] > 20
+
+
+def test_a_mutant_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raw(rng: np.random.Generator) -> Any:
+        return "a line", lambda: int("x")
+
+    class Long(InputError):
+        def __str__(self) -> str:
+            return "too long " * 1000
+
+    def long(rng: np.random.Generator) -> Any:
+        def run() -> None:
+            raise Long
+
+        return "a call", run
+
+    monkeypatch.setattr(fuzz, "KINDS", {"raw": raw, "long": long})
+    _, failures = fuzz.run(range(2), seed=0, processes=1)
+    assert "ValueError: invalid literal" in failures[0].what
+    assert "a message of 9000 letters" in failures[1].what
