@@ -367,6 +367,28 @@ def test_tensors_without_values_are_named_wherever_they_come_in() -> None:
 
 
 @frameworks
+def test_inputs_that_are_no_numbers_are_named() -> None:
+    import jax
+    import jax.numpy as jnp
+    from flax import nnx
+
+    module = nnx.Sequential(nnx.Conv(2, 3, (3, 3), padding="VALID", rngs=nnx.Rngs(0)))
+    shape = (1, 5, 5, 2)
+    for inputs in (
+        jax.random.split(jax.random.key(0), 5),
+        np.full(shape, None),
+        np.full(shape, "1"),
+        np.ma.masked_all(shape),
+        np.ones(shape, np.longdouble),
+        jnp.ones(shape, jnp.complex64),
+    ):
+        with pytest.raises(InputError):
+            convparity.check(module, module, inputs)
+    with pytest.raises(InputError, match="a tensor with values"):
+        convparity.convert(module, "keras", jax.ShapeDtypeStruct(shape, jnp.float32))
+
+
+@frameworks
 def test_a_view_with_the_other_sign_is_read_and_written() -> None:
     import torch
     from torch import nn

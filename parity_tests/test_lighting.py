@@ -1,6 +1,7 @@
 """A black box that takes weights is lit one layer at a time."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -71,6 +72,25 @@ def test_what_does_not_look_at_its_input_is_wrong(name):
 
         assert lit_structure(candidate, spec, shape, 0, "float32", True).status == "wrong"
     assert lit_structure(Cached(), spec, shape, 0, "float32", True).status == "wrong"
+
+
+def test_any_two_filters_are_told_apart():
+    """Where six channels go on as four, some meet in one: not always the same ones."""
+    spec, shape = zoo()["one dimension"]
+    lights = Lights(spec, shape, 0)
+    drawn = list(lights.of(lights.targets[0]))
+    layer = dict(spec.children)["0"]
+    for a, b in itertools.combinations(range(layer.out_channels), 2):
+
+        def exchanged(y, a=a, b=b):
+            y = y.copy()
+            y[..., [a, b]] = y[..., [b, a]]
+            return y
+
+        candidate = black_box("0", Faulty(layer, "two filters exchanged", after=exchanged))
+        assert any(
+            structure(candidate(spec, each.weights, each.x), each.target).wrong for each in drawn
+        ), (a, b)
 
 
 def test_judge_names_the_layer():

@@ -202,6 +202,14 @@ def test_a_class_is_no_spec() -> None:
             call()
 
 
+def test_a_kind_of_spec_of_ones_own_is_refused() -> None:
+    class Own(convparity.impls.spec.Spec):
+        pass
+
+    with pytest.raises(SpecError, match="Own is no Layer, Join or Composite"):
+        convparity.output_shape(Own(), SHAPE)
+
+
 @pytest.mark.parametrize("shape", [None, 3, "2x3", (1, 2.0, 3, 2), (2, None), (1, 10**40, 3, 2)])
 def test_what_is_no_shape_is_named(shape: Any) -> None:
     with pytest.raises(SpecError, match=r"(shape|size) of an input"):

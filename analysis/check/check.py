@@ -20,9 +20,10 @@ from convparity.analysis.check.pairs import (
 )
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import FOREIGN, InputError, in_one_line
+from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line
 from convparity.impls.limits import check_numbers
 from convparity.impls.recording import Call, generators_as_they_were
+from convparity.impls.values import real_array
 
 __all__ = ["Check", "check"]
 
@@ -87,9 +88,7 @@ class _Subject:
         each = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
         if not each:
             raise InputError("inputs are empty: give what you call the module with")
-        for value in each:
-            check_numbers(tuple(np.shape(value)), "an input")
-        found = tuple(self.adapter.to_array(value) for value in each)
+        found = tuple(map(self._input, each))
         for x in found:
             if not x.ndim:
                 raise InputError(
@@ -97,6 +96,19 @@ class _Subject:
                     "and numbers as attributes of the module"
                 )
         return found
+
+    def _input(self, value: Any) -> np.ndarray:
+        try:
+            check_numbers(tuple(np.shape(value)), "an input")
+            array = self.adapter.to_array(value)
+        except ConvparityError:
+            raise
+        except FOREIGN as error:
+            raise InputError(
+                f"an input, a {type(value).__name__}, is no array of numbers "
+                f"({in_one_line(error)}): give what you call the module with"
+            ) from error
+        return real_array(array, "an input")
 
     def run(self, inputs: Inputs, seed: int = 0) -> Call:
         """One run at inference, with other global seeds than before."""

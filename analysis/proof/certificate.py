@@ -61,6 +61,7 @@ class Certificate:
         self.dark: dict[str, np.ndarray] = {}  # True where nothing has lit it yet
         self.refused: str | None = None
         self.steps: dict[str, list[np.ndarray]] = {}  # of a kernel: what tells its taps apart
+        self.alike: dict[str, np.ndarray] = {}  # of a kernel: True where two filters were not told
 
     def refuse(self, reason: str) -> None:
         """Say that nothing can be lit, and why."""
@@ -80,8 +81,9 @@ class Certificate:
 
     @property
     def told_apart(self) -> bool:
-        """Few pairs of weights of one filter could be exchanged without a change."""
-        return all(_alike(steps) <= ALIKE for steps in self.steps.values())
+        """Few pairs of weights of one filter, or of filters, could be exchanged unseen."""
+        pairs = all(alike.mean() <= ALIKE for alike in self.alike.values())
+        return pairs and all(_alike(steps) <= ALIKE for steps in self.steps.values())
 
     def __str__(self) -> str:
         if self.refused is not None:
@@ -101,7 +103,7 @@ class Certificate:
             asked: np.ndarray | bool = True
             if own == "kernel":
                 asked = _meets_pixels(seen.spec, seen.x.shape, g.shape)
-                self._tell_apart(seen, g)
+                self._tell_apart(seen, g, f"{name}{own}")
             new |= self.add(f"{name}{own}", abs(g) * step > least, asked)
         if isinstance(seen.spec, MaxPool | AvgPool):
             new |= self.add(f"{name}places of the window", *_places(seen, least))
@@ -112,8 +114,10 @@ class Certificate:
             new |= self.add(f"{name}sides of the bends", _sides(seen))
         return new
 
-    def _tell_apart(self, seen: Seen, g: np.ndarray) -> None:
+    def _tell_apart(self, seen: Seen, g: np.ndarray, own: str) -> None:
         kernel = np.asarray(seen.weights["kernel"], dtype=np.float64)
+        alike = _exchangeable(seen.g, seen.g.shape[-1])
+        self.alike[own] = alike & self.alike.get(own, np.True_)
         for name, array in (("weights", kernel), ("gradients", g)):
             filters = to_filters(seen.spec, array)  # type: ignore[arg-type]
             flat = filters.reshape(-1, filters.shape[-1])
@@ -121,6 +125,26 @@ class Certificate:
             self.steps.setdefault(name, []).append(flat[:, some])
 
 
+MOST_FILTERS = 64  # of a layer, whose pairs are compared
+
+
+def _exchangeable(g: np.ndarray, channels: int) -> np.ndarray:
+    """Of each pair of channels, whether what follows treats both alike, wherever it takes both.
+
+    ``g`` is the gradient by the layer's output. An exchange of two such would change nothing.
+    """
+    some = np.linspace(0, channels - 1, min(MOST_FILTERS, channels)).astype(int)
+    flat = g.reshape(-1, channels)[:, some]
+    alike = []
+    for at in range(len(some) - 1):
+        one, others = flat[:, at : at + 1], flat[:, at + 1 :]
+        both = (one != 0) & (others != 0)
+        differ = abs(one - others) > SAME * np.maximum(abs(one), abs(others))
+        alike.append(~(both & differ).any(axis=0))
+    return np.concatenate(alike) if alike else np.zeros(1, bool)
+
+
+SAME = 1e-9  # of numbers that are equal but for the order of their sums
 ALIKE = 1 / 500  # of the pairs of weights in one filter
 
 

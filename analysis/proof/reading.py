@@ -159,7 +159,10 @@ def _one(inputs: Any) -> Any:
         (inputs,) = inputs
     if not getattr(inputs, "shape", ()):
         raise InputError(f"inputs must be a tensor of the module's framework, not {quoted(inputs)}")
-    return inputs[:EXAMPLES]
+    try:
+        return inputs[:EXAMPLES]
+    except FOREIGN:  # it has a shape, and no values
+        raise InputError(f"inputs must be a tensor with values, not {quoted(inputs)}") from None
 
 
 def _drawn(adapter: Adapter, module: Any, spec: Spec) -> np.ndarray:
