@@ -152,7 +152,7 @@ def test_an_unknown_option_is_named_with_the_known_ones():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"width": 0}, "width multiplies the channels and must be above 0, not 0"),
+        ({"width": 0}, "width multiplies the channels and must be above 0 and at most 100, not 0"),
         ({"width": math.nan}, "not nan"),
         ({"width": math.inf}, "not inf"),
         ({"resolution": 192}, r"not 192: for 192 pixels it is 192/224"),

@@ -51,7 +51,7 @@ def mobilenet_v1(
     """
     if not 0 < width <= WIDEST:
         raise InputError(
-            f"width multiplies the channels: above 0 and at most {WIDEST}, not {width}"
+            f"width multiplies the channels and must be above 0 and at most {WIDEST}, not {width}"
         )
 
     def channels(count: int) -> int:
