@@ -298,7 +298,8 @@ class Adapter(ABC):
 
     def _fitting_slots(self, module: Any, spec: Spec) -> dict[str, Slot]:
         """The slots of ``spec``; two of the frameworks let a module hold arrays that misfit it."""
-        slots = self.slots(module)
+        with fields_of(module):
+            slots = self.slots(module)
         for name, shape in parameter_shapes(spec).items():
             variable = slots[name].variable
             try:

@@ -367,6 +367,8 @@ class FlaxAdapter(Adapter):
         return not any(isinstance(each, jax.ShapeDtypeStruct) for each in held)
 
     def dtype_of(self, variable: Any) -> str:
+        if not isinstance(variable, nnx.Variable):
+            raise TypeError("not an nnx.Variable")
         return variable.dtype.name
 
     def on_cpu(self, module: Any) -> bool:
