@@ -6,6 +6,7 @@ ConvTranspose and Dense are alike: each output sums one product for each tap and
 
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
@@ -74,15 +75,31 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     """
     if isinstance(layer, Dense):
         return np.zeros((1, 1), dtype=int)
-    taps = math.prod(layer.kernel_size)
-    one: Linear
-    if isinstance(layer, DepthwiseConv):
-        one = dataclasses.replace(layer, in_channels=1, depth_multiplier=taps, bias=False)
-    else:
-        one = dataclasses.replace(layer, in_channels=1, out_channels=taps, groups=1, bias=False)
     spatial = input_shape[1:-1]
-    pixels = 1.0 + np.arange(math.prod(spatial)).reshape(1, *spatial, 1)
+    rank, found, none = len(spatial), np.zeros((1,) * 2 * len(spatial), dtype=int), np.False_
+    for axis, n in enumerate(spatial):  # each by itself: all at once would take taps * taps numbers
+        met = _axis_sources(layer, axis, n)
+        met = np.expand_dims(met, [each for each in range(2 * rank) if each % rank != axis])
+        found, none = found * n + met, none | (met < 0)
+    return np.where(none, -1, found).reshape(math.prod(layer.kernel_size), -1)
+
+
+def _axis_sources(layer: Linear, axis: int, n: int) -> np.ndarray:
+    """Of one axis with ``n`` pixels: ``(taps, output pixels)``."""
+    assert not isinstance(layer, Dense)
+    taps = layer.kernel_size[axis]
+    fields: dict[str, Any] = {"rank": 1, "in_channels": 1, "bias": False, "kernel_size": taps}
+    fields |= {"stride": layer.stride[axis], "dilation": layer.dilation[axis]}
+    if not isinstance(layer.padding, str):
+        fields["padding"] = (layer.padding[axis],)
+    if isinstance(layer, ConvTranspose):
+        fields["output_padding"] = layer.output_padding[axis]
+    if isinstance(layer, DepthwiseConv):
+        fields["depth_multiplier"] = taps
+    else:
+        fields |= {"out_channels": taps, "groups": 1}
+    one = dataclasses.replace(layer, **fields)
     # an output channel for each tap, which shows the pixel that it meets
     kernel = np.eye(taps).reshape(parameter_shapes(one)["kernel"])
-    met = run(one, {"kernel": kernel}, pixels).reshape(-1, taps).T
-    return met.astype(int) - 1
+    met = run(one, {"kernel": kernel}, 1.0 + np.arange(n).reshape(1, n, 1))
+    return met.reshape(-1, taps).T.astype(int) - 1
