@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, final
 import numpy as np
 
 from convparity.impls.errors import (
+    FOREIGN,
     ConvparityError,
     SpecError,
     UnsupportedError,
@@ -263,14 +264,19 @@ class Adapter(ABC):
     def dump(self, module: Any) -> Weights:
         """A module's weights as canonical arrays of its own; later changes don't reach them."""
         spec = self.describe(module)
-        if not self.holds_values(module):
-            raise UnsupportedError(f"{self.name}: the module has shapes without values: load it")
+        self.check_values(module)
         views = self.views(module, spec)
         check_weights(spec, views)  # training may have made NaN of them
         weights = {name: np.empty(view.shape, view.dtype) for name, view in views.items()}
         for name, view in views.items():
             copy_into(weights[name], view)
         return weights
+
+    @final
+    def check_values(self, module: Any) -> None:
+        """Raise ``UnsupportedError`` for a module of which shapes alone are known."""
+        if not self.holds_values(module):
+            raise UnsupportedError(f"{self.name}: the module has shapes without values: load it")
 
     @final
     def views(self, module: Any, spec: Spec) -> Weights:
@@ -304,7 +310,7 @@ class Adapter(ABC):
             variable = slots[name].variable
             try:
                 dtype, held = self.dtype_of(variable), tuple(variable.shape)
-            except Exception as error:  # of whatever a layer was given in a variable's place
+            except FOREIGN as error:  # of whatever a layer was given in a variable's place
                 raise UnsupportedError(
                     f"{self.name}: {name} is {quoted(variable)}, which is no variable of it "
                     f"({in_one_line(error)}): give its layer one"
@@ -396,7 +402,7 @@ def fields_of(module: Any) -> Iterator[None]:
         yield
     except ConvparityError:
         raise
-    except Exception as error:  # whatever comes of a field that was set to anything
+    except FOREIGN as error:  # whatever comes of a field that was set to anything
         raise UnsupportedError(
             f"{type(module).__name__} cannot be read as a spec: its fields are not what its class "
             f"makes of its arguments ({in_one_line(error)})"

@@ -10,7 +10,7 @@ from convparity.impls.limits import check_work
 from convparity.impls.overloads import typed_build
 from convparity.impls.spec import Spec
 from convparity.impls.values import check_input
-from convparity.impls.weights import Weights, check_weights
+from convparity.impls.weights import Weights, check_mapping
 
 
 @typed_build
@@ -73,6 +73,6 @@ def apply(
     adapter = registry.get(framework)
     x = check_input(spec, x)
     check_work(spec, x.shape)
-    check_weights(spec, weights)  # None would be an initialiser's, other ones each time
+    check_mapping(weights)
     module = adapter.build(spec, weights, device=device, dtype=dtype)
-    return adapter.apply(module, spec, x)
+    return adapter.forward(module, x)

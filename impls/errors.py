@@ -19,7 +19,7 @@ class ConvparityError(Exception):
     """Base of every error that convparity raises on purpose: its message is printable and short."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(_printable(message))
+        super().__init__(printable(message))
 
 
 class SpecError(ConvparityError, ValueError):
@@ -53,7 +53,7 @@ class ImportOrderWarning(UserWarning):
     """Packages were imported in an order that takes something away; the message says what."""
 
 
-def _printable(message: str) -> str:
+def printable(message: str) -> str:
     """Escaped, but for ends of lines, and cut in the middle: the remedy stands at the end."""
     shown = "".join(
         each if each == "\n" or each.isprintable() else repr(each)[1:-1] for each in message
@@ -91,13 +91,6 @@ def in_one_line(error: BaseException, most: int = 150) -> str:
     except FOREIGN:
         first = "no more can be said"
     return f"{type(error).__name__}: {first[:most]}"
-
-
-def cut(text: object, most: int = 300) -> str:
-    """What another object says of itself, as a message may show it: escaped, on one line, short."""
-    line = " ".join(str(text).split())
-    line = line if len(line) <= most else f"{line[:most]}..."
-    return line.encode("unicode_escape").decode()
 
 
 def quoted(name: object) -> str:

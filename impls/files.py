@@ -16,7 +16,7 @@ SUFFIX = ".safetensors"
 PYTORCH_SUFFIXES = (".pth", ".pt")
 SUFFIXES = (SUFFIX, *PYTORCH_SUFFIXES)
 # how files of others begin -> what they are, and what to do
-FOREIGN = {
+HEADS = {
     b"\x89HDF": "weights of Keras (HDF5): load them into their Keras model, and convert that",
     b"\x93NUMPY": "one array of NumPy: write a spec and its weights with convparity.save",
 }
@@ -62,18 +62,16 @@ def load(path: str | Path) -> tuple[Spec, Weights]:
     try:
         data = read_whole(path, largest_file(), _check_start)
         other = pytorch.looks_like(data) or Path(file_name(path)).suffix in PYTORCH_SUFFIXES
-        spec, weights = (own if own.looks_like(data) or not other else pytorch).read(data)
-        check_weights(spec, weights)
+        return (own if own.looks_like(data) or not other else pytorch).read(data)
     except (SpecError, WeightError) as error:
         raise WeightError(f"{said(file_name(path))}: {error}") from None
     except InputError as error:
         raise WeightError(str(error)) from None
-    return spec, weights
 
 
 def _check_start(start: bytes, size: int) -> None:
     """Raise for files of others, and by the header of one of ours, before the data are read."""
-    for begins, what in FOREIGN.items():
+    for begins, what in HEADS.items():
         if start.startswith(begins):
             raise WeightError(f"this is {what}")
     if own.looks_like(start):

@@ -24,12 +24,12 @@ from convparity.impls.spec import (
     walk_shapes,
     window_extent,
 )
+from convparity.impls.spec.checks import MOST_AXES
 
 VARIABLE = "CONVPARITY_LIMIT"  # in the environment: how many times as much is allowed
 NUMBERS = 2**26  # of one layer: its input, with padding, and its output; half a GiB in float64
 WEIGHTS = 2**28  # of all layers
 TAPS = 2**15  # of one window: steps of a plain loop
-MOST_AXES = 32
 MACS = 2**36  # of one layer: multiplications
 WINDOWS = (Conv, ConvTranspose, DepthwiseConv, MaxPool, AvgPool)
 

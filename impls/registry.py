@@ -79,7 +79,10 @@ def asked(frameworks: Any) -> tuple[str, ...]:
         return (framework(frameworks).name,)
     if not isinstance(frameworks, Iterable):
         raise InputError(f"frameworks are names, such as ['pytorch'], not {quoted(frameworks)}")
-    return tuple(framework(name).name for name in islice(frameworks, MOST_NAMES))
+    names = list(islice(frameworks, MOST_NAMES + 1))
+    if len(names) > MOST_NAMES:
+        raise InputError(f"frameworks are at most {MOST_NAMES} names: name each once")
+    return tuple(framework(name).name for name in names)
 
 
 def _release(version: str) -> tuple[int, ...]:

@@ -19,9 +19,7 @@ from convparity.impls.errors import FOREIGN, ConvparityError, InputError, quoted
 
 START = 2**24 + 8  # bytes: the longest header of a file of weights
 NEW = 0o666  # permissions of a new file, before the umask
-UNNAMED = getattr(
-    os, "O_TMPFILE", None
-)  # Linux: a file without a name, which a kill leaves none of
+UNNAMED = getattr(os, "O_TMPFILE", None)  # Linux: no name, of which a kill could leave a file
 
 
 def file_name(path: Any) -> str:
@@ -47,7 +45,9 @@ def write_whole(path: str | Path, data: bytes) -> None:
     shown = file_name(path)
     try:
         if (descriptor := _descriptor(shown)) is not None:
-            sys.stdout.flush()
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
             _write_all(descriptor, data)
             return
         target = Path(os.path.realpath(shown))

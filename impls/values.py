@@ -4,6 +4,7 @@ Whatever a user gives passes here once. Behind it there are plain NumPy arrays o
 the machine's order of bytes. Everything else is one error that names the value and the remedy.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ import numpy as np
 from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line, quoted
 from convparity.impls.spec import Spec, output_shape
 
-# dtype -> the largest number that is rounded to a finite one
-LARGEST = {
-    "float16": 65519.999,
-    "bfloat16": 3.3961775e38,
-    "float32": 3.4028235677973362e38,
-    "float64": float(np.finfo(np.float64).max),
+# dtype -> the least number that is rounded to infinity: half a step above its largest
+OVERFLOW = {
+    "float16": 65520.0,
+    "bfloat16": 2.0**128 - 2.0**119,
+    "float32": 2.0**128 - 2.0**103,
+    "float64": np.inf,
 }
 
 
@@ -56,6 +57,18 @@ def real_array(
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     return array
+
+
+def output_of(call: Callable[..., object], what: str, *given: Any) -> np.ndarray:
+    """What code of others gives, in memory of its own; an error of its own is the cause of ours."""
+    try:
+        y = call(*given)
+    except ConvparityError:
+        raise
+    except FOREIGN as error:
+        shape = np.shape(given[-1])
+        raise InputError(f"{what} fails on an input of {shape}: {in_one_line(error)}") from error
+    return np.array(real_array(y, f"what {what} gives"))  # it may write into it again
 
 
 def check_seed(seed: Any) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from convparity.impls.errors import FOREIGN, WeightError, in_one_line, quoted
 from convparity.impls.limits import check_size
 from convparity.impls.spec import DepthwiseConv, Shape, Spec, dotted, parameter_shapes, walk
-from convparity.impls.values import LARGEST, check_seed, real_array
+from convparity.impls.values import OVERFLOW, check_seed, real_array
 
 Weights = dict[str, np.ndarray]
 Arrays = Mapping[str, np.ndarray]  # weights that are only read
@@ -88,6 +88,15 @@ def check_shapes(spec: Spec, shapes: Mapping[str, Shape]) -> None:
             )
 
 
+def check_mapping(weights: object) -> None:
+    """Raise ``WeightError`` for what holds no weights; None would be an initialiser's."""
+    if not isinstance(weights, Mapping):
+        raise WeightError(
+            f"weights are a dict of arrays by their names, not {quoted(weights)}: "
+            "init_weights(spec, seed) draws some"
+        )
+
+
 def _word(name: object) -> str:
     """A name of a weight as it is, another thing quoted."""
     return name if isinstance(name, str) and NAME.fullmatch(name) else quoted(name)
@@ -100,11 +109,7 @@ def check_weights(spec: Spec, weights: Arrays) -> Weights:
     with this: two of the three run misshaped weights without a word, and all of them a variance
     whose root is NaN.
     """
-    if not isinstance(weights, Mapping):
-        raise WeightError(
-            f"weights are a dict of arrays by their names, not {quoted(weights)}: "
-            "init_weights(spec, seed) draws some"
-        )
+    check_mapping(weights)
     check_size(spec)
     try:
         given = dict(weights.items())
@@ -143,12 +148,16 @@ def check_range(weights: Arrays, dtypes: Mapping[str, str]) -> None:
     ``dtypes`` are those that the weights, which fit their spec, are about to be written in.
     """
     for name, dtype in dtypes.items():
-        array, largest = np.asarray(weights[name]), LARGEST[dtype]
+        array, overflow = np.asarray(weights[name]), OVERFLOW[dtype]
         held = np.finfo(array.dtype) if array.dtype.kind == "f" else np.iinfo(array.dtype)
-        if float(held.max) <= largest or not array.size:
+        if float(held.max) < overflow:
             continue
-        if too_large := np.count_nonzero(abs(array.astype(np.float64)) > largest):
+        sizes = abs(array.astype(np.float64))
+        if dtype in ("float16", "bfloat16"):  # on their way there they may be rounded to float32
+            with np.errstate(over="ignore"):
+                sizes = sizes.astype(np.float32)
+        if too_large := np.count_nonzero(sizes >= overflow):
             raise WeightError(
-                f"{name} holds {too_large} values of {array.size} beyond {largest:.5g}, where "
+                f"{name} holds {too_large} values of {array.size} beyond {overflow:.5g}, where "
                 f"{dtype} has infinity: build it in a wider dtype"
             )

@@ -161,6 +161,23 @@ def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, arguments, mess
     assert message in fail(monkeypatch, capsys, "count", *arguments)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["count", "--\x1b[2J", "relu"],
+        ["\x1b[2J"],
+        ["--\x1b[2J"],
+        ["count", "relu", "--width", "\x1b[2J" * 1000],
+    ],
+)
+def test_what_click_says_is_escaped_too(words):
+    done = CliRunner().invoke(command.cli, words)
+    assert done.exit_code == 2
+    assert "\\x1b[2J" in done.output
+    assert "\x1b" not in done.output
+    assert len(done.output) < 1500
+
+
 def test_a_file_that_cannot_be_written_is_named(monkeypatch, capsys, tmp_path):
     path = str(tmp_path / "missing" / "cost.json")
     monkeypatch.setattr(sys, "argv", ["convparity", "count", TUTORIAL, "--json", path])

@@ -79,7 +79,7 @@ def test_a_picture_of_16_bits_is_refused(tmp_path: Path) -> None:
     """Pillow would make white of all that is not black."""
     path = tmp_path / "picture.png"
     path.write_bytes(written("PNG", np.full((40, 40), 0x8000, np.uint16)))
-    with pytest.raises(InputError, match=r"picture\.png has pixels of mode 'I;16': save it with 8"):
+    with pytest.raises(InputError, match=r"picture\.png has pixels of mode 'I.*': save it with 8"):
         pictures.prepare(path)
     for size in (0, 20_000, "a", 1.5):
         with pytest.raises(InputError, match="size is from 1 to 4096 pixels"):

@@ -3,8 +3,6 @@
 import itertools
 import json
 import sys
-import time
-import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -21,9 +19,7 @@ from convparity import (
     init_weights,
     reference,
 )
-from convparity.analysis.replay.replay import parse
-from convparity.impls import limits, networks, registry
-from convparity.impls.limits import check_work, layer_work
+from convparity.impls import networks, registry
 from convparity.impls.reference import run
 from parity_tests.meta import fuzz
 
@@ -120,8 +116,8 @@ def test_a_candidate_that_gives_no_numbers_is_refused() -> None:
         return np.ma.masked_all(reference(*case).shape, np.float32)
 
     for candidate, message in (
-        (masked, "what a candidate gives has .* masked values"),
-        (lambda *case: None, "what a candidate gives is None"),
+        (masked, "what the candidate gives has .* masked values"),
+        (lambda *case: None, "what the candidate gives is None"),
         (lambda *case: reference(*case) * 1j, "dtype complex"),
         (lambda *case: 1 / 0, r"the candidate fails on an input of .*: ZeroDivisionError"),
         (3, "cannot be called"),
@@ -169,8 +165,8 @@ def test_what_are_no_weights_is_named(weights: Any, message: str) -> None:
 def test_weights_beyond_a_dtype_are_refused(adapter: Any, dtype: str) -> None:
     """They would be infinity."""
     spec = Dense(2, 2, bias=False)
-    large = {"float16": 65520.0, "float32": 3.5e38, "bfloat16": 3.4e38}[dtype]
-    fits = {"float16": 65504.0, "float32": 3.4e38, "bfloat16": 3.38e38}[dtype]
+    large = {"float16": 65520.0, "float32": 2.0**128 - 2.0**103, "bfloat16": 3.39617752e38}[dtype]
+    fits = {"float16": 65519.9, "float32": 3.4028235e38, "bfloat16": 3.396177e38}[dtype]
     weights = {"kernel": np.array([[1.0, -large], [0.0, 2.0]])}
     with pytest.raises(WeightError, match=f"kernel holds 1 values of 4 beyond .*{dtype}"):
         adapter.build(spec, weights, dtype=dtype)
@@ -291,7 +287,10 @@ def test_code_that_leaves_the_program_fails_as_any_other() -> None:
 def test_names_without_end_and_a_choice_that_is_none() -> None:
     with pytest.raises(InputError, match="direct is True, False or None, not array"):
         convparity.compare(SPEC, frameworks="pytorch", input_shape=SHAPE, direct=X)  # type: ignore[arg-type]
-    assert len(registry.asked(itertools.repeat("torch"))) == registry.MOST_NAMES
+    with pytest.raises(InputError, match="frameworks are at most 64 names"):
+        registry.asked(itertools.repeat("torch"))
+    with pytest.raises(SpecError, match="the shape of an input"):
+        convparity.output_shape(convparity.Activation("relu"), (1,) * 40)
 
 
 class Hostile:
@@ -397,179 +396,3 @@ def test_a_spec_has_a_depth_and_a_number_of_layers() -> None:
         convparity.from_line(" | ".join(["relu"] * 10**6))
     with pytest.raises(SpecError):
         convparity.output_shape(SPEC, itertools.count(1))  # type: ignore[arg-type]
-
-
-# ---------------------------------------------------------------- the limit on work
-
-
-@pytest.mark.parametrize(
-    ("line", "numbers", "taps", "macs"),
-    [
-        ("conv2d c2>3 k3 p1 n2 hw4x5", 2 * (20 * 2 + 6 * 7 * 2 + 20 * 3), 9, 2 * 20 * 3 * 9 * 2),
-        ("transpose1d c2>3 k4 s3 w5", 5 * 2 + 16 * 3 + 16 * 3, 4, 5 * 3 * 4 * 2),
-        ("maxpool2d k3x2 n1 hw4x5 c3", 60 + 60 + 2 * 3, 6, 2 * 3 * 6),
-        ("dense c3>4 n5", 15 + 20, 1, 16 * 5),
-    ],
-)
-def test_work_is_counted(line: str, numbers: int, taps: int, macs: int) -> None:
-    spec, shape = convparity.from_line(line)
-    assert shape is not None
-    work = layer_work(spec, (shape,))
-    assert (work.numbers, work.taps, work.macs) == (numbers, taps, macs)
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("conv2d c1>1 k3 d999999 same hw8", "numbers at once"),
-        ("conv3d c1>1 k100 same dhw4", "taps of a window"),
-        ("dense c99999>99999 n1", "weights"),
-        ("depthwise2d c999 k99 p49 hw99", "multiplications"),
-        ("relu c1 hw4 | conv2d c1>1 k3 p40000 | gap", r"layer '1' takes .*numbers at once"),
-    ],
-)
-def test_work_is_limited(line: str, message: str) -> None:
-    spec, shape = convparity.from_line(line)
-    assert shape is not None
-    with pytest.raises(InputError, match=f"{message}.*are allowed.*set CONVPARITY_LIMIT=\\d+ in"):
-        check_work(spec, shape)
-
-
-def test_the_reference_and_black_boxes_are_limited() -> None:
-    large = np.broadcast_to(np.float32(1), (2**10, 2**10, 2**8, 8))
-    padded = Conv(1, 1, 1, padding=20_000)
-    weights = {
-        name: np.broadcast_to(np.float32(1), shape)
-        for name, shape in convparity.parameter_shapes(Dense(2**16, 2**16)).items()
-    }
-    for call in (
-        lambda: reference(convparity.Activation("relu"), {}, large),
-        lambda: reference(padded, init_weights(padded, 0), X[..., :1]),
-        lambda: convparity.save("nowhere", Dense(2**16, 2**16), weights),
-        lambda: convparity.compare_callables(np.tanh, np.tanh, (2**30, 2)),
-        lambda: convparity.compare_callables(np.tanh, np.tanh, (-1, 2)),
-        lambda: convparity.compare_callables(np.tanh, np.tanh, (1,) * 80),
-        lambda: convparity.diagnose(large, SPEC, WEIGHTS, X),
-    ):
-        with pytest.raises(InputError, match="set CONVPARITY_LIMIT="):
-            call()
-
-
-@pytest.mark.frameworks
-def test_nor_by_a_framework(adapter: Any) -> None:
-    for spec in (Dense(2**31 - 1, 2**31 - 1), Dense(2**16, 2**14 + 1)):
-        for call in (
-            lambda spec=spec: adapter.build(spec),
-            lambda spec=spec: init_weights(spec, 0),
-        ):
-            with pytest.raises(InputError, match=r"Dense has .* weights.*set CONVPARITY_LIMIT"):
-                call()
-    large = np.broadcast_to(np.float32(1), (2**10, 2**10, 2**6, 8))
-    with pytest.raises(InputError, match="numbers at once"):
-        convparity.apply(convparity.Activation("relu"), {}, large, framework=adapter.name)
-
-
-@pytest.mark.frameworks
-def test_nor_by_the_run_beside_a_module() -> None:
-    """What is drawn for it fits its fields, which may ask for anything."""
-    from torch import nn
-
-    for module in (nn.ConvTranspose2d(1, 1, 1, stride=30_000), nn.Conv2d(1, 1, 1, padding=8000)):
-        with pytest.raises(InputError, match=r"numbers at once.*CONVPARITY_LIMIT"):
-            convparity.describe(module.eval())
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "conv2d c1>1 k3 d999999 same hw8 n1 ints:1",
-        "conv3d c1>1 k100 same dhw4 n1 ints:1",
-        "relu w9999999 c1 n9 | gap ints:1",
-        "maxpool2d k100000 p50000 hw9 c1 n1 ints:1",
-    ],
-)
-def test_nothing_is_allocated_beyond_the_limit(line: str) -> None:
-    """By a replay, by ``compare`` and by ``judge``: the error comes before any array."""
-    spec, shape = convparity.from_line(line.rpartition(" ")[0])
-    tracemalloc.start()
-    try:
-        for call in (
-            lambda: parse(line),
-            lambda: convparity.compare(spec, frameworks=[], input_shape=shape),
-            lambda: convparity.judge(reference, spec, input_shape=shape),
-        ):
-            with pytest.raises(InputError, match="set CONVPARITY_LIMIT"):
-                call()
-        assert tracemalloc.get_traced_memory()[1] < 2**22
-    finally:
-        tracemalloc.stop()
-
-
-def test_thousands_of_layers_take_time_in_proportion() -> None:
-    """Ten times as many take some ten times as long, not a hundred times."""
-
-    def seconds(layers: int) -> float:
-        start = time.process_time()
-        line = " | ".join(["dense c2>2 n1", *["relu"] * layers])
-        spec, shape = convparity.from_line(line)
-        assert shape is not None
-        assert convparity.output_shape(spec, shape) == (1, 2)
-        reference(spec, init_weights(spec, 0), np.ones(shape))
-        convparity.total_cost(spec, shape)
-        return time.process_time() - start
-
-    seconds(100)
-    assert seconds(5000) < 40 * min(seconds(500) for _ in range(3))
-
-
-def test_the_limit_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec, shape = convparity.from_line("dense c20000>20000 n1")
-    assert shape is not None
-    with pytest.raises(InputError, match="CONVPARITY_LIMIT=2 in the environment"):
-        check_work(spec, shape)
-    monkeypatch.setenv(limits.VARIABLE, "2")
-    check_work(spec, shape)
-    for wrong in ("", "0", "many", "1.5", "9" * 99):
-        monkeypatch.setenv(limits.VARIABLE, wrong)
-        with pytest.raises(InputError, match="CONVPARITY_LIMIT is a number of at least 1"):
-            check_work(spec, shape)
-
-
-# ---------------------------------------------------------------- anything
-
-
-def test_mutants_come_to_clear_errors() -> None:
-    """A sample of what `tox run -e fuzz` tries."""
-    counts, failures = fuzz.run(range(450), seed=7, processes=1)
-    assert failures == []
-    assert all(counts[f"{kind}: {came}"] for kind in fuzz.KINDS for came in ("error", "right"))
-
-
-@pytest.mark.frameworks
-def test_mutants_of_modules_come_to_clear_errors() -> None:
-    kinds = list(fuzz.KINDS)
-    numbers = range(kinds.index("module"), 80 * len(kinds), len(kinds))
-    counts, failures = fuzz.run(numbers, seed=7, processes=1)
-    assert failures == []
-    assert counts["module: error"] > 20
-    assert counts["module: right"] > 20
-
-
-def test_a_mutant_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def raw(rng: np.random.Generator) -> Any:
-        return "a line", lambda: int("x")
-
-    class Long(InputError):
-        def __str__(self) -> str:
-            return "too long " * 1000
-
-    def long(rng: np.random.Generator) -> Any:
-        def run() -> None:
-            raise Long
-
-        return "a call", run
-
-    monkeypatch.setattr(fuzz, "KINDS", {"raw": raw, "long": long})
-    _, failures = fuzz.run(range(2), seed=0, processes=1)
-    assert "ValueError: invalid literal" in failures[0].what
-    assert "a message of 9000 letters" in failures[1].what

@@ -84,7 +84,7 @@ def _judge(
     weights = None
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
-        title, input_shape = Path(what).name, parse_shape(FILE_INPUT if shape is None else shape)
+        title, input_shape = Path(what).name, given_shape(shape) or parse_shape(FILE_INPUT)
     else:
         title, spec, input_shape = find_subject(what, {}, given_shape(shape))
     x = None if picture is None else pictures.prepare(picture, input_shape[1])

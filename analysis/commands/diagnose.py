@@ -11,6 +11,7 @@ import click
 from convparity.analysis.commands.shared import (
     FILE_INPUT,
     PRINTED,
+    given_shape,
     json_option,
     load_frameworks,
     parse_shape,
@@ -139,7 +140,7 @@ def _files(right: str, wrong: str, shape: str | None, seconds: float, err: bool)
     from convparity.analysis.diagnosis.diagnose import Diagnosis, diagnose_layers
     from convparity.analysis.layerwise.compare import first_divergence
 
-    input_shape = parse_shape(FILE_INPUT if shape is None else shape)
+    input_shape = given_shape(shape) or parse_shape(FILE_INPUT)
     try:
         divergence = first_divergence(load(wrong), load(right), input_shape=input_shape)
     except SpecError as error:

@@ -100,6 +100,6 @@ def judge_layers(
 def _subject(what: str, shape: str | None, seed: int) -> tuple[str, Spec, Weights, Shape]:
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
-        return Path(what).name, spec, weights, parse_shape(FILE_INPUT if shape is None else shape)
+        return Path(what).name, spec, weights, given_shape(shape) or parse_shape(FILE_INPUT)
     title, spec, input_shape = find_subject(what, {}, given_shape(shape))
     return title, spec, init_weights(spec, seed), input_shape

@@ -28,15 +28,13 @@ from convparity.analysis.proof.data import exact_shape, integer_case
 from convparity.impls import registry
 from convparity.impls.errors import (
     FOREIGN,
-    ConvparityError,
     InputError,
     UnsupportedError,
-    in_one_line,
     quoted,
 )
 from convparity.impls.limits import check_numbers, check_work
 from convparity.impls.spec import Shape, Spec, shape_of
-from convparity.impls.values import check_input, check_seed, real_array
+from convparity.impls.values import check_input, check_seed, output_of, real_array
 from convparity.impls.weights import Arrays, check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
@@ -175,7 +173,9 @@ def _observe(
         drawn = np.random.default_rng(seed).standard_normal(shape)
         integers = integer_case(spec, shape, seed)[1]
         inputs = [integers, _float32(drawn if x is None else x)]
-        return [Observation(weights, each, _answer(forward, each.copy())) for each in inputs], None
+        outputs = [output_of(forward, "the port", each.copy()) for each in inputs]
+        seen = zip(inputs, outputs, strict=True)
+        return [Observation(weights, each, y) for each, y in seen], None
     if not callable(port):
         raise InputError(
             f"a {type(port).__name__} is no port: give an output, a native module, "
@@ -186,21 +186,9 @@ def _observe(
     def ask(number: int) -> Observation:
         w, drawn = integer_case(spec, exact, seed + number)
         own = {name: array.copy() for name, array in w.items()}  # it may write into them
-        return Observation(w, drawn, _answer(port, spec, own, drawn.copy()))
+        return Observation(w, drawn, output_of(port, "the port", spec, own, drawn.copy()))
 
     return [ask(0), ask(1)], lambda number: ask(2 + number)
-
-
-def _answer(port: Callable[..., object], *given: Any) -> np.ndarray:
-    """What the port gives; an error of its own is the cause of ours."""
-    try:
-        y = port(*given)
-    except ConvparityError:
-        raise
-    except FOREIGN as error:
-        shape = np.shape(given[-1])
-        raise InputError(f"the port fails on an input of {shape}: {in_one_line(error)}") from error
-    return np.array(real_array(y, "what the port gives"))  # it may write into it again
 
 
 def _float32(array: np.ndarray) -> np.ndarray:

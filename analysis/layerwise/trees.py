@@ -34,7 +34,6 @@ from convparity.impls.spec import (
     is_chain,
     own_weights,
 )
-from convparity.impls.values import real_array
 from convparity.impls.weights import Weights, check_weights
 
 FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), (BatchNorm, LayerNorm, GroupNorm))
@@ -81,9 +80,7 @@ def read(network: Any, dtype: str = "float32") -> Node:
     """The tree of a native module, or of ``(spec, weights)``, which the reference runs."""
     if isinstance(network, tuple) and len(network) == 2 and isinstance(network[0], Spec):
         spec, weights = network
-        check_weights(spec, weights)
-        own = {name: real_array(weights[name], name) for name in weights}
-        return _reference(spec, own, "", dtype)
+        return _reference(spec, check_weights(spec, weights), "", dtype)
     adapter = registry.owner(network)
     return _native(adapter, network, "", _describe(adapter, network))
 

@@ -10,7 +10,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -42,11 +42,8 @@ from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Str
 from convparity.impls import registry
 from convparity.impls.adapter import DTYPES, Adapter
 from convparity.impls.errors import (
-    FOREIGN,
-    ConvparityError,
     InputError,
     check_name,
-    in_one_line,
     quoted,
 )
 from convparity.impls.limits import check_numbers, check_work
@@ -60,7 +57,7 @@ from convparity.impls.spec import (
     shape_of,
     walk_shapes,
 )
-from convparity.impls.values import check_choice, check_input, check_seed, real_array
+from convparity.impls.values import check_choice, check_input, check_seed, output_of
 from convparity.impls.weights import Arrays, Weights, check_weights
 
 __all__ = [
@@ -191,7 +188,10 @@ def compare_callables(
     rng = np.random.default_rng(seed)
     integers = rng.integers(-7, 7, input_shape, endpoint=True).astype(np.float64)
     on_integers, on_reals = (
-        (_answer(candidate, x.copy()), _black_box(_answer(expected, x.copy()), dtype))
+        (
+            output_of(candidate, "the candidate", x.copy()),
+            _black_box(output_of(expected, "the candidate", x.copy()), dtype),
+        )
         for x in (round_to(integers, dtype), round_to(rng.standard_normal(input_shape), dtype))
     )
     reals, target = on_reals
@@ -208,20 +208,6 @@ def compare_callables(
     )
 
 
-def _answer(black_box: Callable[..., object], *given: Any) -> np.ndarray:
-    """What a black box gives, as an array of numbers; an error of its own is the cause of ours."""
-    try:
-        y = black_box(*given)
-    except ConvparityError:
-        raise
-    except FOREIGN as error:
-        shape = np.shape(given[-1])
-        raise InputError(
-            f"the candidate fails on an input of {shape}: {in_one_line(error)}"
-        ) from error
-    return np.array(real_array(y, "what a candidate gives"))  # it may write into it again
-
-
 def _guarded(candidate: Implementation) -> Implementation:
     """The candidate with arrays of its own, which it may overwrite."""
     if not callable(candidate):
@@ -232,7 +218,7 @@ def _guarded(candidate: Implementation) -> Implementation:
 
     def asked(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
         own = {name: np.array(array) for name, array in weights.items()}
-        return _answer(candidate, spec, own, np.array(x))
+        return output_of(candidate, "the candidate", spec, own, np.array(x))
 
     return asked
 

@@ -76,7 +76,9 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     if isinstance(layer, Dense):
         return np.zeros((1, 1), dtype=int)
     spatial = input_shape[1:-1]
-    rank, found, none = len(spatial), np.zeros((1,) * 2 * len(spatial), dtype=int), np.False_
+    rank = len(spatial)
+    found = np.zeros((1,) * 2 * rank, dtype=int)
+    none = np.zeros_like(found, dtype=bool)
     for axis, n in enumerate(spatial):  # each by itself: all at once would take taps * taps numbers
         met = _axis_sources(layer, axis, n)
         met = np.expand_dims(met, [each for each in range(2 * rank) if each % rank != axis])

@@ -95,10 +95,7 @@ def convert(module: Any, to: str, inputs: Any = None, share: bool = False) -> An
     source = registry.owner(module)
     registry.get(to)  # an unknown or a missing one fails before any work
     spec = source.describe(module)
-    if not source.holds_values(module):
-        raise UnsupportedError(
-            f"{source.name}: the module has shapes without values: load it first"
-        )
+    source.check_values(module)
     _witness(source, module, spec, inputs)
     return transfer(module, to, share)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from convparity.analysis.layerwise.verdict import Layerwise
-from convparity.impls.errors import FrameworkUnavailable, InputError, cut
+from convparity.impls.errors import FrameworkUnavailable, InputError, printable
 from convparity.impls.storing import said, write_whole
 
 FORMATS = ("png", "svg", "pdf")
@@ -59,7 +59,7 @@ def _draw(panel: Any, found: Layerwise) -> None:
         if layer is found.first:
             panel.axvline(at, color="red", linewidth=1, label=f"first divergence: {layer.name}")
     panel.set_yscale("log")
-    panel.set_title(cut(f"{found.module} against {found.expected}"), parse_math=False)
+    panel.set_title(printable(f"{found.module} against {found.expected}"), parse_math=False)
     panel.set_ylabel("error / rms of the layer")
     panel.set_xticks(list(depth)[:: max(1, len(layers) // 30)])
     panel.set_xticklabels(

@@ -28,10 +28,10 @@ def write(spec: Spec, weights: Mapping[str, np.ndarray]) -> bytes:
     return to_bytes(arrays, metadata={"sha256": digest(text, arrays), "spec": text})
 
 
-def check_start(start: bytes, size: int) -> None:
-    """Raise if no file of ``size`` bytes that begins so was written here, by its header alone."""
+def check_start(start: bytes, size: int) -> dict[str, str]:
+    """The metadata; raises if no file of ``size`` bytes that begins so was written here."""
     header = _header(start, size)
-    metadata = header.pop("__metadata__", {})
+    metadata: dict[str, str] = header.pop("__metadata__", {})
     try:
         shapes = {name: tuple(entry["shape"]) for name, entry in header.items()}
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
@@ -50,11 +50,12 @@ def check_start(start: bytes, size: int) -> None:
             "write it with convparity.save(path, spec, weights)"
         )
     check_shapes(from_json(metadata["spec"]), shapes)
+    return metadata
 
 
 def read(data: bytes) -> tuple[Spec, Weights]:
     """What ``write`` wrote, and nothing that differs from it in a single bit."""
-    check_start(data, len(data))
+    metadata = check_start(data, len(data))
     try:
         arrays = from_bytes(data)
     except SafetensorError as error:
@@ -63,12 +64,11 @@ def read(data: bytes) -> tuple[Spec, Weights]:
         raise WeightError(
             f"an array has a dtype that NumPy lacks ({error}): write it as float32"
         ) from None
-    metadata = _header(data, len(data))["__metadata__"]
     spec = from_json(metadata["spec"])
-    check_weights(spec, arrays)
+    weights = check_weights(spec, arrays)
     if digest(metadata["spec"], arrays) != metadata["sha256"]:
         raise WeightError(f"its content is not what was saved (the digest differs): {WHOLE}")
-    return spec, {name: arrays[name] for name in parameter_shapes(spec)}
+    return spec, weights
 
 
 def looks_like(start: bytes) -> bool:

@@ -66,8 +66,7 @@ def read(data: bytes) -> tuple[Spec, Weights]:
         name: np.ascontiguousarray(layouts[name].to_canonical(pytorch.read(state[released])))
         for name, released in names.items()
     }
-    check_weights(spec, weights)
-    return spec, weights
+    return spec, check_weights(spec, weights)
 
 
 def looks_like(start: bytes) -> bool:

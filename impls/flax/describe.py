@@ -54,7 +54,8 @@ WEIGHTS = ("kernel", "bias", "scale", "mean", "var")
 def describe(module: Any) -> Spec:
     """The spec of a native module, or of a bare function such as ``nnx.relu`` in a Sequential."""
     with fields_of(module):
-        return _read(module, _rank(module))
+        rank = _rank(module)
+    return _read(module, rank)
 
 
 def named_layers(module: Any) -> dict[str, Any]:

@@ -46,7 +46,6 @@ from typing import Any, NamedTuple
 
 from convparity.impls.errors import SpecError, one_of, quoted
 from convparity.impls.notation.json_form import (
-    check_depth,
     check_text,
     loads,
     plain,
@@ -90,7 +89,6 @@ def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
     What the short form cannot say (a layer with a name of its own) is said in JSON.
     """
     check_spec(spec)
-    check_depth(spec)
     shape = None if input_shape is None else shape_of(input_shape)
     try:
         return _write_pipeline(spec, shape)
@@ -113,7 +111,6 @@ def from_line(text: str) -> tuple[Spec, Shape | None]:
     else:
         reader = _Reader(text)
         spec, shape = reader.line(), reader.shape
-    check_depth(spec)
     return spec, shape
 
 

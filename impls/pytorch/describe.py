@@ -11,7 +11,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from convparity.impls.adapter import fields_of, find_reader, read_children
-from convparity.impls.errors import UnsupportedError, cut, quoted
+from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.pytorch import layers
 from convparity.impls.spec import (
     Activation,
@@ -91,7 +91,7 @@ def _computed(kind: str, name: str, remedy: str) -> UnsupportedError:
 
 def _refuse_unless(fits: bool, module: nn.Module, needs: str) -> None:
     if not fits:
-        raise UnsupportedError(f"pytorch: {cut(module)} cannot be read as a spec: it needs {needs}")
+        raise UnsupportedError(f"pytorch: {module} cannot be read as a spec: it needs {needs}")
 
 
 def _padding(module: Any) -> Any:
@@ -265,7 +265,7 @@ def _group_norm(module: nn.GroupNorm) -> Spec:
 
 def _last_axis_norm(module: nn.LayerNorm) -> Spec:
     raise UnsupportedError(
-        f"pytorch: {cut(module)} normalises the last axes, which are spatial in (N, C, H, W); a "
+        f"pytorch: {module} normalises the last axes, which are spatial in (N, C, H, W); a "
         "spec's LayerNorm is over the channels: use convparity.impls.pytorch.layers.LayerNorm, "
         "with the same weights"
     )

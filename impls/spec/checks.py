@@ -3,6 +3,7 @@
 Each function takes the layer that asks, for the error, and gives the value in its normal form.
 """
 
+import numbers
 import operator
 from collections.abc import Iterable
 from itertools import islice
@@ -18,6 +19,7 @@ Padding = PaddingName | Pairs  # as it is stored
 PaddingLike = PaddingName | SupportsIndex | Iterable[SupportsIndex | Iterable[SupportsIndex]]
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
+MOST_AXES = 32
 LARGEST = 2**31 - 1  # of a size: what the frameworks count with
 
 PADDINGS: tuple[PaddingName, ...] = get_args(PaddingName)
@@ -45,7 +47,7 @@ def set_fields(owner: object, **values: object) -> None:
 def integer(owner: object, name: str, value: Any, least: int = 1) -> int:
     """An integer of at least ``least``; NumPy's count, booleans do not."""
     try:
-        if isinstance(value, bool) or _truth(value):
+        if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")):
             raise TypeError
         found = operator.index(value)
     except FOREIGN:
@@ -57,12 +59,6 @@ def integer(owner: object, name: str, value: Any, least: int = 1) -> int:
     return found
 
 
-def _truth(value: Any) -> bool:
-    """A truth value, text or a complex number of an array library, which may act as a number."""
-    kind = str(getattr(value, "dtype", ""))
-    return any(each in kind for each in ("bool", "complex", "<U", "|S", "object"))
-
-
 def boolean(owner: object, name: str, value: Any) -> bool:
     """True or False, nothing that merely acts like it."""
     if not isinstance(value, bool):
@@ -71,11 +67,9 @@ def boolean(owner: object, name: str, value: Any) -> bool:
 
 
 def number(owner: object, name: str, value: Any) -> float:
-    """A real number; no text, no boolean."""
+    """A real number, Python's or NumPy's; no text, no boolean."""
     try:
-        if isinstance(value, bool | str | bytes | bytearray) or _truth(value):
-            raise TypeError
-        if not hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise TypeError
         return float(value)
     except FOREIGN:
@@ -87,7 +81,9 @@ def shape_of(value: Any) -> Shape:
     try:
         if isinstance(value, str | bytes):
             raise TypeError
-        shape = tuple(map(operator.index, islice(value, 99)))
+        shape = tuple(map(operator.index, islice(value, MOST_AXES + 1)))
+        if len(shape) > MOST_AXES:
+            raise TypeError
     except FOREIGN:
         raise SpecError(
             f"the shape of an input is a tuple of integers (N, *spatial, C), not {quoted(value)}"

@@ -7,7 +7,7 @@ Shapes, the reference, rounding bounds, costs, drawn data and every other pass o
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from convparity.impls.errors import SpecError, cut
+from convparity.impls.errors import SpecError
 from convparity.impls.spec.base import INPUT, Composite, Join, Layer, Spec, Step, check_spec, dotted
 from convparity.impls.spec.checks import Shape, shape_of
 
@@ -132,7 +132,7 @@ def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:
     if isinstance(spec, Layer):
         return spec.output_shape(shapes[0])
     if not isinstance(spec, Composite):
-        raise SpecError(f"{cut(type(spec).__name__)} is no Layer, Join or Composite: derive it")
+        raise SpecError(f"{type(spec).__name__} is no Layer, Join or Composite: derive it")
     return fold_steps(spec, shapes[0], _shape)
 
 

@@ -10,6 +10,7 @@ printed of one that fails (its number) makes it again: ``--only 1234``.
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import multiprocessing
 import resource
@@ -30,6 +31,7 @@ import convparity
 from convparity.analysis.cli import cli
 from convparity.analysis.commands.diagnose import read_output
 from convparity.analysis.replay.replay import parse
+from convparity.analysis.showcase import pictures
 from convparity.impls import registry
 from convparity.impls.errors import ConvparityError
 
@@ -61,21 +63,8 @@ LINES = [
 ]
 NUMBERS = ["0", "1", "-1", "2", "7", "99", "65536", "999999", "2147483648", "9" * 30, "9" * 4301]
 WORDS = [
-    "|",
-    "(",
-    ")",
-    ";",
-    "residual(",
-    "x",
-    ":",
-    "same",
-    "{",
-    "[",
-    '"',
-    "\0",
-    "\x1b[2J",
-    "é",
-    " ",
+    *("|", "(", ")", ";", "residual(", "x", ":", "same", "{", "[", '"'),
+    *("\0", "\x1b[2J", "é", " "),
 ]
 
 
@@ -159,6 +148,18 @@ def files() -> dict[str, bytes]:
         path = Path(folder)
         convparity.save(path / "w.safetensors", SPEC, WEIGHTS)
         np.save(path / "y.npy", WEIGHTS["0.kernel"])
+        if "pytorch" in registry.available():
+            import torch
+
+            tensors = {"_fc.bias": torch.ones(3), "_fc.weight": torch.ones(3, 2)}
+            torch.save(tensors, path / "zip.pth")
+            torch.save(tensors, path / "former.pth", _use_new_zipfile_serialization=False)
+        if importlib.util.find_spec("PIL") is not None:
+            from PIL import Image
+
+            pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+            for suffix in ("png", "jpeg"):
+                Image.fromarray(pixels).save(path / f"picture.{suffix}")
         return {file.name: file.read_bytes() for file in path.iterdir()}
 
 
@@ -173,6 +174,9 @@ def file_mutant(rng: np.random.Generator) -> tuple[str, Callable[[], None]]:
             path.write_bytes(data)
             if name == "y.npy":
                 read_output(path)
+                return
+            if name.startswith("picture"):
+                assert np.isfinite(pictures.prepare(path, 32)).all()
                 return
             spec, weights = convparity.load(path)
         assert spec == SPEC, "another spec was read"
