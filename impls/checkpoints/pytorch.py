@@ -4,13 +4,12 @@ import hashlib
 import io
 import re
 import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
 
 from convparity.impls import networks, registry
-from convparity.impls.errors import WeightError, quoted
+from convparity.impls.errors import WeightError, in_one_line, quoted
 from convparity.impls.networks import efficientnet_lite
 from convparity.impls.spec import Spec, parameter_shapes
 from convparity.impls.weights import Weights, check_weights
@@ -134,7 +133,11 @@ def _check_whole(data: bytes) -> None:
                     "nothing, so that another program made it"
                 )
             damaged = archive.testzip()
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
-        raise WeightError(f"this is no whole checkpoint ({error}): copy it again") from None
+    except WeightError:
+        raise
+    except Exception as error:  # of a damaged archive, whatever its reader raises
+        raise WeightError(
+            f"this is no whole checkpoint ({in_one_line(error)}): copy it again"
+        ) from None
     if damaged is not None:
         raise WeightError(f"{quoted(damaged)} in it is damaged: copy or download it again")
