@@ -165,7 +165,7 @@ def test_a_mistake_is_one_line_and_status_2(monkeypatch, capsys, arguments, mess
     "words",
     [
         ["count", "--\x1b[2J", "relu"],
-        ["\x1b[2J"],
+        ["count\x1b[2J"],
         ["--\x1b[2J"],
         ["count", "relu", "--width", "\x1b[2J" * 1000],
     ],

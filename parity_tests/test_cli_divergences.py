@@ -18,7 +18,7 @@ def run(*arguments: str) -> str:
     arguments = ("divergences", *arguments)
     result = CliRunner().invoke(command.cli, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.stdout
+    return result.output
 
 
 def ids(*words: str) -> list[str]:
@@ -73,8 +73,9 @@ def test_brackets_are_printed_as_they_are():
     assert "kernel[...] = value broadcasts" in run("weights-broadcast")
 
 
-def test_json(tmp_path: Path):
-    assert json.loads(run("momentum", "--json"))["data"] == entries.find(["momentum"])
+def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    command.cli(["divergences", "momentum", "--json"], standalone_mode=False)
+    assert json.loads(capsys.readouterr().out)["data"] == entries.find(["momentum"])
     path = tmp_path / "all.json"
     run("--json", str(path))
     assert json.loads(path.read_text())["data"] == list(ENTRIES)
