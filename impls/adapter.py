@@ -307,6 +307,11 @@ class Adapter(ABC):
         with fields_of(module):
             slots = self.slots(module)
         for name, shape in parameter_shapes(spec).items():
+            if name not in slots:
+                raise UnsupportedError(
+                    f"{self.name}: the module has no {name}, which its spec asks for: it holds "
+                    f"{quoted(list(slots))}"
+                )
             variable = slots[name].variable
             try:
                 dtype, held = self.dtype_of(variable), tuple(variable.shape)

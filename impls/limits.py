@@ -27,7 +27,7 @@ from convparity.impls.spec import (
 from convparity.impls.spec.checks import MOST_AXES
 
 VARIABLE = "CONVPARITY_LIMIT"  # in the environment: how many times as much is allowed
-NUMBERS = 2**26  # of one layer: its input, with padding, and its output; half a GiB in float64
+NUMBERS = 2**26  # of one layer: its input, with padding, its output, and what each tap meets there
 WEIGHTS = 2**28  # of all layers
 TAPS = 2**15  # of one window: steps of a plain loop
 MACS = 2**36  # of one layer: multiplications
@@ -68,6 +68,8 @@ def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
         padded = [low + size + high for size, (low, high) in zip(spatial, pairs, strict=True)]
         numbers += n * math.prod(padded) * channels
         places = math.prod(out)
+    if not isinstance(spec, MaxPool | AvgPool):
+        numbers += taps * math.prod(out[1:-1])  # which pixel each tap meets
     return Work(numbers, weights, taps, places * taps * met)
 
 

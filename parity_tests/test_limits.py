@@ -21,8 +21,13 @@ X = np.random.default_rng(1).standard_normal((2, 6, 5, 2)).astype(np.float32)
 @pytest.mark.parametrize(
     ("line", "numbers", "taps", "macs"),
     [
-        ("conv2d c2>3 k3 p1 n2 hw4x5", 2 * (20 * 2 + 6 * 7 * 2 + 20 * 3), 9, 2 * 20 * 3 * 9 * 2),
-        ("transpose1d c2>3 k4 s3 w5", 5 * 2 + 16 * 3 + 16 * 3, 4, 5 * 3 * 4 * 2),
+        (
+            "conv2d c2>3 k3 p1 n2 hw4x5",
+            2 * (20 * 2 + 6 * 7 * 2 + 20 * 3) + 9 * 20,
+            9,
+            2 * 20 * 3 * 9 * 2,
+        ),
+        ("transpose1d c2>3 k4 s3 w5", 5 * 2 + 16 * 3 + 16 * 3 + 4 * 16, 4, 5 * 3 * 4 * 2),
         ("maxpool2d k3x2 n1 hw4x5 c3", 60 + 60 + 2 * 3, 6, 2 * 3 * 6),
         ("dense c3>4 n5", 15 + 20, 1, 16 * 5),
     ],
@@ -40,7 +45,9 @@ def test_work_is_counted(line: str, numbers: int, taps: int, macs: int) -> None:
         ("conv2d c1>1 k3 d999999 same hw8", "numbers at once"),
         ("conv3d c1>1 k100 same dhw4", "taps of a window"),
         ("dense c99999>99999 n1", "weights"),
-        ("depthwise2d c999 k99 p49 hw99", "multiplications"),
+        ("conv2d c999>999 k9 p4 hw99", "multiplications"),
+        ("transpose2d c4>6 k15536x2 s2x1 p1x0 op1x0 g2 hw4x5", "numbers at once"),
+        ("depthwise2d c1 k170 p99 hw99", "numbers at once"),
         ("relu c1 hw4 | conv2d c1>1 k3 p40000 | gap", r"layer '1' takes .*numbers at once"),
     ],
 )

@@ -72,6 +72,17 @@ def test_pytorch_weights_that_are_no_arrays_of_numbers(change: Any, message: str
 
 
 @frameworks
+@pytest.mark.parametrize("name", [0, None, 3.5, ["x"], "next"])
+def test_keras_layers_whose_names_were_changed(name: Any) -> None:
+    import keras
+
+    model = keras.Sequential([keras.Input((5, 5, 2)), keras.layers.Conv2D(3, 3)])
+    model.add(keras.layers.ReLU(name="next"))
+    model.layers[0].name = name
+    assert_unreadable(model, "is named .*, and each layer of a model needs a name of its own")
+
+
+@frameworks
 def test_pytorch_modules_without_what_they_need() -> None:
     import torch
     from torch import nn

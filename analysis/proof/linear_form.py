@@ -4,14 +4,22 @@
 ConvTranspose and Dense are alike: each output sums one product for each tap and channel.
 """
 
-import dataclasses
 import math
-from typing import Any
 
 import numpy as np
 
-from convparity.impls.reference import run
-from convparity.impls.spec import Conv, ConvTranspose, Dense, DepthwiseConv, Shape, parameter_shapes
+from convparity.impls.spec import (
+    NUMPY_MODES,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Shape,
+    output_shape,
+    padding_pairs,
+    parameter_shapes,
+    transposed_crop,
+)
 
 Linear = Conv | ConvTranspose | DepthwiseConv | Dense
 LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
@@ -75,33 +83,35 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     """
     if isinstance(layer, Dense):
         return np.zeros((1, 1), dtype=int)
-    spatial = input_shape[1:-1]
+    spatial, out = input_shape[1:-1], output_shape(layer, input_shape)[1:-1]
     rank = len(spatial)
     found = np.zeros((1,) * 2 * rank, dtype=int)
     none = np.zeros_like(found, dtype=bool)
     for axis, n in enumerate(spatial):  # each by itself: all at once would take taps * taps numbers
-        met = _axis_sources(layer, axis, n)
+        places = np.arange(out[axis]), np.arange(layer.kernel_size[axis])[:, None]
+        if isinstance(layer, ConvTranspose):
+            met = _spread_from(layer, axis, n, *places)
+        else:
+            met = _read_from(layer, axis, spatial, *places)
         met = np.expand_dims(met, [each for each in range(2 * rank) if each % rank != axis])
         found, none = found * n + met, none | (met < 0)
     return np.where(none, -1, found).reshape(math.prod(layer.kernel_size), -1)
 
 
-def _axis_sources(layer: Linear, axis: int, n: int) -> np.ndarray:
-    """Of one axis with ``n`` pixels: ``(taps, output pixels)``."""
-    assert not isinstance(layer, Dense)
-    taps = layer.kernel_size[axis]
-    fields: dict[str, Any] = {"rank": 1, "in_channels": 1, "bias": False, "kernel_size": taps}
-    fields |= {"stride": layer.stride[axis], "dilation": layer.dilation[axis]}
-    if not isinstance(layer.padding, str):
-        fields["padding"] = (layer.padding[axis],)
-    if isinstance(layer, ConvTranspose):
-        fields["output_padding"] = layer.output_padding[axis]
-    if isinstance(layer, DepthwiseConv):
-        fields["depth_multiplier"] = taps
-    else:
-        fields |= {"out_channels": taps, "groups": 1}
-    one = dataclasses.replace(layer, **fields)
-    # an output channel for each tap, which shows the pixel that it meets
-    kernel = np.eye(taps).reshape(parameter_shapes(one)["kernel"])
-    met = run(one, {"kernel": kernel}, 1.0 + np.arange(n).reshape(1, n, 1))
-    return met.reshape(-1, taps).T.astype(int) - 1
+def _read_from(
+    layer: Conv | DepthwiseConv, axis: int, spatial: Shape, out: np.ndarray, tap: np.ndarray
+) -> np.ndarray:
+    """What each tap reads along one axis: ``(taps, output pixels)``, -1 for a zero."""
+    pixels, wide = np.arange(spatial[axis]), padding_pairs(layer, spatial)[axis]
+    mode = NUMPY_MODES[layer.padding_mode]
+    padded = np.pad(pixels + 1, wide, mode=mode) - 1  # zeros become -1
+    return np.asarray(padded[out * layer.stride[axis] + tap * layer.dilation[axis]])
+
+
+def _spread_from(
+    layer: ConvTranspose, axis: int, n: int, out: np.ndarray, tap: np.ndarray
+) -> np.ndarray:
+    """Which of ``n`` pixels each tap spreads there: ``(taps, output pixels)``, -1 for none."""
+    (low, _), stride = transposed_crop(layer)[0][axis], layer.stride[axis]
+    pixel, between = np.divmod(out + low - tap * layer.dilation[axis], stride)
+    return np.where((between == 0) & (pixel >= 0) & (pixel < n), pixel, -1)

@@ -11,7 +11,7 @@ import numpy as np
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import InputError, SpecError, UnsupportedError
 from convparity.impls.keras import layers
-from convparity.impls.keras.describe import describe
+from convparity.impls.keras.describe import by_name, describe
 from convparity.impls.keras.make import build, make
 from convparity.impls.keras.variables import given
 from convparity.impls.layouts import SAME
@@ -69,7 +69,7 @@ class KerasAdapter(Adapter):
     def children(self, module: Any) -> dict[str, Any]:
         match module:
             case keras.Sequential():
-                return {layer.name: layer for layer in module.layers}
+                return by_name(module.layers)
             case layers.Graph():
                 return dict(module.children)
         if isinstance(module, SEPARABLE):
@@ -344,7 +344,7 @@ def _put_back(module: Any, call: Any) -> None:
 def _inside(module: Any) -> dict[str, Any]:
     """The layers that a layer holds: of a model of layers by their names, else by attribute."""
     if isinstance(module, keras.Sequential) or hasattr(module, "_operations"):  # a functional one
-        return {layer.name: layer for layer in module.layers}
+        return by_name(module.layers)
     found: dict[str, Any] = {}
     for name, value in vars(module).items():
         if not name.startswith("_"):

@@ -1,5 +1,6 @@
 """Keras layers and models to specs: ours, and Keras's own where their meaning is ours."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -38,6 +39,19 @@ def describe(module: Any) -> Spec:
             _check_arithmetic(module)
         spec: Spec = reader(module)
     return spec
+
+
+def by_name(held: Iterable[Any]) -> dict[str, Any]:
+    """A model's layers by their names, which may have been changed since they were made."""
+    found: dict[str, Any] = {}
+    for layer in held:
+        if not isinstance(layer.name, str) or layer.name in found:
+            raise UnsupportedError(
+                f"keras: a {type(layer).__name__} is named {quoted(layer.name)}, and each layer of "
+                "a model needs a name of its own, a str: give it one"
+            )
+        found[layer.name] = layer
+    return found
 
 
 def _check_arithmetic(module: Any) -> None:
@@ -349,8 +363,6 @@ READERS: dict[type, Any] = {
     keras.layers.Flatten: _flatten,
     keras.layers.Dropout: lambda module: Dropout(module.rate),
     keras.layers.Dense: _dense,
-    keras.Sequential: lambda module: Sequential(
-        read_children({layer.name: layer for layer in module.layers}, describe)
-    ),
+    keras.Sequential: lambda module: Sequential(read_children(by_name(module.layers), describe)),
     layers.Graph: lambda module: wired(read_children(module.children, describe), module.steps),
 }

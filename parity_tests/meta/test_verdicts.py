@@ -4,6 +4,7 @@
 """
 
 import json
+import tracemalloc
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +17,7 @@ from convparity import (
     Activation,
     BatchNorm,
     Conv,
+    ConvTranspose,
     Dense,
     GroupNorm,
     InputError,
@@ -81,6 +83,17 @@ def test_products_are_the_layer(seed: int) -> None:
 def test_the_sources_of_padding() -> None:
     sources = tap_sources(Conv(1, 1, 3, padding="same", rank=1), (1, 4, 1))
     np.testing.assert_array_equal(sources, [[-1, 0, 1, 2], [0, 1, 2, 3], [1, 2, 3, -1]])
+
+
+@pytest.mark.parametrize(
+    "layer", [ConvTranspose(1, 1, 9999, rank=1), Conv(1, 1, 9999, padding=9999, rank=1)]
+)
+def test_the_sources_take_no_more_than_their_table(layer: Conv | ConvTranspose) -> None:
+    tracemalloc.start()
+    sources = tap_sources(layer, (1, 8, 1))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 5 * sources.nbytes
 
 
 # ---------------------------------------------------------------- faults are named
