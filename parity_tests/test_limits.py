@@ -69,6 +69,7 @@ def test_the_reference_and_black_boxes_are_limited() -> None:
         lambda: reference(convparity.Activation("relu"), {}, large),
         lambda: reference(padded, init_weights(padded, 0), X[..., :1]),
         lambda: convparity.save("nowhere", Dense(2**16, 2**16), weights),
+        lambda: convparity.judge(reference, SPEC, input_shape=(2**16, 8, 8, 2)),
         lambda: convparity.compare_callables(np.tanh, np.tanh, (2**30, 2)),
         lambda: convparity.compare_callables(np.tanh, np.tanh, (-1, 2)),
         lambda: convparity.diagnose(large, SPEC, WEIGHTS, X),
