@@ -43,8 +43,7 @@ def test_no_pass_over_a_network_knows_a_residual() -> None:
 # Where a separable convolution is the subject; elsewhere it is a composite like any other, and
 # ``is_one_layer`` tells it from those that are said by their children.
 SEPARABLE = {
-    "impls/pytorch/make.py": "builds the native class",
-    "impls/pytorch/describe.py": "reads it",
+    "impls/pytorch/bindings.py": "its row",
     "impls/flax/layers.py": "is the native class",
     "impls/flax/make.py": "builds it",
     "impls/flax/adapter.py": "runs it by a faster algorithm, and knows its children",

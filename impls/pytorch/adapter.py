@@ -13,23 +13,13 @@ from torch import nn
 
 from convparity.impls.adapter import Adapter, Count, Slot
 from convparity.impls.errors import InputError, UnsupportedError, in_one_line
-from convparity.impls.layouts import CHANNELS_FIRST, SAME, depthwise_as_grouped
 from convparity.impls.pytorch import layers
+from convparity.impls.pytorch.bindings import BATCH_NORM, TABLE
 from convparity.impls.pytorch.describe import describe
 from convparity.impls.pytorch.make import make
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
-
-CONVOLUTIONS = (
-    nn.Conv1d,
-    nn.Conv2d,
-    nn.Conv3d,
-    nn.ConvTranspose1d,
-    nn.ConvTranspose2d,
-    nn.ConvTranspose3d,
-)
-BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class PyTorchAdapter(Adapter):
@@ -57,7 +47,7 @@ class PyTorchAdapter(Adapter):
                 module = _placeable(make(spec)).to(kind)
             module.to_empty(device=where)
             for layer in module.modules():
-                if isinstance(layer, BATCH_NORMS):
+                if isinstance(layer, BATCH_NORM):
                     layer.num_batches_tracked.zero_()  # no weight, but to_empty left it undefined
             self.fill(self.slots(module), weights, share)
         for layer in module.modules():
@@ -73,25 +63,7 @@ class PyTorchAdapter(Adapter):
         return {name: child for name, child in module._modules.items() if child is not None}
 
     def own_slots(self, module: Any) -> dict[str, Slot]:
-        if isinstance(module, BATCH_NORMS):
-            return {
-                "scale": Slot(_held(module, "weight"), SAME),
-                "offset": Slot(_held(module, "bias"), SAME),
-                "mean": Slot(_held(module, "running_mean"), SAME),
-                "variance": Slot(_held(module, "running_var"), SAME),
-            }
-        if isinstance(module, nn.LayerNorm | nn.GroupNorm):
-            names = {"scale": "weight", "offset": "bias"}
-            return {name: Slot(_held(module, own), SAME) for name, own in names.items()}
-        if isinstance(module, layers.Scale):
-            return {"scale": Slot(_held(module, "weight"), SAME)}
-        if not isinstance(module, (*CONVOLUTIONS, nn.Linear)):
-            return {}
-        kernel = CHANNELS_FIRST  # of a transpose too: (*k, O/g, I) becomes torch's (I, O/g, *k)
-        if isinstance(module, layers.DepthwiseConvNd):
-            kernel = kernel.after(depthwise_as_grouped(module.depth_multiplier))
-        slots = {"kernel": Slot(_held(module, "weight"), kernel)}
-        return slots if module.bias is None else slots | {"bias": Slot(_held(module, "bias"), SAME)}
+        return TABLE.slots(module)
 
     def own_variables(self, module: nn.Module) -> dict[str, Any]:
         held = {**module._parameters, **module._buffers}
@@ -286,18 +258,6 @@ class PyTorchAdapter(Adapter):
     def _out(self, tensor: torch.Tensor) -> np.ndarray:
         array = self.read(tensor)
         return np.ascontiguousarray(np.moveaxis(array, 1, -1)) if array.ndim > 2 else array
-
-
-def _held(module: nn.Module, name: str) -> torch.Tensor | None:
-    """A parameter or a buffer of the module; what it computes anew each time is no place to be."""
-    for held in (module._parameters, module._buffers):
-        if name in held:
-            return held[name]
-    raise UnsupportedError(
-        f"pytorch: {type(module).__name__} holds no {name} of its own: it is computed from other "
-        "parameters, or was set as a plain attribute: make it a parameter (weight norm, spectral "
-        "norm, pruning and parametrizations each have a function that removes them)"
-    )
 
 
 @contextmanager

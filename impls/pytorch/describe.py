@@ -1,9 +1,8 @@
 """``torch.nn`` modules to specs: PyTorch's own layers are understood as well as those of impls."""
 
-import dataclasses
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from torch import nn
 from torch.nn.modules import module as torch_module
 from torch.nn.utils import parametrize, prune
@@ -11,28 +10,10 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from convparity.impls.adapter import fields_of, find_reader, read_children
-from convparity.impls.errors import UnsupportedError, quoted
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.pytorch import layers
-from convparity.impls.spec import (
-    Activation,
-    AvgPool,
-    BatchNorm,
-    Conv,
-    ConvTranspose,
-    Dense,
-    DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
-    GroupNorm,
-    LayerNorm,
-    MaxPool,
-    Scale,
-    SeparableConv,
-    Sequential,
-    Spec,
-    wired,
-)
+from convparity.impls.pytorch.bindings import TABLE
+from convparity.impls.spec import Sequential, Spec, wired
 
 
 def describe(module: nn.Module) -> Spec:
@@ -89,265 +70,18 @@ def _computed(kind: str, name: str, remedy: str) -> UnsupportedError:
     )
 
 
-def _refuse_unless(fits: bool, module: nn.Module, needs: str) -> None:
-    if not fits:
-        raise UnsupportedError(f"pytorch: {module} cannot be read as a spec: it needs {needs}")
-
-
-def _padding(module: Any) -> Any:
-    first = getattr(module, "pad_first", None)  # torch's own layers have none
-    return module.padding if first is None else first
-
-
-def _check_pads_once(module: Any) -> None:
-    first = getattr(module, "pad_first", None)
-    _refuse_unless(
-        first is None or not any(np.ravel(module.padding)), module, "padding=0 beside a pad_first"
-    )
-
-
-# ---------------------------------------------------------------- convolutions
-
-
-def _check_padding(module: Any) -> None:
-    """In another mode than zeros torch pads by a list that it made when the layer was made."""
-    if module.padding_mode == "zeros" or getattr(module, "pad_first", None) is not None:
-        return
-    rank, padding = len(module.kernel_size), module.padding
-    each = (padding,) * rank if isinstance(padding, int) else padding
-    if padding == "same":
-        totals = [d * (k - 1) for d, k in zip(module.dilation, module.kernel_size, strict=True)]
-        pairs = [(total // 2, total - total // 2) for total in totals]
-    else:
-        pairs = [(0, 0)] * rank if padding == "valid" else [(n, n) for n in each]
-    used = list(module._reversed_padding_repeated_twice)
-    _refuse_unless(
-        used == [n for pair in reversed(pairs) for n in pair],
-        module,
-        f"the padding that it was made with: padding={quoted(padding)} was set later, and what it "
-        f"pads is still {used}, from the last axis: make it anew",
-    )
-
-
-def _conv(module: Any) -> Any:
-    _check_padding(module)
-    return Conv(
-        module.in_channels,
-        module.out_channels,
-        module.kernel_size,
-        module.stride,
-        _padding(module),
-        module.dilation,
-        module.groups,
-        module.bias is not None,
-        module.padding_mode,
-        len(module.kernel_size),
-    )
-
-
-def _depthwise(module: layers.DepthwiseConvNd) -> Any:
-    conv = _conv(module)
-    return DepthwiseConv(
-        conv.in_channels,
-        conv.kernel_size,
-        conv.stride,
-        conv.padding,
-        conv.dilation,
-        module.depth_multiplier,
-        conv.bias,
-        conv.padding_mode,
-        conv.rank,
-    )
-
-
-def _separable(module: layers.SeparableConvNd) -> Spec:
-    _children(module)  # neither step has a hook or code beside its own
-    depthwise = _depthwise(module.depthwise)
-    return SeparableConv(
-        depthwise.in_channels,
-        module.pointwise.out_channels,
-        depthwise.kernel_size,
-        depthwise.stride,
-        depthwise.padding,
-        depthwise.dilation,
-        depthwise.depth_multiplier,
-        depthwise.bias,
-        module.pointwise.bias is not None,
-        depthwise.padding_mode,
-        depthwise.rank,
-    )
-
-
-def _conv_transpose(module: Any) -> ConvTranspose:
-    return ConvTranspose(
-        module.in_channels,
-        module.out_channels,
-        module.kernel_size,
-        module.stride,
-        module.padding,
-        module.output_padding,
-        module.groups,
-        module.bias is not None,
-        module.dilation,
-        len(module.kernel_size),
-    )
-
-
-def _cropped(module: layers.ConvTransposeNd) -> ConvTranspose:
-    pairs = tuple(
-        (both + low, both + high)
-        for both, (low, high) in zip(module.padding, module.crop_after, strict=True)
-    )
-    spec = _conv_transpose(module)
-    if module.same:
-        return dataclasses.replace(spec, padding="same", output_padding=(0,) * spec.rank)
-    return dataclasses.replace(spec, padding=pairs)
-
-
-# ---------------------------------------------------------------- pooling and normalisation
-
-RANKS = {
-    nn.MaxPool1d: 1,
-    nn.MaxPool2d: 2,
-    nn.MaxPool3d: 3,
-    nn.AvgPool1d: 1,
-    nn.AvgPool2d: 2,
-    nn.AvgPool3d: 3,
-    nn.BatchNorm1d: 1,
-    nn.BatchNorm2d: 2,
-    nn.BatchNorm3d: 3,
-}
-
-
-def _rank(module: nn.Module) -> int:
-    return next(rank for kind, rank in RANKS.items() if isinstance(module, kind))
-
-
-def _max_pool(module: Any) -> Spec:
-    rank = _rank(module)
-    _check_pads_once(module)
-    _refuse_unless(
-        module.dilation in (1, (1,) * rank) and not (module.ceil_mode or module.return_indices),
-        module,
-        "dilation=1, ceil_mode=False and return_indices=False",
-    )
-    return MaxPool(module.kernel_size, module.stride, _padding(module), rank)
-
-
-def _avg_pool(module: Any) -> Spec:
-    _check_pads_once(module)
-    divisor = getattr(module, "divisor_override", None)  # nn.AvgPool1d has none
-    _refuse_unless(
-        divisor is None and not module.ceil_mode, module, "ceil_mode=False and no divisor_override"
-    )
-    return AvgPool(
-        module.kernel_size,
-        module.stride,
-        _padding(module),
-        module.count_include_pad,
-        _rank(module),
-    )
-
-
-def _batch_norm(module: Any) -> Spec:
-    _refuse_unless(
-        module.affine and module.track_running_stats and module.momentum is not None,
-        module,
-        "affine=True, track_running_stats=True and a momentum",
-    )
-    return BatchNorm(module.num_features, module.eps, module.momentum, _rank(module))
-
-
-def _group_norm(module: nn.GroupNorm) -> Spec:
-    _refuse_unless(module.affine, module, "affine=True")
-    return GroupNorm(module.num_groups, module.num_channels, module.eps)
-
-
-def _last_axis_norm(module: nn.LayerNorm) -> Spec:
-    raise UnsupportedError(
-        f"pytorch: {module} normalises the last axes, which are spatial in (N, C, H, W); a "
-        "spec's LayerNorm is over the channels: use convparity.impls.pytorch.layers.LayerNorm, "
-        "with the same weights"
-    )
-
-
-# ---------------------------------------------------------------- other layers
-
-
-def _relu6(module: nn.ReLU6) -> Spec:
-    _refuse_unless((module.min_val, module.max_val) == (0, 6), module, "min_val=0 and max_val=6")
-    return Activation("relu6")
-
-
-def _softplus(module: nn.Softplus) -> Spec:
-    _refuse_unless(module.beta == 1 and module.threshold >= 20, module, "beta=1, threshold=20")
-    return Activation("softplus")
-
-
-def _softmax(module: nn.Softmax) -> Spec:
-    _refuse_unless(module.dim == 1, module, "dim=1, the channels")
-    return Activation("softmax")
-
-
-def _flatten(module: nn.Flatten) -> Spec:
-    raise UnsupportedError(
-        "pytorch: nn.Flatten orders the features C, H, W; use "
-        "convparity.impls.pytorch.layers.Flatten, and permute the weights of the layer behind it"
-    )
-
-
 def _children(module: nn.Module) -> dict[str, Spec]:
     # not named_children(), which leaves out a layer's second use
     return read_children(module._modules, describe)
 
 
-READERS: dict[type, Any] = {
-    nn.Conv1d: _conv,
-    nn.Conv2d: _conv,
-    nn.Conv3d: _conv,
-    layers.ConvNd: _conv,
-    layers.DepthwiseConvNd: _depthwise,
-    layers.SeparableConvNd: _separable,
-    nn.ConvTranspose1d: _conv_transpose,
-    nn.ConvTranspose2d: _conv_transpose,
-    nn.ConvTranspose3d: _conv_transpose,
-    layers.ConvTransposeNd: _cropped,
-    nn.MaxPool1d: _max_pool,
-    nn.MaxPool2d: _max_pool,
-    nn.MaxPool3d: _max_pool,
-    layers.MaxPoolNd: _max_pool,
-    nn.AvgPool1d: _avg_pool,
-    nn.AvgPool2d: _avg_pool,
-    nn.AvgPool3d: _avg_pool,
-    layers.AvgPoolNd: _avg_pool,
-    nn.BatchNorm1d: _batch_norm,
-    nn.BatchNorm2d: _batch_norm,
-    nn.BatchNorm3d: _batch_norm,
-    nn.GroupNorm: _group_norm,
-    layers.GroupNorm: _group_norm,
-    nn.LayerNorm: _last_axis_norm,
-    layers.LayerNorm: lambda module: LayerNorm(module.normalized_shape[0], module.eps),
-    layers.Scale: lambda module: Scale(module.num_features),
-    nn.ReLU: lambda module: Activation("relu"),
-    nn.ReLU6: _relu6,
-    nn.LeakyReLU: lambda module: Activation("leaky_relu", module.negative_slope),
-    nn.ELU: lambda module: Activation("elu", module.alpha),
-    nn.SiLU: lambda module: Activation("silu"),
-    nn.GELU: lambda module: Activation("gelu_tanh" if module.approximate == "tanh" else "gelu"),
-    nn.Sigmoid: lambda module: Activation("sigmoid"),
-    nn.Hardsigmoid: lambda module: Activation("hard_sigmoid"),
-    nn.Hardswish: lambda module: Activation("hard_swish"),
-    nn.Softplus: _softplus,
-    nn.Softmax: _softmax,
-    nn.Softmax2d: lambda module: Activation("softmax"),
-    nn.Tanh: lambda module: Activation("tanh"),
-    layers.GlobalAvgPool: lambda module: GlobalAvgPool(),
-    layers.Flatten: lambda module: Flatten(),
-    nn.Flatten: _flatten,
-    nn.Dropout: lambda module: Dropout(module.p),
-    nn.Linear: lambda module: Dense(
-        module.in_features, module.out_features, module.bias is not None
-    ),
+def _layer(module: nn.Module) -> Spec:
+    _children(module)  # of a separable convolution: neither step has a hook or code of its own
+    return TABLE.read(module, TABLE.rows_of(module))
+
+
+READERS: dict[type, Callable[[Any], Spec]] = {
+    **dict.fromkeys(TABLE.readers, _layer),
     nn.Sequential: lambda module: Sequential(_children(module)),
     layers.Graph: lambda module: wired(_children(module), module.steps),
 }
