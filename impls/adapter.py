@@ -53,6 +53,21 @@ class Slot:
     layout: Layout
 
 
+@dataclass(frozen=True)
+class Placement:
+    """Where and how a native module is made.
+
+    ``algorithm`` is "auto", for whatever was measured to be fastest, or "native", for the
+    framework's own alone; with ``share`` the module may take the memory of the weights, see
+    ``Adapter.write``.
+    """
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    algorithm: str = "auto"
+    share: bool = False
+
+
 class Count(NamedTuple):
     """Learnables, and learnables with BatchNorm's running statistics."""
 
@@ -72,19 +87,11 @@ class Adapter(ABC):
         """The devices it sees, "cpu" first, then "gpu:0", ..."""
 
     @abstractmethod
-    def make(
-        self,
-        spec: Spec,
-        weights: Weights | None,
-        device: str,
-        dtype: str,
-        algorithm: str,
-        share: bool,
-    ) -> Any:
+    def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Any:
         """A native module, ready for inference; without weights, as the framework initialises it.
 
         ``weights`` are checked by then, may be views of any strides, and are given to the module
-        without running an initialiser; for ``share`` see ``write``.
+        without running an initialiser.
         """
 
     @abstractmethod
@@ -163,13 +170,14 @@ class Adapter(ABC):
     def on_cpu(self, module: Any) -> bool:
         """Whether the module runs on the CPU."""
 
-    @abstractmethod
+    # -- what a framework may be able to do, besides: without it, ``UnsupportedError``
+
     def backward(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The gradients of ``sum(module(x) * cotangent)``: by ``x``, and by each trained weight."""
+        raise self._unable("gradients")
 
-    @abstractmethod
     def runners(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None
     ) -> dict[str, Callable[[], Any]]:
@@ -178,8 +186,8 @@ class Adapter(ABC):
         Each runs inference on an ``x`` that is already in place, or with a ``cotangent`` what
         ``backward`` does, compiled where users of the framework compile, and waits for the result.
         """
+        raise self._unable("timed runs")
 
-    @abstractmethod
     def train(
         self,
         module: Any,
@@ -196,14 +204,18 @@ class Adapter(ABC):
         The momentum is plain, ``decay`` is that of every weight; the module is ready for inference
         again afterwards.
         """
+        raise self._unable("training")
 
-    @abstractmethod
     def count(self, module: Any) -> "Count":
         """How many numbers the module holds, as the framework itself counts them."""
+        raise self._unable("counting learnables")
 
-    @abstractmethod
     def synchronize(self, device: str) -> None:
         """Wait until everything asked of ``device`` is done."""
+        raise self._unable("synchronising")
+
+    def _unable(self, what: str) -> UnsupportedError:
+        return UnsupportedError(f"{self.name}: its adapter has no {what}")
 
     # -- what follows from it
 
@@ -227,7 +239,7 @@ class Adapter(ABC):
         if weights is not None:
             weights = check_weights(spec, weights)
             check_range(weights, dict.fromkeys(weights, dtype))
-        return self.make(spec, weights, device, dtype, algorithm, share)
+        return self.make(spec, weights, Placement(device, dtype, algorithm, share))
 
     @final
     def slots(self, module: Any) -> dict[str, Slot]:

@@ -70,14 +70,14 @@ def as_grouped(spec: DepthwiseConv) -> Conv:
     return Conv(
         spec.in_channels,
         spec.out_channels,
-        spec.kernel_size,
-        spec.stride,
-        spec.padding,
-        spec.dilation,
-        spec.in_channels,
-        spec.bias,
-        spec.padding_mode,
-        spec.rank,
+        kernel_size=spec.kernel_size,
+        stride=spec.stride,
+        padding=spec.padding,
+        dilation=spec.dilation,
+        groups=spec.in_channels,
+        bias=spec.bias,
+        padding_mode=spec.padding_mode,
+        rank=spec.rank,
     )
 
 

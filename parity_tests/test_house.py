@@ -145,3 +145,27 @@ def test_the_one_spelling_is_there() -> None:
     assert list(defines_arrays(SOURCES["impls/weights.py"]))
     assert list(joins_paths(SOURCES["impls/spec/base.py"]))
     assert "Implementation" in named(SOURCES["impls/reference.py"])
+
+
+# ---------------------------------------------------------------- calls
+
+
+MOST_POSITIONAL = 7  # of more arguments nobody can tell which is which
+LISTS = {"call"}  # a script's: it takes the lines of what it writes
+
+
+def many_positional(tree: ast.AST) -> Iterator[int]:
+    """The lines of calls with more arguments by position."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and not any(is_named(node.func, each) for each in LISTS):
+            by_position = [each for each in node.args if not isinstance(each, ast.Starred)]
+            if len(by_position) > MOST_POSITIONAL:
+                yield node.lineno
+
+
+def test_arguments_are_named_where_there_are_many() -> None:
+    found = {path: list(many_positional(tree)) for path, tree in SOURCES.items()}
+    assert {path: lines for path, lines in found.items() if lines} == {}
+    assert list(
+        many_positional(ast.parse("f(1, 2, 3, 4, 5, 6, 7)\ng(1, 2, 3, 4, 5, 6, 7, 8)"))
+    ) == [2]

@@ -41,10 +41,11 @@ from convparity.analysis.proof.node_by_node import (
 )
 from convparity.analysis.proof.trust import Trust, constant, least, trust
 from convparity.impls import networks, registry
+from convparity.impls.adapter import Placement
 from convparity.impls.errors import InputError
 from convparity.impls.spec import Layer, Shape, Spec, padding_pairs, walk, walk_shapes
 from convparity.impls.weights import Arrays, Weights
-from parity_tests.meta.numpy_framework import Module, NumpyAdapter, installed
+from parity_tests.meta.numpy_framework import HERE, Module, NumpyAdapter, installed
 
 BLOCK = Sequential(
     {
@@ -72,7 +73,7 @@ class Wrong(NumpyAdapter):
     def __init__(self, path: str, fault: Callable[[Any, Weights], tuple[Spec, Weights]]) -> None:
         self.path, self.fault = path, fault
 
-    def make(self, spec: Spec, weights: Weights | None, *how: Any) -> Module:
+    def make(self, spec: Spec, weights: Weights | None, place: Placement = HERE) -> Module:
         root = super().make(spec, weights)
         *parents, last = self.path.split(".")
         module = root

@@ -115,7 +115,18 @@ def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> 
     path = named.get(id(call.module), "")
     raw = variables(adapter, call.module) if spec is None else {}
     weights = {} if spec is None else weights
-    return Leaf(adapter, path, call.module, x, y, dtype, spec, weights, why, raw)
+    return Leaf(
+        adapter,
+        path,
+        module=call.module,
+        x=x,
+        y=y,
+        dtype=dtype,
+        spec=spec,
+        weights=weights,
+        why=why,
+        raw=raw,
+    )
 
 
 def _of_rank(spec: Layer, x: np.ndarray) -> Layer:

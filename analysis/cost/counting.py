@@ -175,13 +175,13 @@ def _total(path: str, spec: Spec, input_shape: Shape) -> Cost:
     return Cost(
         path,
         spec,
-        tuple(input_shape),
-        output_shape(spec, input_shape),
-        sum(step.parameters for step in steps),
-        sum(step.statistics for step in steps),
-        sum(step.macs for step in steps),
-        sum(step.bias_adds for step in steps),
-        sum(step.values_moved for step in steps),
+        input_shape=tuple(input_shape),
+        output_shape=output_shape(spec, input_shape),
+        parameters=sum(step.parameters for step in steps),
+        statistics=sum(step.statistics for step in steps),
+        macs=sum(step.macs for step in steps),
+        bias_adds=sum(step.bias_adds for step in steps),
+        values_moved=sum(step.values_moved for step in steps),
     )
 
 
@@ -198,7 +198,17 @@ def _step(spec: Layer | Join, path: str, *shapes: Shape, macs: int = 0, bias_add
     statistics = sum(tensor.size for tensor in own if not tensor.trainable)
     after = output_shape(spec, *shapes)
     moved = sum(map(math.prod, shapes)) + trained + statistics + math.prod(after)
-    return Cost(path, spec, shapes[0], after, trained, statistics, macs, bias_adds, moved)
+    return Cost(
+        path,
+        spec,
+        input_shape=shapes[0],
+        output_shape=after,
+        parameters=trained,
+        statistics=statistics,
+        macs=macs,
+        bias_adds=bias_adds,
+        values_moved=moved,
+    )
 
 
 @_cost.register(Activation)

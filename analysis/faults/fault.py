@@ -190,7 +190,16 @@ def fault(
         if id in FAULTS:
             raise ValueError(f"two faults are called {id}")
         FAULTS[id] = Fault(
-            id, title, hides, reference, on, make, hidden, operation, frameworks, neighbours
+            id,
+            title,
+            hides,
+            reference,
+            on=on,
+            make=make,
+            hidden=hidden,
+            operation=operation,
+            frameworks=frameworks,
+            neighbours=neighbours,
         )
         return make
 

@@ -355,19 +355,19 @@ class _Exam:
         return Verdict(
             name,
             device,
-            self.dtype,
-            merged(found),
-            precision(
+            dtype=self.dtype,
+            structure=merged(found),
+            precision=precision(
                 candidate(self.spec, self.real.weights, self.real.x), self.real.target, self.real.x
             ),
-            tuple(
+            probes=tuple(
                 probes.outcome(
                     case, layer, path, candidate(layer, case.weights, case.x), self.direct
                 )
                 for case, layer, path in self.probes
             ),
-            None if self.wiring is None else judged(self.wiring, precision),
-            self.trust,
+            wiring=None if self.wiring is None else judged(self.wiring, precision),
+            trust=self.trust,
         )
 
 

@@ -29,7 +29,16 @@ def structure(output: np.ndarray, target: Rounded) -> Structure:
         worst = _place(np.where(wrong, error - target.bound, -1), output, target)
     untested, size = int(np.count_nonzero(target.untested)), target.value.size
     if _blind(target.value):
-        return Structure(count, size, slack, None, worst, target.basis, size, NO_OUTPUT)
+        return Structure(
+            count,
+            size,
+            slack=slack,
+            problem=None,
+            worst=worst,
+            basis=target.basis,
+            untested=size,
+            reason=NO_OUTPUT,
+        )
     return Structure(count, size, slack, None, worst, target.basis, untested)
 
 
@@ -58,12 +67,16 @@ def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) 
     return Precision(
         float(error.max(initial=0)),
         bound if bound < max(rms(target.value), target.tiny) else None,
-        float(shares.max(initial=0)),
-        rho,
-        max(0.0, min(mantissa, bits)),
-        None,
-        _place(shares, output, target) if output.size else None,
-        NO_OUTPUT if _blind(target.value) else NO_INPUT if x is not None and _blind(x) else None,
+        share=float(shares.max(initial=0)),
+        rho=rho,
+        effective_bits=max(0.0, min(mantissa, bits)),
+        problem=None,
+        worst=_place(shares, output, target) if output.size else None,
+        untested=NO_OUTPUT
+        if _blind(target.value)
+        else NO_INPUT
+        if x is not None and _blind(x)
+        else None,
     )
 
 

@@ -244,7 +244,16 @@ class Room:
 
         output = found[len(nodes) - 1]
         lighting = Lighting(nodes[target].path, self._named(own), self.x, output.traced)
-        return Draft(target, lighting, follows, found, own, closed, output, rng)
+        return Draft(
+            target,
+            lighting,
+            follows=follows,
+            found=found,
+            own=own,
+            closed=closed,
+            output=output,
+            rng=rng,
+        )
 
     def silence(self, target: int) -> Lighting:
         """Zeros up to the target and within it: what errs there does not show, only what follows.

@@ -194,7 +194,17 @@ def exact_input(x: np.ndarray, dtype: str = "float32", direct: bool = True) -> R
     value = np.asarray(x, dtype=np.float64)
     none = np.zeros(value.shape)
     rng = np.random.default_rng(0)  # the same sample every time
-    return Rounded(value, none, none, none, common_unit(value), "exact", dtype, direct, rng)
+    return Rounded(
+        value,
+        none,
+        noise=none,
+        own=none,
+        unit=common_unit(value),
+        basis="exact",
+        dtype=dtype,
+        direct=direct,
+        rng=rng,
+    )
 
 
 def common_unit(*arrays: np.ndarray) -> float | None:

@@ -13,7 +13,7 @@ import optax
 from flax import nnx
 
 from convparity.impls import jax_algorithms
-from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.flax import layers
 from convparity.impls.flax.describe import describe, named_layers
@@ -219,36 +219,28 @@ class FlaxAdapter(Adapter):
         other = () if found[0].platform == "cpu" else found
         return ("cpu", *(f"{device.platform}:{device.id}" for device in other))
 
-    def make(
-        self,
-        spec: Spec,
-        weights: Weights | None,
-        device: str,
-        dtype: str,
-        algorithm: str,
-        share: bool,
-    ) -> Any:
-        kind = jnp.dtype(dtype)
-        if dtype == "float64" and not jax.config.jax_enable_x64:
+    def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Any:
+        kind = jnp.dtype(place.dtype)
+        if place.dtype == "float64" and not jax.config.jax_enable_x64:
             raise UnsupportedError(
                 "flax: JAX computes in float32 unless jax_enable_x64 is set: "
                 "set JAX_ENABLE_X64=1 before the first import, or use float32"
             )
-        with jax.default_device(self._device(device)):
+        with jax.default_device(self._device(place.device)):
             if weights is None:
                 module = make(spec, How(kind, nnx.Rngs(0)))
             else:
                 module = outline(spec, kind)
-                self.fill(self.slots(module), weights, share)
+                self.fill(self.slots(module), weights, place.share)
             if not jax.tree.leaves(nnx.state(module, nnx.Param)):
                 # no layer's name has a hyphen
                 setattr(module, "no-weights", Place(jnp.zeros(0, kind)))
             for _, layer in nnx.iter_modules(module):
                 if isinstance(layer, nnx.Dropout) and weights is not None:  # no array yet either
                     layer.rngs = nnx.Rngs(0).dropout.fork()
-                elif isinstance(layer, nnx.Conv) and algorithm == "auto":
+                elif isinstance(layer, nnx.Conv) and place.algorithm == "auto":
                     layer.conv_general_dilated = jax_algorithms.conv_general_dilated
-                elif isinstance(layer, layers.SeparableConv) and algorithm == "auto":
+                elif isinstance(layer, layers.SeparableConv) and place.algorithm == "auto":
                     layer.run_steps = _image_by_image
         module.eval()
         return module

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, SpecError, UnsupportedError
 from convparity.impls.keras import layers
 from convparity.impls.keras.describe import by_name, describe
@@ -46,20 +46,13 @@ class KerasAdapter(Adapter):
         found = keras.distribution.list_devices()
         return ("cpu", *(device for device in found if not device.startswith("cpu")))
 
-    def make(
-        self,
-        spec: Spec,
-        weights: Weights | None,
-        device: str,
-        dtype: str,
-        algorithm: str,
-        share: bool,  # never: a Keras variable is another framework's, and TensorFlow's copies
-    ) -> Any:
-        with keras.device(device):
-            module = make(spec, dtype=dtype)
+    def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Any:
+        # nothing is shared: a Keras variable is another framework's, and TensorFlow's copies
+        with keras.device(place.device):
+            module = make(spec, dtype=place.dtype)
             for layer in module._flatten_layers():
                 if isinstance(layer, layers.AnyWindow):
-                    layer.algorithm = algorithm
+                    layer.algorithm = place.algorithm
             build(module, spec, self.children, weights)
         return module
 

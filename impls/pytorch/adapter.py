@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, UnsupportedError, in_one_line
 from convparity.impls.pytorch import layers
 from convparity.impls.pytorch.bindings import BATCH_NORM, TABLE
@@ -30,16 +30,8 @@ class PyTorchAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu", *(f"gpu:{i}" for i in range(torch.cuda.device_count())))
 
-    def make(
-        self,
-        spec: Spec,
-        weights: Weights | None,
-        device: str,
-        dtype: str,
-        algorithm: str,
-        share: bool,
-    ) -> nn.Module:
-        where, kind = device.replace("gpu", "cuda"), getattr(torch, dtype)
+    def make(self, spec: Spec, weights: Weights | None, place: Placement) -> nn.Module:
+        where, kind = place.device.replace("gpu", "cuda"), getattr(torch, place.dtype)
         if weights is None:
             module = _placeable(make(spec)).to(where, kind)
         else:
@@ -49,10 +41,10 @@ class PyTorchAdapter(Adapter):
             for layer in module.modules():
                 if isinstance(layer, BATCH_NORM):
                     layer.num_batches_tracked.zero_()  # no weight, but to_empty left it undefined
-            self.fill(self.slots(module), weights, share)
+            self.fill(self.slots(module), weights, place.share)
         for layer in module.modules():
             if isinstance(layer, layers.ConvNd):
-                layer.algorithm = algorithm
+                layer.algorithm = place.algorithm
         return module.eval()
 
     def describe(self, module: nn.Module) -> Spec:

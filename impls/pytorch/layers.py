@@ -142,11 +142,11 @@ class ConvNd(PadsFirst):
             out_channels,
             kernel_size,
             stride,
-            0 if native is None else native,
-            dilation,
-            groups,
-            bias,
-            padding_mode,
+            padding=0 if native is None else native,
+            dilation=dilation,
+            groups=groups,
+            bias=bias,
+            padding_mode=padding_mode,
         )
         self.pad_first = padding if native is None else None
         windows = zip(self.kernel_size, self.stride, self.dilation, strict=True)
@@ -197,11 +197,11 @@ class DepthwiseConvNd(ConvNd):
             in_channels * depth_multiplier,
             kernel_size,
             stride,
-            padding,
-            dilation,
-            in_channels,
-            bias,
-            padding_mode,
+            padding=padding,
+            dilation=dilation,
+            groups=in_channels,
+            bias=bias,
+            padding_mode=padding_mode,
         )
         self.depth_multiplier = depth_multiplier
 
@@ -242,10 +242,10 @@ class SeparableConvNd(nn.Sequential):
             kernel_size,
             stride,
             padding,
-            dilation,
-            depth_multiplier,
-            depthwise_bias,
-            padding_mode,
+            dilation=dilation,
+            depth_multiplier=depth_multiplier,
+            bias=depthwise_bias,
+            padding_mode=padding_mode,
         )
         last = pointwise(first.out_channels, out_channels, 1, bias=pointwise_bias)
         super().__init__(OrderedDict(depthwise=first, pointwise=last))
@@ -293,11 +293,10 @@ class ConvTransposeNd(nn.Module):
             out_channels,
             kernel_size,
             stride,
-            0,
-            output_padding,
-            groups,
-            bias,
-            dilation,
+            output_padding=output_padding,
+            groups=groups,
+            bias=bias,
+            dilation=dilation,
         )
         self.same = padding == "same"
         pairs = ((0, 0),) * len(self.kernel_size) if isinstance(padding, str) else padding

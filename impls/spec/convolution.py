@@ -204,13 +204,13 @@ class SeparableConv(Composite):
         return DepthwiseConv(
             self.in_channels,
             self.kernel_size,
-            self.stride,
-            self.padding,
-            self.dilation,
-            self.depth_multiplier,
-            self.depthwise_bias,
-            self.padding_mode,
-            self.rank,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            depth_multiplier=self.depth_multiplier,
+            bias=self.depthwise_bias,
+            padding_mode=self.padding_mode,
+            rank=self.rank,
         )
 
     @property

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.adapter import Adapter, Placement, Slot
 from convparity.impls.layouts import SAME
 from convparity.impls.reference import reference
 from convparity.impls.spec import Spec
@@ -33,7 +33,7 @@ class FakeAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu",)
 
-    def make(self, spec: Spec, weights: Weights | None, *how: Any) -> Any:
+    def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Any:
         return spec, dict(weights or {})
 
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
@@ -74,19 +74,4 @@ class FakeAdapter(Adapter):
         return "float32"
 
     def on_cpu(self, module: Any) -> bool:
-        raise NotImplementedError
-
-    def backward(self, module: Any, x: np.ndarray, cotangent: np.ndarray) -> Any:
-        raise NotImplementedError
-
-    def train(self, module: Any, x: np.ndarray, cotangent: np.ndarray, **options: Any) -> None:
-        raise NotImplementedError
-
-    def runners(self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None) -> Any:
-        raise NotImplementedError
-
-    def count(self, module: Any) -> Count:
-        raise NotImplementedError
-
-    def synchronize(self, device: str) -> None:
         raise NotImplementedError

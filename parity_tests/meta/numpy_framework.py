@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 
 from convparity.impls import registry
-from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.adapter import Adapter, Placement, Slot
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import SAME
 from convparity.impls.recording import Call, Recorder, Value
@@ -68,6 +68,9 @@ def make(spec: Spec, weights: Arrays) -> Module:
     return Module(spec, {}, children)
 
 
+HERE = Placement()
+
+
 class NumpyAdapter(Adapter):
     """Float32 between the layers, as a framework has it."""
 
@@ -76,7 +79,7 @@ class NumpyAdapter(Adapter):
     def devices(self) -> tuple[str, ...]:
         return ("cpu",)
 
-    def make(self, spec: Spec, weights: Weights | None, *how: Any) -> Module:
+    def make(self, spec: Spec, weights: Weights | None, place: Placement = HERE) -> Module:
         return make(spec, weights or {})
 
     def describe(self, module: Module) -> Spec:
@@ -130,21 +133,6 @@ class NumpyAdapter(Adapter):
 
     def on_cpu(self, module: Module) -> bool:
         return True
-
-    def backward(self, module: Module, x: np.ndarray, cotangent: np.ndarray) -> Any:
-        raise NotImplementedError
-
-    def runners(self, *arguments: Any, **options: Any) -> Any:
-        raise NotImplementedError
-
-    def train(self, *arguments: Any, **options: Any) -> Any:
-        raise NotImplementedError
-
-    def count(self, module: Module) -> Count:
-        raise NotImplementedError
-
-    def synchronize(self, device: str) -> None:
-        pass
 
 
 def _modules(module: Module) -> Iterator[Module]:

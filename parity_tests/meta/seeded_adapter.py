@@ -8,6 +8,7 @@ told apart: a fault of outputs leaves the gradients as they are.
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest import mock
 
@@ -15,7 +16,7 @@ import numpy as np
 
 from convparity.analysis.faults import Fault, Faulty, Step, operations, seed
 from convparity.impls import registry
-from convparity.impls.adapter import Adapter, Count, Slot
+from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import SpecError, UnsupportedError
 from convparity.impls.recording import Call
 from convparity.impls.spec import (
@@ -40,11 +41,18 @@ def level_of(spec: Spec) -> str:
     return "layer" if is_one_layer(spec) else "network"
 
 
+def _there(place: Placement) -> Placement:
+    """On the device that the other one, which is wrong, really is."""
+    return replace(place, device=place.device.replace(OTHER_DEVICE, "cpu"))
+
+
 class Seeded:
     """A module of a wrong framework: what it was built from, and the right one once it is asked."""
 
-    def __init__(self, adapter: "SeededAdapter", spec: Spec, weights: Weights | None, *how: Any):
-        self.adapter, self.spec, self.how = adapter, spec, how
+    def __init__(
+        self, adapter: "SeededAdapter", spec: Spec, weights: Weights | None, place: Placement
+    ) -> None:
+        self.adapter, self.spec, self.place = adapter, spec, place
         self.weights, self.kept = weights, None
         self.level = level_of(spec)  # of a layer inside a network, too: the network's
         self._native: Any = None
@@ -52,18 +60,14 @@ class Seeded:
     def inside(self, name: str, native: Any) -> "Seeded":
         """A child, which has the faults that it has in the whole."""
         spec = dict(self.spec.children)[name]
-        child = Seeded(self.adapter, spec, child_weights(self.current, name), *self.how)
+        child = Seeded(self.adapter, spec, child_weights(self.current, name), self.place)
         child.level, child._native = self.level, native
         return child
 
     @property
     def native(self) -> Any:
         if self._native is None:
-            device, *rest = self.how
-            native = self.adapter.real.make(
-                self.spec, self.weights, device.replace(OTHER_DEVICE, "cpu"), *rest
-            )
-            self._native = native
+            self._native = self.adapter.real.make(self.spec, self.weights, _there(self.place))
         return self._native
 
     @property
@@ -89,12 +93,12 @@ class Outputs:
         self.real, self.most = real, most
         self.known: OrderedDict[Any, np.ndarray] = OrderedDict()
 
-    def __call__(self, spec: Spec, weights: Any, x: np.ndarray, *how: Any) -> np.ndarray:
+    def __call__(self, spec: Spec, weights: Any, x: np.ndarray, place: Placement) -> np.ndarray:
         held = tuple((name, w.dtype.char, np.asarray(w).tobytes()) for name, w in weights.items())
-        key = (spec, hash(held), x.dtype.char, x.shape, hash(x.tobytes()), how)
+        key = (spec, hash(held), x.dtype.char, x.shape, hash(x.tobytes()), place)
         if key not in self.known:
             check_weights(spec, weights)
-            module = self.real.make(spec, {n: np.asarray(w) for n, w in weights.items()}, *how)
+            module = self.real.make(spec, {n: np.asarray(w) for n, w in weights.items()}, place)
             self.known[key] = self.real.forward(module, x)
             if len(self.known) > self.most:
                 self.known.popitem(last=False)
@@ -115,7 +119,9 @@ class SeededAdapter(Adapter):
         fault = self.fault
         if fault is None or self.level not in (None, module.level):
             return None
-        there = fault.forward or (fault.operation == "device" and module.how[0] == OTHER_DEVICE)
+        there = fault.forward or (
+            fault.operation == "device" and module.place.device == OTHER_DEVICE
+        )
         return seed(module.spec, shape, fault) if there else None
 
     def _operations(self, module: Seeded, field: str) -> list[tuple[str, Faulty]]:
@@ -134,10 +140,10 @@ class SeededAdapter(Adapter):
         more = self.fault is not None and self.fault.operation == "device"
         return (*self.real.devices(), *((OTHER_DEVICE,) if more else ()))
 
-    def make(self, spec: Spec, weights: Weights | None, *how: Any) -> Seeded:
+    def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Seeded:
         if weights is not None:
             weights = {name: np.array(array) for name, array in weights.items()}
-        return Seeded(self, spec, weights, *how)
+        return Seeded(self, spec, weights, place)
 
     def describe(self, module: Seeded) -> Spec:
         return self.real.describe(module.native)
@@ -195,11 +201,10 @@ class SeededAdapter(Adapter):
     def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
         if not isinstance(module, Seeded):  # a part of a right module
             return self.real.forward(module, x)
-        device, *rest = module.how
-        how = (device.replace(OTHER_DEVICE, "cpu"), *rest)
+        place = _there(module.place)
 
         def right(spec: Spec, weights: Any, x: np.ndarray) -> np.ndarray:
-            return self.outputs(spec, weights, np.asarray(x), *how)
+            return self.outputs(spec, weights, np.asarray(x), place)
 
         faulty = self._faulty(module, np.shape(x))
         if faulty is not None:
