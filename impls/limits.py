@@ -37,14 +37,14 @@ WINDOWS = (Conv, ConvTranspose, DepthwiseConv, MaxPool, AvgPool)
 class Work(NamedTuple):
     """What one layer takes."""
 
+    taps: int
     numbers: int
     weights: int
-    taps: int
     macs: int
 
 
-MOST = Work(NUMBERS, WEIGHTS, TAPS, MACS)
-WHAT = ("numbers at once", "weights", "taps of a window", "multiplications")
+MOST = Work(TAPS, NUMBERS, WEIGHTS, MACS)
+WHAT = ("taps of a window", "numbers at once", "weights", "multiplications")
 
 
 def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
@@ -53,7 +53,7 @@ def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
     numbers = sum(map(math.prod, shapes)) + math.prod(out)
     weights = sum(map(math.prod, spec.parameters().values())) if hasattr(spec, "parameters") else 0
     if not isinstance(spec, WINDOWS):
-        return Work(numbers, weights, 1, weights * max(1, math.prod(out[:-1])))
+        return Work(1, numbers, weights, weights * max(1, math.prod(out[:-1])))
     n, *spatial, channels = shapes[0]
     taps = math.prod(spec.kernel_size)
     met = channels // spec.groups if isinstance(spec, Conv | ConvTranspose) else 1
@@ -70,7 +70,7 @@ def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
         places = math.prod(out)
     if not isinstance(spec, MaxPool | AvgPool):
         numbers += taps * math.prod(out[1:-1])  # which pixel each tap meets
-    return Work(numbers, weights, taps, places * taps * met)
+    return Work(taps, numbers, weights, places * taps * met)
 
 
 def largest_file() -> int:
@@ -102,7 +102,7 @@ def check_work(spec: Spec, input_shape: Shape, passes: int = 1) -> None:
         work = layer_work(each, shapes)
         weights += work.weights
         numbers, macs = passes * work.numbers, passes * work.macs
-        asked = Work(numbers, weights, work.taps, macs)
+        asked = Work(work.taps, numbers, weights, macs)
         for name, number, most in zip(WHAT, asked, MOST, strict=True):
             if number > most * times:
                 where = f"layer {path!r}" if path else type(each).__name__
