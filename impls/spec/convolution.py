@@ -322,7 +322,6 @@ class SeparableConv(Composite):
         return chain_steps({"depthwise": self.depthwise, "pointwise": self.pointwise})
 
     def with_children(self, children: Mapping[str, Spec]) -> Sequential:
-        """Other steps one after another."""
         return Sequential({name: children[name] for name, _ in self.children})
 
 

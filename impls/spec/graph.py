@@ -85,7 +85,6 @@ class Sequential(Composite):
         return chain_steps(dict(self.layers))
 
     def with_children(self, children: Mapping[str, Spec]) -> "Sequential":
-        """Other layers one after another."""
         return Sequential({name: children[name] for name, _ in self.layers})
 
     def __repr__(self) -> str:

@@ -72,5 +72,4 @@ class Residual(Composite):
         return body, shortcut, Step("add", Add(), ("body", "shortcut"), None)
 
     def with_children(self, children: Mapping[str, Spec]) -> "Residual":
-        """Another body, and another shortcut if there is one."""
         return Residual(children["body"], children.get("shortcut"))
