@@ -158,9 +158,9 @@ def check_name(
 def in_one_line(error: BaseException, most: int = 150) -> str:
     """The kind of an error of anybody's, and the first line of what it says, cut after ``most``."""
     try:
-        first = (str(error).strip() or "no more is said").splitlines()[0]
+        first = (str(error).strip() or "it has no message").splitlines()[0]
     except FOREIGN:
-        first = "no more can be said"
+        first = "its message cannot be read"
     return f"{type(error).__name__}: {first[:most]}"
 
 

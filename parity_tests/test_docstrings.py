@@ -41,6 +41,12 @@ RESULTS = (Check, Cost, Diagnosis, Layerwise, Verdict)  # what public functions 
 PARTS = (Answer, Finding, LayerVerdict, Place, Precision, Probe, Structure, Suspect, Trust)
 
 
+def source_files() -> list[Path]:
+    face = (ROOT / "src" / "convparity").glob("*.py")  # the folders in it are links
+    folders = (path for name in ("impls", "analysis") for path in (ROOT / name).rglob("*.py"))
+    return sorted([*folders, *face])
+
+
 # ---------------------------------------------------------------- what a docstring lacks
 
 
@@ -200,6 +206,21 @@ def test_everything_public_is_of_a_kind_that_is_asked() -> None:
     assert {each for each in ours if each.__module__.startswith("convparity")} <= {Spec, *PARTS}
 
 
+# Phrases that readers could not make out: each is said in plain words instead.
+RIDDLES = (
+    "errs by itself",
+    "is none of real numbers",
+    "Of weights and inputs",
+    "told to stand for",
+)
+
+
+@pytest.mark.parametrize("riddle", RIDDLES)
+def test_no_riddle_is_back(riddle: str) -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *source_files()]
+    assert [path for path in pages if riddle in path.read_text(encoding="utf-8")] == []
+
+
 # ---------------------------------------------------------------- the examples
 
 
@@ -210,12 +231,6 @@ def failures(text: str, names: dict[str, Any], at: str = "", line: int = 0) -> l
     said: list[str] = []
     doctest.DocTestRunner(optionflags=FLAGS).run(test, out=said.append, clear_globs=False)
     return said
-
-
-def source_files() -> list[Path]:
-    face = (ROOT / "src" / "convparity").glob("*.py")  # the folders in it are links
-    folders = (path for name in ("impls", "analysis") for path in (ROOT / name).rglob("*.py"))
-    return sorted([*folders, *face])
 
 
 def with_examples() -> Iterator[Any]:

@@ -266,9 +266,9 @@ class _Checking:
             self.untested.append(
                 Finding(
                     None,
-                    "another input does not change the module's outputs by a hundred times what "
-                    "passes as rounding: give inputs that tell, weights that are not zero, and "
-                    "both in float32",
+                    "another input does not change the module's outputs by even a hundred times "
+                    "what passes as rounding, which shows nothing: give other inputs, weights "
+                    "that are not zero, and both in float32",
                 )
             )
         elif dull := right.keys() - told:
@@ -337,7 +337,9 @@ class _Checking:
             few, other = self.inputs, self.other
             first, second = self.module.attempt(few), self.twin.attempt(other)
         if isinstance(first, str) or isinstance(second, str):
-            self.untested.append(Finding(None, "no run was like the first, to judge the layers"))
+            self.untested.append(
+                Finding(None, "the layers could not be judged: no run was like the first")
+            )
             return 0
         mine, theirs = (
             leaves(
@@ -363,7 +365,7 @@ class _Checking:
             if y is not None and y.ndim > 2:
                 before = y.shape
         for leaf in left:
-            what = f"{leaf.kind} has no layer in the twin that could be told to stand for it"
+            what = f"no layer of the twin was found that stands for {leaf.kind}"
             self.untested.append(Finding(leaf.path, f"{what}: {leaf.why}" if leaf.why else what))
         for leaf in over:
             what = f"the twin's {leaf.kind} {leaf.path!r} stands for no layer"
@@ -374,7 +376,7 @@ class _Checking:
                 what = "which no layer that ran holds: what its code makes of them cannot be seen"
                 self.untested.append(Finding(None, f"{subject.name} holds {some}, {what}"))
         if not pairs:
-            self.untested.append(Finding(None, "no layers were seen that could be held together"))
+            self.untested.append(Finding(None, "no layers were seen that could be compared"))
         return len(pairs)
 
     def _learn(self, measure: Measure, few: Inputs, mine: list[Leaf]) -> None:

@@ -1,4 +1,4 @@
-"""Where two networks that should be twins part: the first layer that errs by itself.
+"""The first layer whose own error makes two networks differ that should be twins.
 
 Every layer is fed what the *expected* network feeds its twin, so that what a layer inherits from
 those before it is not its fault. What it gives is judged against float64 with the expected

@@ -41,7 +41,7 @@ class LayerVerdict:
     spec_difference: str | None
     weight_difference: str | None
     weights_ok: bool  # they differ by a unit in the last place at most
-    follows: bool  # it holds a layer that errs, and must err for that
+    follows: bool  # it holds a layer that is wrong, and is wrong only for that
     pair: Pair = field(repr=False, compare=False)
     x: np.ndarray | None = field(default=None, repr=False, compare=False)  # kept of what errs
 

@@ -112,7 +112,7 @@ def wires(spec: Composite) -> tuple[Wire, ...]:
     for name, _ in spec.children:
         if name in JOINS:
             raise UnsupportedError(
-                f"beside joins, a layer cannot be called {name!r}, which is one: "
+                f"in a graph with joins, a layer cannot be called {name!r}, as a join is: "
                 "give it another name"
             )
     joins: dict[type[Spec], str] = {kind: name for name, kind in JOINS.items()}
