@@ -206,6 +206,38 @@ def test_everything_public_is_of_a_kind_that_is_asked() -> None:
     assert {each for each in ours if each.__module__.startswith("convparity")} <= {Spec, *PARTS}
 
 
+# ---------------------------------------------------------------- the pages to copy from
+
+
+def native_classes() -> Iterator[Any]:
+    """The classes of each framework's layers that are made with arguments of their own."""
+    for path in sorted((ROOT / "impls").glob("*/layers.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                for each in node.body:
+                    if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+                        name = f"{path.parent.name}-{node.name}"
+                        yield pytest.param(node, each.args, id=name)
+
+
+@pytest.mark.parametrize(("node", "given"), [*native_classes()])
+def test_a_native_layer_explains_its_arguments(node: ast.ClassDef, given: ast.arguments) -> None:
+    """One line may explain several that are as in another class."""
+    text = ast.get_docstring(node) or ""
+    lines = sections(text).get("Args", [])
+    found = [
+        name
+        for line in lines
+        for name in re.split(", ", line.partition(": ")[0])
+        if line and not line.startswith(" ")
+    ]
+    takes = [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]
+    names = [each.arg for each in takes if each is not None and each.arg != "self"]
+    assert sorted(name.lstrip("*") for name in found) == sorted(names)
+
+
+# ---------------------------------------------------------------- riddles
+
 # Phrases that readers could not make out: each is said in plain words instead.
 RIDDLES = (
     "errs by itself",
