@@ -60,7 +60,7 @@ class Trust:
     def __str__(self) -> str:
         text = f"{self.outputs:.0%} of the outputs and {self.weights:.0%} of the weights matter"
         where = "" if not self.blind else f" ({self.blind})"
-        return text if self.ok else f"the data cannot tell right from wrong{where}: {text}"
+        return text if self.ok else f"the data cannot tell{where}: {text}"
 
 
 def trust(layer: Layer, weights: Arrays, x: np.ndarray, path: str = "") -> Trust:
