@@ -23,14 +23,35 @@ def build(
     dtype: str = "float32",
     algorithm: str = "auto",
 ) -> Any:
-    """A native module of ``framework``, set for inference, that its own tools train and save.
+    """Make a native module of a spec, set for inference; its framework's tools train and save it.
 
-    It is a ``torch.nn.Module`` (channels-first), a ``flax.nnx.Module`` or a ``keras.Layer``
-    (channels-last). Without ``weights`` the framework initialises it. ``algorithm`` is "auto", for
-    whatever was measured to be fastest for a shape on a platform, or "native", for the framework's
-    own alone.
-    Raises ``WeightError`` for weights that do not fit, ``UnsupportedError`` for what the framework
-    cannot do.
+    Args:
+        spec: Any layer or network.
+        weights: The canonical weights, by the names of ``parameter_shapes(spec)``; they are copied.
+            Without them the framework initialises the module.
+        framework: "pytorch", "flax" or "keras"; "torch" and "jax" are understood.
+        device: "cpu", or one that the framework sees, such as "gpu:0".
+        dtype: Of the weights: "float32", "float64", "float16" or "bfloat16".
+        algorithm: "auto" chooses what was measured to be fastest for a shape on a platform;
+            "native" keeps the framework's own.
+
+    Returns:
+        A ``torch.nn.Module``, which takes images ``(N, C, *spatial)``; or a ``flax.nnx.Module`` or
+        ``keras.Layer``, which take ``(N, *spatial, C)``.
+
+    Raises:
+        SpecError: ``spec`` is not a spec.
+        WeightError: The weights do not fit the spec, or the dtype has infinity for one of them.
+        UnsupportedError: The framework cannot do this, or lacks the device or the dtype.
+        InputError: The framework or the algorithm is not known, or the weights exceed the limit.
+        FrameworkUnavailable: The framework is not installed.
+
+    Example:
+        >>> import convparity as cp
+        >>> spec = cp.Conv(3, 8, 5, padding="same")
+        >>> module = cp.build(spec, cp.init_weights(spec, seed=0), framework="pytorch")
+        >>> module.weight.shape
+        torch.Size([8, 3, 5, 5])
     """
     return registry.get(framework).build(
         spec, weights, device=device, dtype=dtype, algorithm=algorithm
@@ -38,11 +59,27 @@ def build(
 
 
 def dump(module: Any) -> Weights:
-    """The canonical weights of a native module, as copies.
+    """Read the canonical weights of a native module.
 
-    They are read from the layers' own parameters. A weight that is computed anew whenever its layer
-    runs (weight norm, pruning, LoRA) is an ``UnsupportedError`` which says how to make it a plain
-    one, and so is a layer with hooks or code beside its own; the module is not run.
+    They are read from the parameters of its layers; the module is not run.
+
+    Args:
+        module: A module of any of the three frameworks, such as ``build`` and ``convert`` make.
+
+    Returns:
+        A copy of each weight, channels last, by its canonical name.
+
+    Raises:
+        UnsupportedError: It is not a module of a known framework, or a layer cannot be read: it has
+            code or hooks of its own, or computes a weight whenever it runs (weight norm, pruning,
+            LoRA). The message names the layer, and says how to make a plain one of it.
+        WeightError: A weight is NaN or infinite, or does not fit its layer.
+
+    Example:
+        >>> import convparity as cp
+        >>> from torch import nn
+        >>> {name: array.shape for name, array in cp.dump(nn.Conv2d(3, 8, 5)).items()}
+        {'kernel': (5, 5, 3, 8), 'bias': (8,)}
     """
     return registry.owner(module).dump(module)
 
@@ -69,7 +106,36 @@ def apply(
     device: str = "cpu",
     dtype: str = "float32",
 ) -> np.ndarray:
-    """Build, run, and return the output: channels-last in and out, inference."""
+    """Build a spec in a framework, run it once at inference, and return the output.
+
+    Args:
+        spec: Any layer or network.
+        weights: The canonical weights: an array for each name of ``parameter_shapes(spec)``.
+        x: The input, channels last: ``(N, *spatial, C)`` or ``(N, features)``.
+        framework: "pytorch", "flax" or "keras"; "torch" and "jax" are understood.
+        device: "cpu", or one that the framework sees, such as "gpu:0".
+        dtype: Of the weights and the input: "float32", "float64", "float16" or "bfloat16".
+
+    Returns:
+        The output, channels last, of shape ``output_shape(spec, x.shape)``.
+
+    Raises:
+        SpecError: ``x`` does not fit the spec.
+        WeightError: The weights do not fit the spec, or the dtype has infinity for one of them.
+        UnsupportedError: The framework cannot do this, or lacks the device or the dtype.
+        InputError: ``x`` is not an array of real numbers, the framework is not known, or a layer
+            takes more than the limit.
+        FrameworkUnavailable: The framework is not installed.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> weights = {"kernel": np.array([1, 10]).reshape(2, 1, 1)}
+        >>> spec = cp.Conv(1, 1, 2, bias=False, rank=1)
+        >>> x = np.array([1, 2, 3]).reshape(1, 3, 1)
+        >>> cp.apply(spec, weights, x, framework="keras").ravel().tolist()
+        [21.0, 32.0]
+    """
     adapter = registry.get(framework)
     x = check_input(spec, x)
     check_work(spec, x.shape)

@@ -24,21 +24,29 @@ OF_OTHERS = (".pth", ".pt", ".bin", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".
 
 
 def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> None:
-    """Write one safetensors file: the weights, the spec as JSON, and a digest of both.
+    """Write a spec and its weights to one safetensors file, with a digest of both.
 
-    The file is there as a whole, and on the disk, when this returns; until then, whatever happens,
-    there is what was there before. A link stays a link, a file keeps its permissions.
+    When this returns, the whole file is on the disk; until then, whatever happens, what was there
+    before is still there. A link stays a link, and a file keeps its permissions.
 
-    Raises ``WeightError`` for weights that do not fit, and ``InputError`` for a place that cannot
-    be written, or a name that says another format.
+    Args:
+        path: Where to write; a name ends in ".safetensors", or in nothing that another format has.
+        spec: Any layer or network.
+        weights: The canonical weights: an array for each name of ``parameter_shapes(spec)``.
 
-    >>> import tempfile, convparity
-    >>> spec = convparity.Dense(2, 3)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = f"{folder}/dense.safetensors"
-    ...     convparity.save(path, spec, convparity.init_weights(spec, seed=0))
-    ...     convparity.load(path)[0]
-    Dense(in_features=2, out_features=3, bias=True)
+    Raises:
+        SpecError: ``spec`` is not a spec.
+        WeightError: The weights do not fit the spec.
+        InputError: The file cannot be written, or its name says another format.
+
+    Example:
+        >>> import tempfile
+        >>> import convparity as cp
+        >>> spec = cp.Dense(2, 3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cp.save(f"{folder}/dense.safetensors", spec, cp.init_weights(spec, seed=0))
+        ...     cp.load(f"{folder}/dense.safetensors")[0]
+        Dense(in_features=2, out_features=3, bias=True)
     """
     arrays = check_weights(spec, weights)
     name = Path(file_name(path))
@@ -51,13 +59,32 @@ def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> Non
 
 
 def load(path: str | Path) -> tuple[Spec, Weights]:
-    """The spec and the canonical weights in a file; no network needs to be declared by hand.
+    """Read the spec and the weights in a file; no network needs to be declared by hand.
 
-    Reads what ``save`` wrote, and the released PyTorch checkpoint of EfficientNet-Lite0 (this needs
-    PyTorch); which of them it is, the content says. Nothing in a file is ever executed. Every fault
-    of a file (missing, truncated, changed in a bit, no state dict, unknown or NaN tensors) is a
-    ``WeightError`` that names it. The file is read into memory once: who rewrites it meanwhile
-    makes it one that is not whole, and does no more.
+    Its content says what the file is. Nothing in it is ever executed. It is read into memory once:
+    a program that rewrites it meanwhile can damage it, and do no more.
+
+    Args:
+        path: A file that ``save`` wrote, or the released PyTorch checkpoint of EfficientNet-Lite0,
+            for which PyTorch must be installed.
+
+    Returns:
+        The spec, and its canonical weights by name.
+
+    Raises:
+        WeightError: The file is missing, cut short, changed in a bit, of another program, or holds
+            tensors that are unknown or NaN; the message names the file and the fault.
+        FrameworkUnavailable: It is a PyTorch checkpoint, and PyTorch is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> import convparity as cp
+        >>> spec = cp.Dense(2, 3)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     cp.save(f"{folder}/dense.safetensors", spec, cp.init_weights(spec, seed=0))
+        ...     spec, weights = cp.load(f"{folder}/dense.safetensors")
+        >>> list(weights)
+        ['kernel', 'bias']
     """
     try:
         data = read_whole(path, largest_file(), _check_start)

@@ -55,9 +55,30 @@ class Implementation(Protocol):
 
 
 def reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    """The output of ``spec`` at inference for a channels-last ``x``, in float64.
+    """Compute a spec at inference in NumPy float64: the truth by which all else is judged.
 
-    Raises ``SpecError`` when ``x`` does not fit the spec, ``WeightError`` when the weights do not.
+    It uses plain loops over the taps of a kernel, and no framework.
+
+    Args:
+        spec: Any layer or network.
+        weights: The canonical weights: an array for each name of ``parameter_shapes(spec)``.
+        x: The input, channels last: ``(N, *spatial, C)`` or ``(N, features)``.
+
+    Returns:
+        The output in float64, of shape ``output_shape(spec, x.shape)``.
+
+    Raises:
+        SpecError: ``x`` does not fit the spec.
+        WeightError: The weights do not fit the spec: their names, shapes or values.
+        InputError: ``x`` is not an array of real numbers, or a layer takes more than the limit.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> weights = {"kernel": np.array([1, 10]).reshape(2, 1, 1)}
+        >>> x = np.array([1, 2, 3]).reshape(1, 3, 1)
+        >>> cp.reference(cp.Conv(1, 1, 2, bias=False, rank=1), weights, x).ravel().tolist()
+        [21.0, 32.0]
     """
     array = check_input(spec, x)
     check_work(spec, array.shape)

@@ -22,12 +22,29 @@ NAME = re.compile(r"[\w.]{1,60}", re.ASCII)  # that a message shows as it is
 
 
 def init_weights(spec: Spec, seed: int) -> Weights:
-    """Random float32 weights, the same on every machine for the same seed.
+    """Draw random float32 weights, the same on every machine for the same seed.
 
-    Kernels are uniform with variance 2/fan_in (He et al., arXiv 1502.01852); biases and BatchNorm's
-    four arrays are random too, so that no test passes on zeros or ones. Only integer bits, sums,
-    products and square roots are used, all of which IEEE 754 rounds in one way. Each array has a
-    stream of its own, named by the array: a change of one layer leaves the others as they were.
+    Kernels are uniform with variance 2 / fan_in (He et al., arXiv 1502.01852). Biases and the four
+    arrays of a BatchNorm are random, too, so that no test passes on zeros or ones. Only integers,
+    sums, products and square roots are used, all of which IEEE 754 rounds in one way. Each array
+    depends on the seed and its own name: a change of one layer leaves the others as they were.
+
+    Args:
+        spec: Any layer or network.
+        seed: An integer from 0 to 2^128 - 1.
+
+    Returns:
+        The canonical weights: an array for each name of ``parameter_shapes(spec)``, of its shape.
+
+    Raises:
+        SpecError: ``spec`` is not a spec.
+        InputError: ``seed`` is not such an integer, or the weights are more than the limit.
+
+    Example:
+        >>> import convparity as cp
+        >>> weights = cp.init_weights(cp.Conv(3, 8, 5), seed=0)
+        >>> {name: array.shape for name, array in weights.items()}
+        {'kernel': (5, 5, 3, 8), 'bias': (8,)}
     """
     check_seed(seed)
     check_size(spec)

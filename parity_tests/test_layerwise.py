@@ -1,4 +1,4 @@
-"""First divergence: the layer that errs by itself is named, apart from what it inherited."""
+"""First divergence: the layer that is itself wrong is named, whatever it inherited."""
 
 import json
 from collections.abc import Iterator

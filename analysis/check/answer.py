@@ -8,7 +8,13 @@ STATUSES = ("proved", "not tested", "wrong")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that differs, or that could not be tested."""
+    """One thing that differs, or that could not be tested.
+
+    Attributes:
+        path: Of the layer in the module; "" is the whole of it; None where no layer is known.
+        what: What differs, or why it could not be tested.
+        around: Whether code around the layer may make up for it.
+    """
 
     path: str | None  # of a layer in the module; "" is the whole of it; None: no layer is known
     what: str
@@ -22,12 +28,25 @@ class Finding:
 class Check:
     """The answer of ``check``; ``str`` says it in plain words.
 
-    - ``status``: "proved" where each layer by itself and the whole were seen to agree, "wrong"
-      where something differs, "not tested" where something could not be judged.
-    - ``first``: the path in the module of the first layer that differs; None where none is known.
-    - ``cause``: what differs there, in one line; None where nothing does.
-    - ``untested``: what could not be judged, and why.
-    - ``notes``: what is no fault, and good to know.
+    Attributes:
+        module: The framework and the class of the module.
+        twin: The framework and the class of the twin.
+        wrong: What differs, in the order in which the layers run.
+        untested: What could not be judged, and why.
+        notes: What is not a fault, and good to know.
+        layers: How many layers were compared with their twins one by one.
+        runs: How many inputs the whole modules were compared on.
+
+    Example:
+        >>> import convparity as cp
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU())
+        >>> twin = cp.convert(module, to="keras")
+        >>> with torch.no_grad():
+        ...     module[0].bias += 1
+        >>> answer = cp.check(module, twin, torch.randn(2, 3, 9, 9))
+        >>> answer.status, answer.ok, answer.first
+        ('wrong', False, '0')
     """
 
     module: str  # the class and framework of each
@@ -40,24 +59,24 @@ class Check:
 
     @property
     def status(self) -> str:
-        """One of STATUSES."""
+        """Either "proved", "wrong", or "not tested", where something could not be judged."""
         if self.wrong:
             return "wrong"
         return "not tested" if self.untested else "proved"
 
     @property
     def ok(self) -> bool:
-        """The twin is proved to be a right port."""
+        """Whether the twin is proved to be a right port."""
         return self.status == "proved"
 
     @property
     def first(self) -> str | None:
-        """The path in the module of the first layer that differs."""
+        """The path in the module of the first layer that differs; None where none is known."""
         return self.wrong[0].path if self.wrong else None
 
     @property
     def cause(self) -> str | None:
-        """What differs first."""
+        """What differs first, in one line; None where nothing does."""
         return str(self.wrong[0]) if self.wrong else None
 
     def __str__(self) -> str:
@@ -76,7 +95,11 @@ class Check:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """Everything, as JSON takes it.
+
+        Returns:
+            The fields and the properties by name, and ``text``, the answer in plain words.
+        """
         return {
             "module": self.module,
             "twin": self.twin,

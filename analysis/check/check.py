@@ -41,11 +41,7 @@ MORE = 3  # examples more in another batch
 def check(module: Any, twin: Any, inputs: Any, twin_inputs: Any = None) -> Check:
     """Judge whether ``twin`` computes what ``module`` computes; where it does not, say where.
 
-    Both are native modules, of any of the three frameworks (or of one), with any code of their
-    own. ``inputs`` is what you call ``module`` with: a native tensor in its own layout, or a tuple
-    of several. The twin gets the same data, images permuted to its layout, unless ``twin_inputs``
-    says otherwise. Both run at inference; their modes, statistics and random state are afterwards
-    what they were.
+    Both run at inference; their modes, statistics and random state are afterwards what they were.
 
     - The wholes must agree on the inputs, on others of their size, on another batch, on larger
       numbers, on another image size if both take one, and again when they are called again: a twin
@@ -57,17 +53,31 @@ def check(module: Any, twin: Any, inputs: Any, twin_inputs: Any = None) -> Check
     - What cannot be read is "not tested": a layer whose code is its own, or variables that belong
       to no layer which ran. Of two layers of one class, their variables are compared bit by bit.
 
-    Returns a ``Check``: ``.status`` is "proved", "wrong" or "not tested", ``.ok`` is "proved",
-    ``.first`` the path in ``module`` of the first layer that differs, ``.cause`` what differs.
+    Args:
+        module: A native module of any of the three frameworks, with any code of its own.
+        twin: Another one, of the same framework or another.
+        inputs: What you call ``module`` with: a native tensor in its own layout, or a tuple of
+            them.
+        twin_inputs: What you call ``twin`` with; None is the same data, images permuted to its
+            layout.
 
-    Raises ``InputError`` where one of the two is no native module, or fails on its inputs.
+    Returns:
+        A ``Check``: ``.status`` is "proved", "wrong" or "not tested", ``.ok`` whether it is
+        "proved", ``.first`` the path in ``module`` of the first layer that differs, ``.cause`` what
+        differs.
 
-    >>> import convparity as cp, torch
-    >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU())
-    >>> twin = cp.convert(module, to="flax")
-    >>> print(cp.check(module, twin, torch.randn(2, 3, 9, 9)))
-    flax's Sequential as a twin of pytorch's Sequential: proved
-      2 layers agree one by one, and the wholes on 4 inputs
+    Raises:
+        UnsupportedError: One of the two is not a module of a known framework.
+        InputError: One of the two fails on its inputs, or they are not arrays of numbers.
+
+    Example:
+        >>> import convparity as cp
+        >>> import torch
+        >>> module = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, stride=2), torch.nn.ReLU())
+        >>> twin = cp.convert(module, to="flax")
+        >>> print(cp.check(module, twin, torch.randn(2, 3, 9, 9)))
+        flax's Sequential as a twin of pytorch's Sequential: proved
+          2 layers agree one by one, and the wholes on 5 inputs
     """
     source, target = _Subject(module), _Subject(twin)
     mine = source.inputs(inputs)
@@ -256,9 +266,9 @@ class _Checking:
             self.untested.append(
                 Finding(
                     None,
-                    "another input does not change the module's outputs by a hundred times what "
-                    "passes as rounding: give inputs that tell, weights that are not zero, and "
-                    "both in float32",
+                    "another input does not change the module's outputs by even a hundred times "
+                    "what passes as rounding, which shows nothing: give other inputs, weights "
+                    "that are not zero, and both in float32",
                 )
             )
         elif dull := right.keys() - told:
@@ -327,7 +337,9 @@ class _Checking:
             few, other = self.inputs, self.other
             first, second = self.module.attempt(few), self.twin.attempt(other)
         if isinstance(first, str) or isinstance(second, str):
-            self.untested.append(Finding(None, "no run was like the first, to judge the layers"))
+            self.untested.append(
+                Finding(None, "the layers could not be judged: no run was like the first")
+            )
             return 0
         mine, theirs = (
             leaves(
@@ -353,7 +365,7 @@ class _Checking:
             if y is not None and y.ndim > 2:
                 before = y.shape
         for leaf in left:
-            what = f"{leaf.kind} has no layer in the twin that could be told to stand for it"
+            what = f"no layer of the twin was found that stands for {leaf.kind}"
             self.untested.append(Finding(leaf.path, f"{what}: {leaf.why}" if leaf.why else what))
         for leaf in over:
             what = f"the twin's {leaf.kind} {leaf.path!r} stands for no layer"
@@ -364,7 +376,7 @@ class _Checking:
                 what = "which no layer that ran holds: what its code makes of them cannot be seen"
                 self.untested.append(Finding(None, f"{subject.name} holds {some}, {what}"))
         if not pairs:
-            self.untested.append(Finding(None, "no layers were seen that could be held together"))
+            self.untested.append(Finding(None, "no layers were seen that could be compared"))
         return len(pairs)
 
     def _learn(self, measure: Measure, few: Inputs, mine: list[Leaf]) -> None:

@@ -19,8 +19,15 @@ from convparity.impls.errors import InputError, one_of
 @click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @json_option
-@click.option("--page", type=click.Path(path_type=Path), help="Write a page, pictures beside it.")
-@click.option("--from", "source", type=click.Path(path_type=Path), help="Show these figures again.")
+@click.option(
+    "--page", type=click.Path(path_type=Path), help="Write a page, with pictures beside it."
+)
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Show the figures of an earlier --json.",
+)
 def bench(
     chapters: tuple[str, ...],
     frameworks: str | None,

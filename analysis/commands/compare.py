@@ -27,7 +27,7 @@ from convparity.impls.spec import Shape, Spec
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Draws weights and inputs.")
 @json_option
 def compare(
     what: str | None,

@@ -23,8 +23,8 @@ from convparity.impls.spec import Layer, Shape, Spec
 @click.option("--width", type=float, help="Multiplies the channels of mobilenet_v1.")
 @click.option("--resolution", type=float, help="Multiplies a network's 224 pixels.")
 @click.option("--classes", type=int, help="The size of a network's output.")
-@click.option("--shallow", is_flag=True, default=None, help="mobilenet_v1 less five blocks.")
-@click.option("--separable/--regular", default=None, help="The blocks of mobilenet_v1.")
+@click.option("--shallow", is_flag=True, default=None, help="mobilenet_v1 without five blocks.")
+@click.option("--separable/--regular", default=None, help="Which blocks mobilenet_v1 has.")
 def count(what: str, shape: str | None, path: str | None, **options: Any) -> None:
     """Learnables, MACs, FLOPs and bytes of a layer or a network.
 

@@ -31,8 +31,10 @@ MOST = 10  # answers, at most
 @click.argument("wrong", metavar="[FILE]", required=False)
 @click.option("--output", type=click.Path(path_type=Path), help="What your port gives: y.npy.")
 @click.option("--frameworks", metavar="NAMES", help="Diagnose these: pytorch,flax,keras.")
-@click.option("--input", "shape", metavar="SHAPE", help="Of two files: the input, 1x224x224x3.")
-@click.option("--seconds", type=click.FloatRange(min=0), default=10.0, help="For two at once.")
+@click.option("--input", "shape", metavar="SHAPE", help="The input of two files: 1x224x224x3.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0), default=10.0, help="Time to search two faults."
+)
 @json_option
 def diagnose(
     what: str,
@@ -61,14 +63,14 @@ def diagnose(
     if wrong is not None or Path(what).suffix in SUFFIXES:
         if wrong is None:
             raise InputError(
-                f"{what} has nothing to differ from: give the file to diagnose after it"
+                f"{what} is one file, and two are compared: give the other one after it"
             )
         if output is not None or frameworks is not None:
-            raise InputError("two files are compared by themselves: drop --output, --frameworks")
+            raise InputError("two files are compared with each other: drop --output, --frameworks")
         found = _files(what, wrong, shape, seconds, path == PRINTED)
     else:
         if shape is not None:
-            raise InputError("--input is of two files: a line says its own size")
+            raise InputError("--input is for two files: a line says its own size")
         found = _line(what, output, frameworks, seconds)
     from convparity.analysis.diagnosis.diagnose import summary
 

@@ -7,7 +7,7 @@ from convparity.analysis.commands.shared import json_option, open_console, write
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-@click.option("--code", is_flag=True, help="With the code that shows each of them.")
+@click.option("--code", is_flag=True, help="Print the code that shows each of them, too.")
 @json_option
 def divergences(words: tuple[str, ...], code: bool, path: str | None) -> None:
     """Known differences between PyTorch, Flax and Keras, and what a right port does.

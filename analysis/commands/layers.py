@@ -1,4 +1,4 @@
-"""``convparity layers``: two networks layer by layer, and the first layer that errs."""
+"""``convparity layers``: two networks layer by layer, and the first that is wrong."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +26,14 @@ from convparity.impls.weights import Weights, init_weights
 @click.command()
 @click.argument("what", metavar="LAYER_OR_NETWORK_OR_FILE")
 @click.argument("other", metavar="[FILE]", required=False)
-@click.option("--against", metavar="NAME", help="A framework, not the reference.")
+@click.option("--against", metavar="NAME", help="A framework in the reference's place.")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Feed the network this picture.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, help="Of weights and inputs.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the drift here.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, help="Draws weights and inputs.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), help="A file for a plot of the differences."
+)
 @json_option
 def layers(what: str, other: str | None, path: str | None, **options: Any) -> None:
     """Name the first layer that is wrong though its input is right.

@@ -20,7 +20,7 @@ from convparity.impls.errors import InputError
 @click.argument("line")
 @click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
 @click.option("--script", metavar="NAME", help="Write a script for a bug report instead.")
-@click.option("--output", type=click.Path(path_type=Path), help="Where to; else it is printed.")
+@click.option("--output", type=click.Path(path_type=Path), help="A file for the script.")
 @json_option
 def replay(
     line: str,

@@ -94,7 +94,28 @@ def _window(spec: Conv | SeparableConv) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a layer, a block or a network costs. Shapes are channels-last and bear the batch."""
+    """What a layer, a block or a network costs on one input.
+
+    Multiply-accumulates (MACs) are those of convolutions and dense layers, at every tap, those on
+    padding too. Shapes are channels-last, with the batch; all counts are of the whole batch.
+
+    Attributes:
+        path: The dotted path of the layer; "" is the whole spec.
+        spec: The layer.
+        input_shape: Its input's.
+        output_shape: Its output's.
+        parameters: Numbers that training changes.
+        statistics: Numbers that it does not: a BatchNorm's running mean and variance.
+        macs: Multiply-accumulates.
+        bias_adds: Additions of a bias.
+        values_moved: Numbers read and written: input, weights and output of each step, once each.
+
+    Example:
+        >>> import convparity as cp
+        >>> cost = cp.total_cost(cp.Dense(4, 2), (1, 4))
+        >>> cost.macs, cost.flops("2mac"), cost.bytes_moved(itemsize=4)
+        (8, 16, 64)
+    """
 
     path: str  # dotted; "" for the whole spec
     spec: Spec
@@ -107,22 +128,52 @@ class Cost:
     values_moved: int  # the input, the weights and the output of each step, once each
 
     def flops(self, convention: str = "2mac") -> int | None:
-        """The count under a convention of ``CONVENTIONS``; None where it has none for this spec."""
+        """Floating-point operations, as tools count them; they agree on no one way.
+
+        Args:
+            convention: "mac" (fvcore, torchvision), "mac+bias" (torchinfo), "2mac" (torch's
+                FlopCounterMode), "2mac+bias" (DeepSpeed, XLA), or "tutorial" (every parameter once
+                at each pixel of the *input*: right at stride 1 and "same" only).
+
+        Returns:
+            The count; None where "tutorial" has none for this spec.
+
+        Raises:
+            InputError: The convention is not known.
+        """
         if convention not in CONVENTIONS:
             raise InputError(one_of("convention", convention, CONVENTIONS))
         return CONVENTIONS[convention].count(self)
 
     def bytes_moved(self, itemsize: int = 4) -> int:
-        """Memory traffic when no two steps are fused, with ``itemsize`` bytes a value."""
+        """Memory traffic where no two steps are fused.
+
+        Args:
+            itemsize: Bytes of one number: 4 in float32.
+
+        Returns:
+            The number of bytes.
+        """
         return itemsize * self.values_moved
 
     def intensity(self, itemsize: int = 4) -> float:
-        """Arithmetic intensity, FLOPs (two a MAC) for each byte moved (Williams et al. 2009)."""
+        """Arithmetic intensity (Williams et al. 2009): two FLOPs a MAC, for each byte moved.
+
+        Args:
+            itemsize: Bytes of one number: 4 in float32.
+
+        Returns:
+            FLOPs a byte; 0 where nothing moves.
+        """
         moved = self.bytes_moved(itemsize)
         return 2 * self.macs / moved if moved else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """Every figure, for JSON; bytes and intensity in float32."""
+        """Every figure, as JSON takes it.
+
+        Returns:
+            The fields, FLOPs under each convention, and bytes and intensity in float32.
+        """
         return {
             "path": self.path,
             "type": type(self.spec).__name__,
@@ -139,12 +190,46 @@ class Cost:
 
 
 def total_cost(spec: Spec, input_shape: Shape) -> Cost:
-    """The whole of ``spec`` on an input of ``input_shape``; ``SpecError`` if that does not fit."""
+    """Count what a whole spec costs on one input, without running anything.
+
+    Args:
+        spec: Any layer or network.
+        input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+
+    Returns:
+        The sums over all layers, as one ``Cost``.
+
+    Raises:
+        SpecError: The input does not fit the spec.
+
+    Example:
+        >>> import convparity as cp
+        >>> cost = cp.total_cost(cp.Conv(3, 8, 3, padding="same"), (1, 4, 5, 3))
+        >>> cost.parameters, cost.macs  # 3 * 3 * 3 * 8 + 8, and 3 * 3 * 3 * 8 * 4 * 5
+        (224, 4320)
+    """
     return _total("", spec, input_shape)
 
 
 def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
-    """Every step in the order in which it runs: the layers, and where branches join."""
+    """Count what each layer of a spec costs on one input, without running anything.
+
+    Args:
+        spec: Any layer or network.
+        input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+
+    Returns:
+        A ``Cost`` for each layer and each addition of branches, in the order in which they run.
+
+    Raises:
+        SpecError: The input does not fit the spec.
+
+    Example:
+        >>> import convparity as cp
+        >>> spec = cp.SeparableConv(3, 8, 3, padding="same")
+        >>> [(cost.path, cost.macs) for cost in cp.layer_costs(spec, (1, 4, 5, 3))]
+        [('depthwise', 540), ('pointwise', 480)]
+    """
     output_shape(spec, input_shape)  # an error that names the whole path of the layer
     return tuple(
         _cost(step, path, *shapes)

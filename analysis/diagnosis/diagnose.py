@@ -48,14 +48,19 @@ Ask = Callable[[int], Observation]  # the port anew, on other data by their numb
 
 @dataclass(frozen=True)
 class Answer:
-    """A fault, or two at once, that explains what was seen, and others that nobody could tell."""
+    """An explanation of what was seen: one fault, or two at once.
+
+    Attributes:
+        suspect: The faults, with the layers where they are.
+        alike: Other faults with the same output on this spec, whatever the data.
+    """
 
     suspect: Suspect
     alike: tuple[Suspect, ...] = ()  # the same output on this spec, whatever the data
 
     @property
     def ids(self) -> frozenset[tuple[str, ...]]:
-        """The faults of every explanation in this line."""
+        """The ids of the faults of this explanation and of those alike, a tuple for each."""
         return frozenset(each.ids for each in (self.suspect, *self.alike))
 
     def __str__(self) -> str:
@@ -67,7 +72,26 @@ class Answer:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The faults that explain an output, the likeliest first; ``str`` is a line for each."""
+    """The faults that explain an output, the likeliest first; ``str`` has a line for each.
+
+    Attributes:
+        right: Whether the output is right, so that there is nothing to explain.
+        answers: The explanations; none where none is better than chance.
+        faults: How many faults were tried.
+        pairs: How many pairs of faults were tried.
+        complete: Whether all were tried before the time was up.
+        doubtful: Faults that would give it, where too few values differ to tell it from chance.
+        tested: Whether the data can tell right from wrong; where not, nothing is explained.
+        weights: How a layer's weights differ from its twin's, where no fault is named.
+
+    Example:
+        >>> import convparity as cp
+        >>> spec = cp.Conv(2, 3, 3, stride=2, padding="same")
+        >>> port = lambda spec, weights, x: cp.reference(spec, weights, x).astype("float32")
+        >>> found = cp.diagnose(port, spec, input_shape=(1, 8, 8, 2))
+        >>> found.right, str(found)
+        (True, 'nothing is wrong: the output is right')
+    """
 
     right: bool  # the output is: there is nothing to explain
     answers: tuple[Answer, ...]
@@ -104,7 +128,11 @@ class Diagnosis:
         return f"matches no known fault, nor two at once ({tried})"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """Everything, as JSON takes it.
+
+        Returns:
+            The fields by name, and ``text``, the diagnosis in plain words.
+        """
         return {
             "right": self.right,
             "answers": [
@@ -130,18 +158,37 @@ def diagnose(
     seed: int = 0,
     seconds: float = SECONDS,
 ) -> Diagnosis:
-    """Name the faults that explain what ``port`` makes of ``spec``.
+    """Name the known faults that explain what a wrong port gives.
 
-    ``port`` is one of
+    Args:
+        port: A wrong output, channels last, of ``weights`` and ``x``; or a native module of any
+            framework, which should have ``weights``, and is run; or a callable ``port(spec,
+            weights, x) -> y`` like ``reference``, which is asked with integers, so that the match
+            is exact.
+        spec: What the port should compute.
+        weights: The canonical weights that it should have; a callable needs none.
+        x: The input, channels last; a callable or a module needs none, where there is an
+            ``input_shape``.
+        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        seed: An integer from 0 to 2^128 - 1, from which data are drawn.
+        seconds: After how long the search for two faults at once ends.
 
-    - a wrong output, channels-last, of ``weights`` and ``x``;
-    - a native module of any framework, which should have ``weights``: it is run on ``x``, or on
-      random numbers, and on small integers;
-    - a callable ``port(spec, weights, x) -> y`` like ``convparity.reference``: it is asked with
-      integer weights and inputs, so that the match is exact.
+    Returns:
+        A ``Diagnosis``, whose ``answers`` are the faults, the likeliest first.
 
-    One of ``x`` and ``input_shape`` (N, *spatial, C) is needed. The search for two faults at once
-    ends after ``seconds``.
+    Raises:
+        InputError: Something that this kind of port needs is missing; it is not one of the three,
+            or fails; or a number is not allowed.
+        SpecError: The input does not fit the spec.
+        WeightError: The weights do not fit the spec.
+
+    Example:
+        >>> import convparity as cp
+        >>> wrong = cp.Conv(2, 3, 3, stride=2, padding=1)  # what is often written for "same"
+        >>> port = lambda spec, weights, x: cp.reference(wrong, weights, x).astype("float32")
+        >>> spec = cp.Conv(2, 3, 3, stride=2, padding="same")
+        >>> print(cp.diagnose(port, spec, input_shape=(1, 8, 8, 2)))
+        matches: "same" padded symmetrically at stride 2 (fault padding-03): pad (1, 1), (1, 1) ...
     """
     if x is None and input_shape is None:
         raise InputError("diagnose needs an input x, or an input_shape to draw one for")
@@ -332,7 +379,7 @@ def _answers(spec: Spec, shape: Shape, found: list[Suspect]) -> tuple[Answer, ..
 
 
 def diagnose_layers(found: Layerwise, *, seconds: float = SECONDS) -> dict[str, Diagnosis]:
-    """Diagnose each layer that errs by itself, with its own input, the first divergence first.
+    """Diagnose each layer whose own error is more than rounding, with its own input, in order.
 
     The time is shared: later layers may have none left.
     """

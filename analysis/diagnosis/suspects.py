@@ -39,7 +39,13 @@ class Observation(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Suspect:
-    """One fault, or two at once, in one layer or in all where it can be."""
+    """One fault, or two at once, in one layer or in all where it can be.
+
+    Attributes:
+        seeds: The faults, and the path of the layer where each is; None is every layer.
+        details: What each does there, with the numbers of the layer.
+        faulty: The port that has them.
+    """
 
     seeds: tuple[tuple[Fault, str | None], ...]
     details: tuple[str, ...]  # of each, with the numbers of its layer

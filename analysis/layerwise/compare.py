@@ -1,4 +1,4 @@
-"""Where two networks that should be twins part: the first layer that errs by itself.
+"""The first layer whose own error makes two networks differ that should be twins.
 
 Every layer is fed what the *expected* network feeds its twin, so that what a layer inherits from
 those before it is not its fault. What it gives is judged against float64 with the expected
@@ -57,13 +57,40 @@ def first_divergence(
 ) -> Layerwise:
     """Find the first layer of ``module`` that does not do what its twin in ``expected`` does.
 
-    Each is a native module, of any framework, or ``(spec, weights)``, which the reference runs.
-    The layers of ``expected`` are the truth, its weights included; it must be readable as a spec.
-    ``module`` may hold layers of its own code: each is judged by its output alone. Put both into
-    inference mode, as their frameworks have it. One of ``x`` and ``input_shape`` (N, *spatial, C)
-    is needed; ``direct`` is as in ``compare``.
+    Each layer is fed what the expected network feeds its twin, so that it is not blamed for what
+    the layers before it do. Put both networks into inference mode, as their frameworks have it.
 
-    Raises ``InputError`` where the layers cannot be aligned.
+    Args:
+        module: The network in question: a native module of any framework, or ``(spec, weights)``,
+            which the reference runs. Layers of its own code are judged by their outputs.
+        expected: The network that is right, its weights included, of the same kinds; all of it must
+            be readable as a spec.
+        x: The input, channels last; None draws one of ``input_shape``.
+        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        seed: An integer from 0 to 2^128 - 1, from which data are drawn.
+        dtype: In which both compute: "float32", "float64", "float16" or "bfloat16".
+        direct: Whether both sum products as they are; False allows the measured margin of
+            transforms (Winograd, FFT).
+
+    Returns:
+        A ``Layerwise``, whose ``.first`` is the layer, or None.
+
+    Raises:
+        InputError: The layers cannot be aligned; there is neither ``x`` nor ``input_shape``; or a
+            name or number is not allowed.
+        UnsupportedError: One is neither a module of a known framework nor ``(spec, weights)``, or
+            ``expected`` cannot be read.
+        SpecError: The input does not fit.
+        WeightError: Weights do not fit their spec.
+
+    Example:
+        >>> import convparity as cp
+        >>> net = cp.Sequential(cp.Conv(3, 8, 3), cp.Activation("relu"), cp.Conv(8, 4, 1))
+        >>> right = cp.init_weights(net, seed=0)
+        >>> wrong = {**right, "2.kernel": 2 * right["2.kernel"]}
+        >>> found = cp.first_divergence((net, wrong), (net, right), input_shape=(2, 7, 9, 3))
+        >>> found.ok, found.first.path
+        (False, '2')
     """
     if x is None and input_shape is None:
         raise InputError("first_divergence needs an input x, or an input_shape to draw one for")

@@ -11,7 +11,23 @@ from convparity.analysis.proof.verdict import Precision, Structure
 
 @dataclass(frozen=True)
 class LayerVerdict:
-    """One layer: its own error on its twin's input, and what it inherited."""
+    """One layer: its own error on the input of its twin, and what it inherits from those before it.
+
+    Attributes:
+        path: Its dotted path in the expected network; "" is the whole of it.
+        module_path: Its dotted path in the module.
+        kind: The name of its class of specs; "unknown" where its code is its own.
+        own: The verdict on what it gives for the input of its twin.
+        on_integers: The verdict on what it gives for small integers.
+        expected_ok: Whether its twin gives what float64 gives, up to rounding.
+        inherited: How much wrong input alone changes its output; None where it got none.
+        drift: The difference of both networks' values here; None where there is none to measure.
+        size: The root mean square of the right output.
+        spec_difference: How its fields differ from its twin's; None where they do not.
+        weight_difference: How its weights differ from its twin's; None where they do not.
+        weights_ok: Whether they differ by a unit in the last place at most.
+        follows: Whether it holds a layer that is wrong, and is wrong only for that.
+    """
 
     path: str  # in the expected network; "" is the whole of it
     module_path: str
@@ -25,13 +41,13 @@ class LayerVerdict:
     spec_difference: str | None
     weight_difference: str | None
     weights_ok: bool  # they differ by a unit in the last place at most
-    follows: bool  # it holds a layer that errs, and must err for that
+    follows: bool  # it holds a layer that is wrong, and is wrong only for that
     pair: Pair = field(repr=False, compare=False)
     x: np.ndarray | None = field(default=None, repr=False, compare=False)  # kept of what errs
 
     @property
     def ok(self) -> bool:
-        """It errs by no more than rounding, or only as the layers inside it do.
+        """Whether its error is rounding alone, or is that of the layers inside it.
 
         An input of NaN alone tells nothing; then the integers decide.
         """
@@ -40,7 +56,7 @@ class LayerVerdict:
 
     @property
     def state(self) -> str:
-        """One word for tables."""
+        """In tables: "ok", "WRONG", "inherited" (from layers inside it) or "twin WRONG"."""
         if self.follows:
             return "inherited"
         if not self.ok:
@@ -49,7 +65,7 @@ class LayerVerdict:
 
     @property
     def name(self) -> str:
-        """Its path, and the other network's where that is another."""
+        """Its path, and its path in the other network where that is another."""
         path = self.path or "the whole"
         same = self.module_path == self.path
         return path if same else f"{path} (there {self.module_path or 'the whole'})"
@@ -66,7 +82,7 @@ class LayerVerdict:
 
     @property
     def effective_bits(self) -> float | None:
-        """Of its own error; None where nothing is rounded, so that it is right or wrong."""
+        """The effective bits of its own error; None where nothing is rounded."""
         return self.own.effective_bits if isinstance(self.own, Precision) else None
 
     @property
@@ -84,7 +100,11 @@ class LayerVerdict:
         return "; ".join(parts)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """Everything, as JSON takes it.
+
+        Returns:
+            The fields and the properties by name.
+        """
         return {
             "path": self.path,
             "module_path": self.module_path,
@@ -105,7 +125,24 @@ class LayerVerdict:
 
 @dataclass(frozen=True)
 class Layerwise:
-    """Two networks layer by layer, and the first layer that errs by itself; ``str`` says it."""
+    """Two networks layer by layer, and the first layer whose own error is more than rounding.
+
+    ``str`` says it.
+
+    Attributes:
+        module: What the network in question is of: "pytorch", "flax", "keras" or "reference".
+        expected: What the network that is right is of.
+        dtype: In which both computed.
+        layers: A ``LayerVerdict`` for each layer, in the order in which they run.
+
+    Example:
+        >>> import convparity as cp
+        >>> net = cp.Sequential({"conv": cp.Conv(3, 8, 3), "act": cp.Activation("relu")})
+        >>> weights = cp.init_weights(net, seed=0)
+        >>> found = cp.first_divergence((net, weights), (net, weights), input_shape=(2, 7, 9, 3))
+        >>> found.ok, found.first, [layer.path for layer in found.layers]
+        (True, None, ['conv', 'act', ''])
+    """
 
     module: str
     expected: str
@@ -114,7 +151,7 @@ class Layerwise:
 
     @property
     def first(self) -> LayerVerdict | None:
-        """The first layer whose own error fails its verdict; None where there is none."""
+        """The first layer of the module whose own error is more than rounding, or None."""
         return next((layer for layer in self.layers if not layer.ok), None)
 
     @property
@@ -124,7 +161,7 @@ class Layerwise:
 
     @property
     def ok(self) -> bool:
-        """No layer of either network errs by itself."""
+        """Whether every layer of both networks is right."""
         return self.first is None and self.suspect is None
 
     def __str__(self) -> str:
@@ -143,7 +180,11 @@ class Layerwise:
         return f"{pair}: no divergence: {len(self.layers)} layers differ by rounding alone{outputs}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """Everything, as JSON takes it.
+
+        Returns:
+            The fields and the properties by name, and ``text``, the answer in plain words.
+        """
         return {
             "module": self.module,
             "expected": self.expected,

@@ -91,16 +91,43 @@ def compare(
     dtype: str = "float32",
     direct: bool | None = None,
 ) -> list[Verdict]:
-    """Judge each framework's build of ``spec`` against the float64 reference.
+    """Judge what each framework builds of a spec, against the float64 reference.
 
-    Structure is judged on integers drawn from ``seed``; precision on ``x`` with ``weights`` (drawn
-    from ``seed`` where not given). One of ``x`` and ``input_shape`` (N, *spatial, C) is needed.
-    Without ``frameworks``, every installed one is judged; a missing one by name is an error.
+    Structure is judged on integers drawn from ``seed``, precision on ``x`` with ``weights``. In
+    float32 and float64, probes ask each convolution and dense layer (of a ``SeparableConv``, both
+    its steps) whether it computes in that dtype at all.
 
-    In float32 and float64 the probes run, too: on a convolution, transposed convolution or dense
-    layer, and on the two steps of a ``SeparableConv``, each built by itself. ``direct`` says that
-    the algorithm sums products as they are, so that integers and probes must be exact; without it
-    one layer's transform (Winograd, FFT) is allowed its margin. By default, the CPU is direct.
+    Args:
+        spec: Any layer or network.
+        weights: The canonical weights; None draws them from ``seed``.
+        frameworks: One name or several of "pytorch", "flax" and "keras"; None is all that are
+            installed.
+        x: The input, channels last; None draws one of ``input_shape``.
+        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        seed: An integer from 0 to 2^128 - 1, from which data are drawn.
+        device: "cpu", or one that the frameworks see, such as "gpu:0".
+        dtype: "float32", "float64", "float16" or "bfloat16".
+        direct: Whether the algorithm sums products as they are, so that integers and probes must be
+            exact; False allows the measured margin of transforms (Winograd, FFT). None is True on
+            the CPU only.
+
+    Returns:
+        A ``Verdict`` for each framework, in the order asked for.
+
+    Raises:
+        InputError: There is neither ``x`` nor ``input_shape``; a name or number is not allowed; or
+            no framework is installed.
+        SpecError: The input does not fit the spec.
+        WeightError: The weights do not fit the spec.
+        FrameworkUnavailable: A framework that is named is not installed.
+        UnsupportedError: A framework cannot do what the spec asks, or lacks the device.
+
+    Example:
+        >>> import convparity as cp
+        >>> spec = cp.Conv(3, 8, 3)
+        >>> (verdict,) = cp.compare(spec, frameworks="pytorch", input_shape=(1, 7, 9, 3))
+        >>> verdict.framework, verdict.status, str(verdict.structure)
+        ('pytorch', 'ok', 'exact')
     """
     names = registry.asked(frameworks)
     x, shape = _asked("compare", spec, x, input_shape, dtype, seed, direct)
@@ -140,15 +167,40 @@ def judge(
     dtype: str = "float32",
     direct: bool = True,
 ) -> Verdict:
-    """Judge your own implementation of ``spec`` exactly as ``compare`` judges a framework's.
+    """Judge your own implementation of a spec as ``compare`` judges a framework's.
 
-    ``candidate(spec, weights, x) -> y`` takes what ``reference`` takes: canonical weights and
-    a channels-last ``x`` of ``dtype``; it must give a ``y`` of that dtype (bfloat16 as float32). It
-    is asked for ``spec`` with several weights and, of a ``SeparableConv``, for its two steps.
+    Of a network, each layer is also judged through the others, which are given weights that pass
+    its signal on. A layer that no signal reaches is "not tested", and named.
 
-    A network is lit: of each layer in turn, the others passing the signal on, structure is proved
-    by itself, with several weights and small inputs of other sizes. What could not be lit is "not
-    tested", and named.
+    Args:
+        candidate: ``candidate(spec, weights, x) -> y``. It takes what ``reference`` takes, ``x`` in
+            ``dtype``, and must give a ``y`` of that dtype (of bfloat16, float32). It is called
+            often, with several weights and sizes, and of a ``SeparableConv`` with its two steps.
+        spec: Any layer or network.
+        weights: The canonical weights for precision; None draws them from ``seed``.
+        x: The input for precision, channels last; None draws one of ``input_shape``.
+        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        seed: An integer from 0 to 2^128 - 1, from which data are drawn.
+        name: What the verdict calls the candidate.
+        dtype: "float32", "float64", "float16" or "bfloat16".
+        direct: Whether it sums products as they are; False allows the measured margin of transforms
+            (Winograd, FFT).
+
+    Returns:
+        The ``Verdict``.
+
+    Raises:
+        InputError: The candidate cannot be called, fails, or gives no array of real numbers; there
+            is neither ``x`` nor ``input_shape``; or a name or number is not allowed.
+        SpecError: The input does not fit the spec.
+        WeightError: The weights do not fit the spec.
+
+    Example:
+        >>> import convparity as cp
+        >>> def port(spec, weights, x):
+        ...     return cp.reference(spec, weights, x[:, ::-1]).astype("float32")  # upside down
+        >>> cp.judge(port, cp.Conv(3, 8, 3), input_shape=(1, 7, 9, 3)).structure.status
+        'wrong'
     """
     x, shape = _asked("judge", spec, x, input_shape, dtype, seed, direct)
     candidate = _guarded(candidate)
@@ -170,16 +222,41 @@ def compare_callables(
     name: str = "candidate",
     dtype: str = "float32",
 ) -> Verdict:
-    """Judge one black box by another: both map a channels-last ``x`` of ``dtype`` to a ``y``.
+    """Judge one black box by another; nothing is known of either but what it gives.
 
-    - ``structure`` is judged on integers. Where ``expected`` answers in integers below
-      ``1 / u`` (its weights are integers), it is bit equality, as in ``compare``. Elsewhere orders
-      of summation differ, and up to 512 roundings of an output of this rms are allowed.
+    - ``structure`` is judged on integers. Where ``expected`` gives integers that its dtype holds
+      (as it does with integer weights), it is bit equality. Elsewhere orders of summation differ,
+      and up to 512 roundings of an output of this rms are allowed.
     - ``precision`` is the difference on random reals, counted in such roundings.
 
-    Give both the same integer weights to have the structure proved. Without the weights no bound is
-    known (``share`` is 0) and the arithmetic is not: outputs that cancel to far less than their
-    terms look worse than they are, and a fault of both is not seen.
+    Give both the same integer weights to have the structure proved. No bound is known without the
+    weights, and ``verdict.arithmetic`` says nothing: outputs that cancel to far less than their
+    terms look worse than they are, and a fault that both have is not seen.
+
+    Args:
+        candidate: ``candidate(x) -> y``, the one that is judged; channels last.
+        expected: ``expected(x) -> y``, the one that is right.
+        input_shape: ``(N, *spatial, C)``, of the inputs that are drawn.
+        seed: An integer from 0 to 2^128 - 1, from which they are drawn.
+        name: What the verdict calls the candidate.
+        dtype: Of ``x`` and ``y``: "float32", "float64", "float16" or "bfloat16".
+
+    Returns:
+        The ``Verdict``.
+
+    Raises:
+        InputError: One of them cannot be called, fails, or gives no array of real numbers; or a
+            name or number is not allowed.
+        SpecError: ``input_shape`` is not a shape.
+
+    Example:
+        >>> import convparity as cp
+        >>> double = lambda x: 2 * x
+        >>> verdict = cp.compare_callables(double, lambda x: x + x, input_shape=(1, 7, 9, 3))
+        >>> verdict.status, str(verdict.structure)
+        ('ok', 'exact')
+        >>> cp.compare_callables(lambda x: 2 * x[:, ::-1], double, input_shape=(1, 7, 9, 3)).status
+        'wrong'
     """
     for each in (candidate, expected):
         if not callable(each):

@@ -52,7 +52,15 @@ class ProbeCase(NamedTuple):
 
 @dataclass(frozen=True)
 class Probe:
-    """What one probe found."""
+    """What one probe of a layer's arithmetic found.
+
+    Attributes:
+        name: "inputs", "kernel", "bias", "product", "accumulator" or "cancellation".
+        layer: The step of a ``SeparableConv``; "" for the spec itself.
+        deviation: The largest difference from the exact value, in units of roundoff (of the
+            accumulator, in ones); NaN counts as infinite.
+        limit: The largest deviation of correct arithmetic.
+    """
 
     name: str
     layer: str  # the step of a SeparableConv; "" for the spec itself
@@ -61,7 +69,7 @@ class Probe:
 
     @property
     def ok(self) -> bool:
-        """The layer computed as correct arithmetic does."""
+        """Whether the layer computed as correct arithmetic does."""
         return self.deviation <= self.limit
 
     def __str__(self) -> str:

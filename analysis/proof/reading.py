@@ -38,28 +38,34 @@ SPREAD = 3.0  # the deviation of a drawn input, to reach where activations bend
 
 
 def describe(module: Any, inputs: Any = None) -> Spec:
-    """The spec of a native module, read from its layers and seen to be what the module does.
+    """Read the spec of a native module, and see that it is what the module does.
 
-    The module is of any of the three frameworks, made of the framework's own layers or of those
-    that ``build`` makes. It runs once, at inference, and each layer is held against the float64
-    reference of what was read, under the proved rounding bound of the module's dtype. Its training
-    mode, statistics and random state are afterwards what they were.
+    The module runs once, at inference, and each layer is held against the float64 reference of what
+    was read, under the proved rounding bound of the module's dtype. Its training mode, statistics
+    and random state are afterwards what they were. One of shapes without values (JAX's
+    ``eval_shape``, torch's "meta" device) cannot run: what its fields say is returned.
 
-    ``inputs`` is what you call the module with: a native tensor in its own layout, or a tuple of
-    one. Without it a small input of the shape that the first layers ask for is drawn.
+    Args:
+        module: A module of any of the three frameworks, made of the framework's own layers or of
+            those that ``build`` makes.
+        inputs: What you call the module with: a native tensor in its own layout, or a tuple of one.
+            None draws a small input of the shape that the first layers ask for.
 
-    Raises ``UnsupportedError``, which names the layer by its path, where the forward pass is code
-    of its own, something is attached to a layer that changes what it computes, or it was seen to do
-    something else than its fields say, or no input that fits was found; ``InputError`` where
-    ``inputs`` are not one tensor; ``WeightError`` where a weight is NaN or misfits its layer.
+    Returns:
+        The spec; ``dump`` gives its weights.
 
-    A module of shapes without values (JAX's ``eval_shape``, torch's "meta" device) cannot run: what
-    its fields say is returned.
+    Raises:
+        UnsupportedError: It is not a module of a known framework; the forward pass is code of its
+            own; something attached to a layer changes what it computes; it was seen to do something
+            else than its fields say; or no input that fits was found. The message names the layer.
+        InputError: ``inputs`` is not one tensor with values.
+        WeightError: A weight is NaN or infinite, or does not fit its layer.
 
-    >>> import convparity as cp
-    >>> from torch import nn
-    >>> cp.describe(nn.Conv2d(3, 8, 3))
-    Conv(in_channels=3, out_channels=8, kernel_size=(3, 3), stride=(1, 1), padding='valid', ...)
+    Example:
+        >>> import convparity as cp
+        >>> from torch import nn
+        >>> cp.describe(nn.Conv2d(3, 8, 3))
+        Conv(in_channels=3, out_channels=8, kernel_size=(3, 3), stride=(1, 1), padding='valid', ...)
     """
     adapter = registry.owner(module)
     spec = adapter.describe(module)
@@ -70,27 +76,40 @@ def describe(module: Any, inputs: Any = None) -> Spec:
 
 @typed_convert
 def convert(module: Any, to: str, inputs: Any = None, share: bool = False) -> Any:
-    """The same network in another framework: same spec, the same weights bit for bit.
+    """Make the same network in another framework: the same spec, and the same weights bit for bit.
 
-    ``to`` is the framework's name, ``inputs`` what you call ``module`` with, as in ``describe``:
-    the module runs once, so that one which does something else than its fields say is an
-    ``UnsupportedError``, and nothing wrong is returned.
-
-    Each array is copied once, from the memory of ``module`` into the layout of ``to``, and the two
-    modules are then independent. The new one has the dtype of the old one's weights.
+    The module runs once, as in ``describe``: one that does something else than its fields say is
+    refused. Each array is copied once, from the memory of ``module`` into the layout of ``to``; the
+    new module has the dtype of the old one's weights.
 
     With ``share``, an array on the CPU whose bytes lie in the same order in both frameworks is not
     copied: both modules hold the same memory. From PyTorch to Flax and back these are the biases
-    and the arrays of norms; from Keras to PyTorch the same; from Keras to Flax, and from one module
-    to another of PyTorch or of Flax, all of them. To Keras everything is copied: its variables take
-    no memory of others. PyTorch trains in place, and what it writes then shows in the other module,
-    even in arrays of JAX, which count as immutable; Flax and Keras put new arrays in place of the
-    old ones, and the other module keeps those. So share with a module that nobody trains any more.
+    and the arrays of norms; from Keras to PyTorch the same; from Keras to Flax, and within PyTorch
+    or Flax, all of them; to Keras, none. PyTorch trains in place, and what it writes then shows in
+    the other module, even in arrays of JAX, which count as immutable; Flax and Keras put new arrays
+    in place of the old ones. So share with a module that nobody trains any more.
 
-    >>> import convparity as cp
-    >>> from torch import nn
-    >>> cp.convert(nn.Conv2d(3, 8, 3), to="flax").kernel.shape
-    (3, 3, 3, 8)
+    Args:
+        module: A module of any of the three frameworks.
+        to: "pytorch", "flax" or "keras"; "torch" and "jax" are understood.
+        inputs: What you call ``module`` with, as in ``describe``.
+        share: Whether memory may be shared instead of copied.
+
+    Returns:
+        The native module, set for inference.
+
+    Raises:
+        UnsupportedError: ``module`` cannot be read, as in ``describe``, or ``to`` cannot do what it
+            does.
+        InputError: The framework is not known, or ``inputs`` is not one tensor with values.
+        WeightError: A weight is NaN or infinite, or does not fit its layer.
+        FrameworkUnavailable: The framework ``to`` is not installed.
+
+    Example:
+        >>> import convparity as cp
+        >>> from torch import nn
+        >>> cp.convert(nn.Conv2d(3, 8, 5), to="flax").kernel.shape
+        (5, 5, 3, 8)
     """
     source = registry.owner(module)
     registry.get(to)  # an unknown or a missing one fails before any work

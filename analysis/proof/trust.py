@@ -34,13 +34,17 @@ __all__ = ["Trust", "constant", "least", "lit", "trust"]
 
 @dataclass(frozen=True)
 class Trust:
-    """The shares of what a case shows, of all that any data could show.
+    """How much of a fault the data of a verdict could show: shares of all that any data could show.
 
-    ``outputs`` are those that another input changes; ``weights`` those that would change an output
-    if they changed; of a network, both are the smallest of its layers, each on its own data.
-    ``signal`` is of a network as a whole: by how many times the change that another input makes in
-    its outputs exceeds what passes as rounding. ``blind`` names the first layer that the data
-    cannot prove.
+    Of a network, ``outputs`` and ``weights`` are the smallest of its layers, each on its own data.
+
+    Attributes:
+        outputs: The share of the outputs that change with the input.
+        weights: The share of the weights that change an output when they change.
+        signal: Of a whole network: how many times what passes as rounding another input changes the
+            outputs by; else None.
+        blind: The path of the first layer of which the data prove nothing, "" for the whole; None
+            where there is none.
     """
 
     outputs: float = 1.0
@@ -50,11 +54,11 @@ class Trust:
 
     @property
     def ok(self) -> bool:
-        """The case tells a right implementation from a wrong one."""
+        """Whether the data tell a right implementation from a wrong one."""
         return self.blind is None
 
     def __str__(self) -> str:
-        text = f"{self.outputs:.0%} of the outputs and {self.weights:.0%} of the weights tell"
+        text = f"{self.outputs:.0%} of the outputs and {self.weights:.0%} of the weights matter"
         where = "" if not self.blind else f" ({self.blind})"
         return text if self.ok else f"the data cannot tell{where}: {text}"
 

@@ -26,7 +26,14 @@ def _digits(got: float, expected: float) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Place:
-    """One entry of an output: where it is, what it had to be, what it was."""
+    """One number of an output: where it is, what it should be, and what it is.
+
+    Attributes:
+        index: Its place in the output, channels last.
+        expected: The right value.
+        got: The value that was given.
+        bound: How far rounding may take it.
+    """
 
     index: tuple[int, ...]
     expected: float
@@ -39,13 +46,25 @@ class Place:
 
     @property
     def detail(self) -> str:
-        """``str``, with the error and the bound at this place."""
+        """The text, with the error and the bound at this place."""
         return f"{self}: off by {abs(self.got - self.expected):.1e}, bound {self.bound:.1e}"
 
 
 @dataclass(frozen=True)
 class Structure:
-    """Whether an output on integers is the reference's."""
+    """Whether an output on integers is the reference's; ``str`` says it.
+
+    Attributes:
+        wrong: How many numbers differ by more than rounding.
+        size: How many numbers the output has.
+        slack: The largest bound of what rounding may do; 0 where nothing is rounded.
+        problem: A wrong shape or dtype, or an error, for which no number was compared; else None.
+        worst: The number that is furthest off.
+        basis: What the bound rests on: "exact" (bit equality), "proved" or "measured".
+        untested: How many numbers were not tested, because rounding may hide a fault there.
+        reason: Why they were not tested.
+        layer: Of a network, the path of the first layer that is wrong, or not tested.
+    """
 
     wrong: int  # entries that differ by more than rounding
     size: int
@@ -59,14 +78,14 @@ class Structure:
 
     @property
     def status(self) -> str:
-        """One of STATUSES; "not tested" where rounding alone could make another integer."""
+        """Either "ok", "wrong", or "not tested", where rounding alone could hide a fault."""
         if self.wrong or self.problem is not None:
             return "wrong"
         return "not tested" if self.untested else "ok"
 
     @property
     def ok(self) -> bool:
-        """Every entry was tested, and none differs."""
+        """Whether every number was tested, and none differs."""
         return self.status == "ok"
 
     def __str__(self) -> str:
@@ -87,7 +106,18 @@ class Structure:
 
 @dataclass(frozen=True)
 class Precision:
-    """How far an output on real numbers is from float64, against what rounding can explain."""
+    """How far an output on real numbers is from float64, against what rounding can explain.
+
+    Attributes:
+        error: The largest absolute difference from the float64 reference.
+        bound: The rounding bound there; None where it is larger than the outputs.
+        share: The largest error / bound of all numbers: above 1, rounding cannot explain it.
+        rho: The rms of the error, over the rms of independent roundings.
+        effective_bits: About 23 is float32, 11 TF32, 8 bfloat16.
+        problem: A wrong shape or dtype, or values that are not finite; else None.
+        worst: The number with the largest error / bound.
+        untested: Why the data cannot tell right from wrong; None where they can.
+    """
 
     error: float  # the largest absolute difference from the float64 reference
     bound: float | None  # the rounding bound there; None where it is larger than the outputs
@@ -100,14 +130,14 @@ class Precision:
 
     @property
     def status(self) -> str:
-        """One of STATUSES; "not tested" where nothing is wrong and the data could not show it."""
+        """Either "ok", "wrong", or "not tested", where the data could not show a fault."""
         if self.problem is not None or not (self.share <= 1 and self.rho <= SCALE_LIMIT):
             return "wrong"
         return "ok" if self.untested is None else "not tested"
 
     @property
     def ok(self) -> bool:
-        """It was tested, and the error is one that correct arithmetic of this dtype makes."""
+        """Whether it was tested, and correct arithmetic of this dtype has such an error."""
         return self.status == "ok"
 
     def __str__(self) -> str:
@@ -125,7 +155,30 @@ class Precision:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What ``compare`` found out about one framework on one device."""
+    """What was found out about one framework, or one candidate; ``str`` says it on one line.
+
+    Read ``status`` first: "ok", "wrong", or "not tested", where the data could not have told a
+    wrong implementation. Then ``structure`` says whether it computes the right thing, and
+    ``precision`` how precisely.
+
+    Attributes:
+        framework: Its name, or that of the candidate.
+        device: Where it ran: "cpu" or "gpu:0".
+        dtype: In which it was asked to compute.
+        structure: The verdict on integers.
+        precision: The verdict on real numbers.
+        probes: What each probe of its arithmetic found; none of a network.
+        wiring: Of a network, the precision on other images, which shows how its layers are
+            connected.
+        trust: What the data can tell; None where the right answer is unknown.
+
+    Example:
+        >>> import convparity as cp
+        >>> port = lambda spec, weights, x: cp.reference(spec, weights, x).astype("float32")
+        >>> verdict = cp.judge(port, cp.Conv(3, 8, 3), input_shape=(1, 7, 9, 3), name="mine")
+        >>> verdict.ok, verdict.framework, str(verdict.structure), verdict.arithmetic
+        (True, 'mine', 'exact', 'float32')
+    """
 
     framework: str
     device: str
@@ -138,7 +191,7 @@ class Verdict:
 
     @property
     def status(self) -> str:
-        """The worst of STATUSES that all verdicts and every probe have.
+        """The worst of "ok", "not tested" and "wrong" that any part of the verdict has.
 
         Data that cannot tell right from wrong are "not tested".
         """
@@ -150,7 +203,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Everything was tested, and nothing is wrong."""
+        """Whether everything was tested, and nothing is wrong."""
         return self.status == "ok"
 
     @property
@@ -183,7 +236,11 @@ class Verdict:
         return text
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, as JSON takes it."""
+        """Everything, as JSON takes it.
+
+        Returns:
+            The fields and the properties by name, and ``text``, the verdict on one line.
+        """
         return {
             **asdict(self),
             "structure": {

@@ -90,9 +90,8 @@ class Witness:
                 raise self._refused(path, f"it does not run {step.child!r} where its layers say so")
             inner = pending.popleft()
             taken, gave = self._arrays(inner, below)
-            self._check(
-                taken, values[0], below, f"it is not given what {' and '.join(step.inputs)} is"
-            )
+            names = " and ".join(step.inputs)
+            self._check(taken, values[0], below, f"its input is not the value of {names}")
             self.judge(inner, step.spec, below)
             assert gave.array is not None
             return gave.array

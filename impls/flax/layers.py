@@ -26,6 +26,26 @@ class Conv(nnx.Conv):
     """``nnx.Conv`` whose padding is filled with a mode of ``jnp.pad``, by any amount.
 
     nnx pads "REFLECT" and "CIRCULAR" by half the kernel whatever the stride, and has no "edge".
+
+    Args:
+        in_features: Channels of the input.
+        out_features: Channels of the output.
+        kernel_size: Taps along each spatial axis; a tuple.
+        strides: Pixels from one window to the next; an int stands for every axis, here and below.
+        padding: "VALID", "SAME" (at any stride), "CAUSAL" (rank 1) or a (low, high) pair an axis.
+        padding_mode: "constant" (zeros), "reflect", "edge" or "wrap".
+        kernel_dilation: Pixels from one tap to the next.
+        feature_group_count: Blocks of channels that do not see each other.
+        use_bias: Whether a number is added to each output channel.
+        kernel_init: What makes the kernel.
+        param_dtype: Of the weights.
+        rngs: What the kernel is drawn from.
+
+    Shapes:
+        x_NHWC: C is in_features
+        y_NHWC: C is out_features
+        kernel: (*kernel_size, in_features / feature_group_count, out_features)
+        bias: (out_features,)
     """
 
     def __init__(
@@ -79,7 +99,20 @@ class Conv(nnx.Conv):
 
 
 class DepthwiseConv(Conv):
-    """Each channel by itself, ``depth_multiplier`` times: one group a channel."""
+    """A convolution of each channel on its own: one group a channel.
+
+    Args:
+        in_features: Channels of the input.
+        depth_multiplier: Output channels of each input channel.
+        kernel_size, strides, padding, padding_mode, kernel_dilation: As in ``Conv``.
+        use_bias, kernel_init, param_dtype, rngs: As in ``Conv``.
+
+    Shapes:
+        x_NHWC: C is in_features
+        y_NHWC: C is in_features * depth_multiplier
+        kernel: (*kernel_size, 1, in_features * depth_multiplier)
+        bias: (in_features * depth_multiplier,)
+    """
 
     def __init__(
         self,
@@ -114,7 +147,22 @@ class DepthwiseConv(Conv):
 
 
 class SeparableConv(nnx.Module):
-    """A depthwise convolution, then a pointwise (1x1) one that mixes the channels."""
+    """A depthwise convolution, then a pointwise (1x1) one that mixes the channels.
+
+    Args:
+        in_features: Channels of the input.
+        out_features: Channels of the output.
+        kernel_size, strides, padding, padding_mode, kernel_dilation: Of the first step, as in
+            ``Conv``.
+        depth_multiplier: Channels that the first step makes of each input channel.
+        depthwise_bias: Whether the first step adds a number to each of its channels.
+        pointwise_bias: Whether the second step adds a number to each output channel.
+        kernel_init, param_dtype, rngs: Of both steps, as in ``Conv``.
+
+    Shapes:
+        x_NHWC: C is in_features
+        y_NHWC: C is out_features
+    """
 
     run_steps: Callable[[Any, jax.Array], jax.Array] | None = None  # None: one after the other
 
@@ -177,8 +225,24 @@ class ConvTranspose(nnx.Module):
     """The gradient of ``nnx.Conv`` by its input: what its padding added, this one crops.
 
     ``nnx.ConvTranspose`` has no groups and no output padding, and its pairs pad where these crop.
-    The kernel is the convolution's own, (H, W, out_features / groups, in_features), as
-    ``nnx.ConvTranspose`` has it under ``transpose_kernel=True``.
+    The kernel is the convolution's own, as ``nnx.ConvTranspose`` has it under
+    ``transpose_kernel=True``.
+
+    Args:
+        in_features: Channels of the input.
+        out_features: Channels of the output.
+        kernel_size, kernel_dilation, feature_group_count, use_bias: As in ``Conv``.
+        strides: Pixels of the output from one pixel of the input to the next.
+        padding: What is cut off the ends: "VALID" (nothing), "SAME" (n * stride pixels remain) or a
+            (low, high) pair an axis.
+        output_padding: Pixels added at the end of each axis.
+        kernel_init, param_dtype, rngs: As in ``Conv``.
+
+    Shapes:
+        x_NHWC: C is in_features
+        y_NHWC: C is out_features
+        kernel: (*kernel_size, out_features / feature_group_count, in_features)
+        bias: (out_features,)
     """
 
     def __init__(
@@ -267,7 +331,17 @@ def _extent(kernel_size: Axes, dilation: Axes | int) -> Axes:
 
 
 class MaxPool(nnx.Module):
-    """``nnx.max_pool`` as a layer; padding is -inf. The function's own stride would be 1."""
+    """``nnx.max_pool`` as a layer; padding is -inf. The function's own stride would be 1.
+
+    Args:
+        window_shape: Size of the window along each spatial axis.
+        strides: Pixels from one window to the next.
+        padding: "VALID", "SAME" (at any stride) or a (low, high) pair an axis.
+
+    Shapes:
+        x_NHWC: any C
+        y_NHWC: that C
+    """
 
     def __init__(self, window_shape: Axes, strides: Axes, padding: Padding = "VALID") -> None:
         self.window_shape = window_shape
@@ -279,10 +353,14 @@ class MaxPool(nnx.Module):
 
 
 class AvgPool(nnx.Module):
-    """One sum a window, divided once: by its size, or by how many places are no padding.
+    """The mean of each window: one sum, divided once.
 
     ``nnx.avg_pool`` sums in the input's dtype, where a bfloat16 counts to 256 only; this sums in
     float32 at least, as ``jnp.mean`` does.
+
+    Args:
+        window_shape, strides, padding: As in ``MaxPool``.
+        count_include_pad: Whether the zeros of the padding count, as they do in Flax.
     """
 
     def __init__(
@@ -306,7 +384,12 @@ class AvgPool(nnx.Module):
 
 
 class GlobalAvgPool(nnx.Module):
-    """The mean over the spatial axes: (N, H, W, C) to (N, C)."""
+    """The mean over the spatial axes.
+
+    Shapes:
+        x_NHWC: any C
+        y_NC: that C
+    """
 
     def __call__(self, x_NHWC: jax.Array) -> jax.Array:
         return jnp.mean(x_NHWC, axis=tuple(range(1, x_NHWC.ndim - 1)))
@@ -319,6 +402,19 @@ class BatchNorm(nnx.BatchNorm):
     """``nnx.BatchNorm`` for ``rank`` spatial axes, with statistics in ``param_dtype``.
 
     nnx keeps the statistics in float32, which would make every output float32.
+
+    Args:
+        num_features: Channels of the input.
+        rank: Number of spatial axes.
+        momentum: Weight of the old batches in the running statistics.
+        epsilon: What is added to the variance.
+        param_dtype: Of the weights and the statistics.
+        rngs: What ``nnx.BatchNorm`` asks for; nothing is drawn.
+
+    Shapes:
+        x_NHWC: C is num_features
+        y_NHWC: C is num_features
+        scale, bias, mean, var: (num_features,)
     """
 
     def __init__(
@@ -345,7 +441,17 @@ class BatchNorm(nnx.BatchNorm):
 
 
 class Scale(nnx.Module):
-    """A factor of each channel, which starts as one."""
+    """A factor of each channel, which starts as one.
+
+    Args:
+        num_features: Channels of the input.
+        param_dtype: Of the factors.
+
+    Shapes:
+        x_NHWC: C is num_features
+        y_NHWC: C is num_features
+        scale: (num_features,)
+    """
 
     def __init__(self, num_features: int, *, param_dtype: jnp.dtype = jnp.float32) -> None:
         self.num_features = num_features
@@ -358,8 +464,10 @@ class Scale(nnx.Module):
 class Activation(nnx.Module):
     """A function such as ``nnx.relu`` as a layer with a name of its own.
 
-    What follows ``x`` in its arguments comes after it: ``Activation(nnx.leaky_relu, 0.2)``, or
-    ``Activation(nnx.gelu, False)`` for the exact one, as ``nnx.gelu`` approximates unless told.
+    Args:
+        function: What is called with ``x``, and with the parameters after it.
+        *parameters: As in ``Activation(nnx.leaky_relu, 0.2)``, or ``Activation(nnx.gelu, False)``
+            for the exact one: ``nnx.gelu`` approximates unless told.
     """
 
     def __init__(self, function: Callable[..., jax.Array], *parameters: float) -> None:
@@ -371,7 +479,12 @@ class Activation(nnx.Module):
 
 
 class Flatten(nnx.Module):
-    """To (N, H * W * C)."""
+    """All values of an example on one axis, channels last: one Dense kernel fits every framework.
+
+    Shapes:
+        x_NHWC: any C
+        y_NF: F is H * W * C
+    """
 
     def __call__(self, x_NHWC: jax.Array) -> jax.Array:
         return x_NHWC.reshape(x_NHWC.shape[0], -1)
@@ -381,7 +494,11 @@ class Flatten(nnx.Module):
 
 
 class Sequential(nnx.Module):
-    """Layers one after another, each an attribute under its own name."""
+    """Layers one after another, each an attribute under its own name.
+
+    Args:
+        layers: The layers by their names, in the order in which they run.
+    """
 
     names: tuple[str, ...] = ()
 
@@ -409,8 +526,12 @@ JOINS = {"add": add}
 class Graph(nnx.Module):
     """Named layers, and the steps that run them.
 
-    A step is the name of a value, the layer or the one of ``JOINS`` that makes it, and the names of
-    the values that this takes. The last value is the output. A residual block, for one::
+    Args:
+        children: The layers by their names.
+        steps: Each is the name of a value, the layer or the one of ``JOINS`` that makes it, and the
+            names of the values that this takes. The last value is the output.
+
+    A residual block, for one::
 
         Graph(
             {"body": nnx.Conv(8, 8, (3, 3), rngs=rngs)},

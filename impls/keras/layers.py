@@ -36,6 +36,22 @@ class AnyWindow(keras.layers.Layer):
     Keras has no explicit padding and no padding modes, and refuses or miscomputes a stride with a
     dilation: here the input is padded first, and the strided result is every s-th pixel of the
     unstrided one.
+
+    Args:
+        *args: What the class of ``keras.layers`` takes: filters (channels of the output),
+            kernel_size (taps along each spatial axis).
+        strides: Pixels from one window to the next; an int stands for every axis, here and below.
+        padding: "valid", "same" (at any stride), "causal" (rank 1) or a (low, high) pair an axis.
+        dilation_rate: Pixels from one tap to the next.
+        padding_mode: "zeros", "reflect", "replicate" or "circular".
+        algorithm: "auto", or "native" for Keras's own on every backend.
+        **kwargs: What the class of ``keras.layers`` takes besides: groups, use_bias, ...
+
+    Shapes:
+        x_NSC: any C
+        y_NSO: O is filters, or of a depthwise layer C * depth_multiplier
+        kernel: SIO, or of a depthwise layer SCM, where M is depth_multiplier
+        bias: (O,)
     """
 
     takes_unequal_strides = True
@@ -178,7 +194,15 @@ class DepthwiseConv2D(AnyWindow, keras.layers.DepthwiseConv2D):
 
 
 class _OwnKernel(keras.layers.Layer):
-    """A layer with a kernel and a bias of its own making."""
+    """A layer with a kernel and a bias of its own making.
+
+    Args:
+        kernel_size: Taps along each spatial axis; an int stands for every axis.
+        use_bias: Whether a number is added to each output channel.
+        kernel_initializer: What makes the kernel.
+        bias_initializer: What makes the bias.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+    """
 
     rank: int
 
@@ -221,6 +245,15 @@ class _OwnKernel(keras.layers.Layer):
 
 
 class _Depthwise3D(_OwnKernel):
+    """What ``keras.layers.DepthwiseConv3D`` would be.
+
+    Args:
+        kernel_size, strides, padding, depth_multiplier: As in ``keras.layers.DepthwiseConv2D``.
+        data_format: Always "channels_last".
+        dilation_rate: Pixels from one tap to the next.
+        **kwargs: As in ``_OwnKernel``.
+    """
+
     rank = 3
 
     def __init__(
@@ -267,9 +300,22 @@ class DepthwiseConv3D(AnyWindow, _Depthwise3D):
 
 
 class _SeparableConv(keras.layers.Layer):
-    """A depthwise convolution, then a pointwise (1x1) one; each with a bias of its own.
+    """A depthwise convolution, then a pointwise (1x1) one that mixes the channels.
 
     ``keras.layers.SeparableConv2D`` has a bias after the second step only.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size, strides, padding, dilation_rate, padding_mode: Of the first step, as in
+            ``AnyWindow``.
+        depth_multiplier: Channels that the first step makes of each input channel.
+        depthwise_bias: Whether the first step adds a number to each of its channels.
+        pointwise_bias: Whether the second step adds a number to each output channel.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC: any C
+        y_NSO: O is filters
     """
 
     steps: tuple[type, type]
@@ -368,8 +414,24 @@ class _ConvTranspose(_OwnKernel):
     """The transpose of a convolution, cropped by ``padding`` as PyTorch does it.
 
     ``keras.layers.Conv2DTranspose`` has no groups, no explicit crop and no stride with dilation,
-    and another idea of output padding; its "same" with an even kernel aborts on TensorFlow. The
-    kernel is laid out as there: ``(*kernel_size, filters / groups, in_channels)``.
+    and another idea of output padding; its "same" with an even kernel aborts on TensorFlow.
+
+    Args:
+        filters: Channels of the output.
+        kernel_size: Taps along each spatial axis; an int stands for every axis, here and below.
+        strides: Pixels of the output from one pixel of the input to the next.
+        padding: What is cut off the ends: "valid" (nothing), "same" (n * stride pixels remain) or a
+            (low, high) pair an axis.
+        output_padding: Pixels added at the end of each axis.
+        dilation_rate: Pixels from one tap to the next.
+        groups: Blocks of channels that do not see each other.
+        **kwargs: As in ``_OwnKernel``.
+
+    Shapes:
+        x_NSC: any C
+        y_NSO: O is filters
+        kernel: (*kernel_size, filters / groups, C)
+        bias: (filters,)
     """
 
     def __init__(
@@ -516,7 +578,17 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @registered
 class Scale(keras.layers.Layer):
-    """A factor of each channel, which starts as one."""
+    """A factor of each channel, which starts as one.
+
+    Args:
+        gamma_initializer: What makes the factors.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC: any C
+        y_NSC: that C
+        gamma: (C,)
+    """
 
     def __init__(self, gamma_initializer: Any = "ones", **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -576,8 +648,13 @@ JOINED_SHAPES = {"add": lambda first, *others: first}  # of the shapes of what t
 class Graph(keras.layers.Layer):
     """Named layers, and the steps that run them.
 
-    A step is the name of a value, the layer or the one of ``JOINS`` that makes it, and the names of
-    the values that this takes. The last value is the output. A residual block, for one::
+    Args:
+        children: The layers by their names.
+        steps: Each is the name of a value, the layer or the one of ``JOINS`` that makes it, and the
+            names of the values that this takes. The last value is the output.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    A residual block, for one::
 
         Graph(
             {"body": keras.layers.Conv2D(8, 3, padding="same")},

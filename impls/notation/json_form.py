@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     Composite,
     Layer,
     Sequential,
+    Shape,
     Spec,
     arguments,
     check_spec,
@@ -46,14 +47,45 @@ def readable_depth() -> Iterator[None]:
 
 
 def to_json(spec: Spec) -> str:
-    """``spec`` as JSON on one line, with every field: the same text for equal specs."""
+    """Write a spec as JSON, on one line, with every field.
+
+    Args:
+        spec: Any layer or network.
+
+    Returns:
+        The text; it is the same for equal specs.
+
+    Raises:
+        SpecError: ``spec`` is not a spec, or is of a class of your own.
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.to_json(cp.Dense(2, 3))
+        '{"type": "Dense", "in_features": 2, "out_features": 3, "bias": true}'
+    """
     check_spec(spec)
     return json.dumps(plain(spec))
 
 
 @readable_depth()
 def from_json(text: str) -> Spec:
-    """The spec that ``to_json`` wrote. Raises ``SpecError`` for anything else."""
+    """Read a spec that ``to_json`` wrote.
+
+    Args:
+        text: The JSON. A field that is left out has its default.
+
+    Returns:
+        The spec.
+
+    Raises:
+        SpecError: It is not JSON, or says no spec; the message names the type or field that is
+            wrong.
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.from_json('{"type": "Conv", "in_channels": 3, "out_channels": 8, "kernel_size": 5}')
+        Conv(in_channels=3, out_channels=8, kernel_size=(5, 5), stride=(1, 1), ...)
+    """
     check_text(text)
     return read_spec(loads(text))
 
@@ -124,6 +156,13 @@ def read_spec(data: Any) -> Spec:
     }
     spec: Spec = TYPES[name](**values)
     return spec
+
+
+def read_shape(data: Any) -> Shape:
+    """The shape of an input that a loaded JSON list says."""
+    if not isinstance(data, list) or not all(type(n) is int for n in data):
+        raise SpecError(f'"input_shape" is a list of ints, not {shortened(data)}')
+    return tuple(data)
 
 
 def shortened(value: Any) -> str:

@@ -32,9 +32,7 @@ with spaces between words::
 
 ``conv1d`` and ``conv3d`` have rank 1 and 3, and so have the others. ``c`` and ``k`` must be said,
 the rest are the spec's defaults. The first layer may say the input's shape: ``n2`` (the batch, else
-1), ``w9``, ``hw7x9`` or ``dhw3x7x9``, and ``c8`` where the layer does not tell the channels::
-
-    conv2d c3>8 k5x3 s2x1 p1:2x0:1 nobias n2 hw7x9 | batchnorm2d c8 eps0.001 | relu6 | gap
+1), ``w9``, ``hw7x9`` or ``dhw3x7x9``, and ``c8`` where the layer does not tell the channels.
 """
 
 import dataclasses
@@ -49,9 +47,9 @@ from convparity.impls.notation.json_form import (
     check_text,
     loads,
     plain,
+    read_shape,
     read_spec,
     readable_depth,
-    shortened,
 )
 from convparity.impls.spec import (
     ACTIVATIONS,
@@ -84,9 +82,22 @@ from convparity.impls.spec import (
 
 
 def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
-    """``spec`` on one line, and the shape of its input: what a failing test prints for its replay.
+    """Write a spec on one line: what people type, and what a failing test prints for its replay.
 
-    What the short form cannot say (a layer with a name of its own) is said in JSON.
+    Args:
+        spec: Any layer or network. One in which layers have names of their own is written as JSON.
+        input_shape: ``(N, *spatial, C)``, to be said on the line, too.
+
+    Returns:
+        The line, from which ``from_line`` reads both back.
+
+    Raises:
+        SpecError: ``spec`` is not a spec, or ``input_shape`` is not a shape.
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.to_line(cp.Conv(3, 8, 3, stride=2), (1, 7, 9, 3))
+        'conv2d c3>8 k3 s2 n1 hw7x9'
     """
     check_spec(spec)
     shape = None if input_shape is None else shape_of(input_shape)
@@ -99,25 +110,31 @@ def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
 
 @readable_depth()
 def from_line(text: str) -> tuple[Spec, Shape | None]:
-    """The spec that a line says, and its input's shape if that is said too.
+    """Read a spec that people typed on one line; the head of this file has the grammar.
 
-    Raises ``SpecError``, which repeats the word that is wrong and says what was expected.
+    Args:
+        text: The line: words and tokens, or JSON.
+
+    Returns:
+        The spec, and the shape of its input, or None if the line does not say it.
+
+    Raises:
+        SpecError: A word is not understood; the message says which, and what was expected.
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.from_line("dense c8>2 n4 | softmax")
+        (Sequential(Dense(in_features=8, out_features=2, bias=True), Activation(...)), (4, 8))
     """
     check_text(text)
     if text.lstrip().startswith("{"):
         data = loads(text)
         shape = data.pop("input_shape", None)
-        spec, shape = read_spec(data), None if shape is None else _check_shape(shape)
+        spec, shape = read_spec(data), None if shape is None else read_shape(shape)
     else:
         reader = _Reader(text)
         spec, shape = reader.line(), reader.shape
     return spec, shape
-
-
-def _check_shape(shape: Any) -> Shape:
-    if not isinstance(shape, list) or not all(type(n) is int for n in shape):
-        raise SpecError(f'"input_shape" is a list of ints, not {shortened(shape)}')
-    return tuple(shape)
 
 
 # ---------------------------------------------------------------- the tokens of a line

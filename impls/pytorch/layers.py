@@ -119,7 +119,22 @@ def fastest_format(x_NCS: Tensor, groups: int) -> Tensor:
 class ConvNd(PadsFirst):
     """What the three ranks share; the class of ``torch.nn`` comes after it in their bases.
 
-    ``padding`` is "valid", "same" (at any stride), "causal" (rank 1) or (low, high) pairs.
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps along each spatial axis; an int stands for every axis, here and below.
+        stride: Pixels from one window to the next.
+        padding: "valid", "same" (at any stride), "causal" (rank 1) or a (low, high) pair an axis.
+        dilation: Pixels from one tap to the next.
+        groups: Blocks of channels that do not see each other.
+        bias: Whether a number is added to each output channel.
+        padding_mode: "zeros", "reflect", "replicate" or "circular".
+
+    Shapes:
+        x_NCS: C is in_channels
+        y_NCS: C is out_channels
+        weight: (out_channels, in_channels / groups, *kernel_size)
+        bias: (out_channels,)
     """
 
     algorithm = "auto"  # or "native": the memory format of the input is left as it is
@@ -179,7 +194,19 @@ class Conv3d(ConvNd, nn.Conv3d):
 
 
 class DepthwiseConvNd(ConvNd):
-    """Each channel by itself, ``depth_multiplier`` times: one group a channel."""
+    """A convolution of each channel on its own: one group a channel.
+
+    Args:
+        in_channels: Channels of the input.
+        depth_multiplier: Output channels of each input channel.
+        kernel_size, stride, padding, dilation, bias, padding_mode: As in ``ConvNd``.
+
+    Shapes:
+        x_NCS: C is in_channels
+        y_NCS: C is in_channels * depth_multiplier
+        weight: (in_channels * depth_multiplier, 1, *kernel_size)
+        bias: (in_channels * depth_multiplier,)
+    """
 
     def __init__(
         self,
@@ -219,7 +246,20 @@ class DepthwiseConv3d(DepthwiseConvNd, Conv3d):
 
 
 class SeparableConvNd(nn.Sequential):
-    """A depthwise convolution, then a pointwise (1x1) one that mixes the channels."""
+    """A depthwise convolution, then a pointwise (1x1) one that mixes the channels.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size, stride, padding, dilation, padding_mode: Of the first step, as in ``ConvNd``.
+        depth_multiplier: Channels that the first step makes of each input channel.
+        depthwise_bias: Whether the first step adds a number to each of its channels.
+        pointwise_bias: Whether the second step adds a number to each output channel.
+
+    Shapes:
+        x_NCS: C is in_channels
+        y_NCS: C is out_channels
+    """
 
     steps: tuple[Any, Any]
 
@@ -272,8 +312,22 @@ class SeparableConv3d(SeparableConvNd):
 class ConvTransposeNd(nn.Module):
     """What the three ranks share; the class of ``torch.nn`` comes after it in their bases.
 
-    ``padding`` is "valid", "same" (n * stride outputs) or (low, high) pairs. torch crops both ends
-    alike: it is given what they share, and the rest is cut off its result.
+    torch crops both ends alike: it is given what they share, and the rest is cut off its result.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size, groups, bias, dilation: As in ``ConvNd``.
+        stride: Pixels of the output from one pixel of the input to the next.
+        padding: What is cut off the ends: "valid" (nothing), "same" (n * stride pixels remain) or a
+            (low, high) pair an axis.
+        output_padding: Pixels added at the end of each axis.
+
+    Shapes:
+        x_NCS: C is in_channels
+        y_NCS: C is out_channels
+        weight: (in_channels, out_channels / groups, *kernel_size)
+        bias: (out_channels,)
     """
 
     def __init__(
@@ -337,7 +391,18 @@ class ConvTranspose3d(ConvTransposeNd, nn.ConvTranspose3d):
 
 
 class PoolNd(PadsFirst):
-    """What the pools share. torch takes pads of half the kernel at most; others come first."""
+    """What the pools share. torch takes pads of half the kernel at most; others come first.
+
+    Args:
+        kernel_size: Size of the window along each spatial axis; an int stands for every axis.
+        stride: Pixels from one window to the next; None is the size of the window.
+        padding: "valid", "same" (at any stride) or a (low, high) pair an axis.
+        **options: What the pool of ``torch.nn`` takes besides.
+
+    Shapes:
+        x_NCS: any C
+        y_NCS: that C
+    """
 
     torch_pads = True  # wherever it can
 
@@ -384,7 +449,12 @@ class MaxPool3d(MaxPoolNd, nn.MaxPool3d):
 
 
 class AvgPoolNd(PoolNd):
-    """The mean of each window, with the zeros of the padding (as PyTorch does) or without."""
+    """The mean of each window.
+
+    Args:
+        kernel_size, stride, padding: As in ``PoolNd``.
+        count_include_pad: Whether the zeros of the padding count, as they do in PyTorch.
+    """
 
     def __init__(
         self,
@@ -434,7 +504,12 @@ class AvgPool3d(AvgPoolNd, nn.AvgPool3d):
 
 
 class GlobalAvgPool(nn.Module):
-    """The mean over the spatial axes: (N, C, S) to (N, C)."""
+    """The mean over the spatial axes.
+
+    Shapes:
+        x_NCS: any C
+        y_NC: that C
+    """
 
     def forward(self, x_NCS: Tensor) -> Tensor:
         return x_NCS.mean(dim=tuple(range(2, x_NCS.ndim)))
@@ -444,7 +519,18 @@ class GlobalAvgPool(nn.Module):
 
 
 class LayerNorm(nn.LayerNorm):
-    """Normalises the channels of each position; ``nn.LayerNorm`` would take the last axis."""
+    """Normalises the channels of each position; ``nn.LayerNorm`` would take the last axis.
+
+    Args:
+        num_features: Channels of the input.
+        eps: What is added to the variance.
+
+    Shapes:
+        x_NCS: C is num_features
+        y_NCS: C is num_features
+        weight: (num_features,)
+        bias: (num_features,)
+    """
 
     def __init__(self, num_features: int, eps: float = 1e-5) -> None:
         super().__init__(num_features, eps)
@@ -461,7 +547,16 @@ class GroupNorm(nn.GroupNorm):
 
 
 class Scale(nn.Module):
-    """A factor of each channel, which starts as one."""
+    """A factor of each channel, which starts as one.
+
+    Args:
+        num_features: Channels of the input.
+
+    Shapes:
+        x_NCS: C is num_features
+        y_NCS: C is num_features
+        weight: (num_features,)
+    """
 
     def __init__(self, num_features: int) -> None:
         super().__init__()
@@ -476,9 +571,13 @@ class Scale(nn.Module):
 
 
 class Flatten(nn.Module):
-    """To (N, S * C): the channels go last, so that one Dense kernel fits every framework.
+    """All values of an example on one axis, channels last: one Dense kernel fits every framework.
 
     ``nn.Flatten`` orders the features C, S: weights trained behind it need permuting.
+
+    Shapes:
+        x_NCS: any C
+        y_NF: F is S * C
     """
 
     def forward(self, x_NCS: Tensor) -> Tensor:
@@ -501,8 +600,12 @@ JOINS = {"add": add}
 class Graph(nn.Module):
     """Named layers, and the steps that run them.
 
-    A step is the name of a value, the layer or the one of ``JOINS`` that makes it, and the names of
-    the values that this takes. The last value is the output. A residual block, for one::
+    Args:
+        children: The layers by their names.
+        steps: Each is the name of a value, the layer or the one of ``JOINS`` that makes it, and the
+            names of the values that this takes. The last value is the output.
+
+    A residual block, for one::
 
         Graph(
             {"body": nn.Conv2d(8, 8, 3, padding=1)},

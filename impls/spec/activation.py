@@ -29,12 +29,29 @@ DEFAULT_ALPHA = {"leaky_relu": 0.01, "elu": 1.0}
 
 @dataclass(frozen=True, init=False)
 class Activation(Layer):
-    """A function of each value; ``softmax`` is over the channels.
+    """A function of each value; "softmax" is over the channels of each position.
 
-    ``alpha`` is the slope of ``leaky_relu`` below 0 (0.01 unless given) and the limit of ``elu``
-    (1 unless given); no other function takes it. ``gelu`` is exact (erf), ``gelu_tanh`` its
-    approximation (arXiv 1606.08415); ``hard_sigmoid`` is relu6(x + 3) / 6, ``hard_swish`` x times
-    that (arXiv 1905.02244).
+    Args:
+        function: "relu", "relu6", "leaky_relu", "elu", "silu", "gelu" (exact, with erf),
+            "gelu_tanh" (its approximation, arXiv 1606.08415), "sigmoid", "hard_sigmoid"
+            (``relu6(x + 3) / 6``), "hard_swish" (``x`` times that, arXiv 1905.02244), "softplus",
+            "softmax" or "tanh".
+        alpha: Slope of "leaky_relu" below 0 (None is 0.01), or the limit of "elu" (None is 1); no
+            other function takes it.
+
+    Shapes:
+        input: ``(N, *spatial, C)`` or ``(N, features)``
+        output: that of the input
+
+    Raises:
+        SpecError: The function is not known, takes no alpha, or alpha is negative or not finite.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.Activation("leaky_relu", alpha=0.5)
+        >>> cp.reference(layer, {}, np.array([[-4, 3]])).tolist()
+        [[-2.0, 3.0]]
     """
 
     function: ActivationName

@@ -21,7 +21,19 @@ INPUT = "<input>"  # the name of a composite's input among the values of its ste
 
 
 class Spec(ABC):  # noqa: B024 (what is abstract differs between its three kinds)
-    """Any layer or composite of layers: a frozen dataclass that is checked when it is made."""
+    """A layer or a composite of layers: what a network computes, without weights or a framework.
+
+    A spec is a frozen dataclass. Its fields are checked when it is made, two specs are equal when
+    their fields are, and it can be the key of a dict. ``Spec`` itself is abstract, for annotations
+    and ``isinstance``: make one of the classes that derive from it.
+
+    Example:
+        >>> import convparity as cp
+        >>> isinstance(cp.Conv(3, 8, 3), cp.Spec)
+        True
+        >>> cp.Conv(3, 8, 3) == cp.Conv(3, 8, kernel_size=(3, 3))
+        True
+    """
 
 
 class Layer(Spec):
@@ -39,11 +51,26 @@ class Layer(Spec):
 
     @abstractmethod
     def output_shape(self, input_shape: Shape, /) -> Shape:
-        """The shape that the layer makes of a channels-last ``input_shape``."""
+        """The shape that the layer makes of an input.
+
+        Args:
+            input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+
+        Returns:
+            The shape of the output, channels last.
+
+        Raises:
+            SpecError: The input does not fit: its number of axes, its channels or its size.
+        """
 
     @abstractmethod
     def parameters(self) -> dict[str, Shape]:
-        """Each weight's canonical name and shape, in the order of declaration."""
+        """The weights that the layer declares.
+
+        Returns:
+            The shape of each by its canonical name (``kernel``, ``bias``), in the order of
+            declaration.
+        """
 
 
 class Join(Spec):
@@ -88,16 +115,23 @@ class Composite(Spec):
 
     @abstractmethod
     def with_children(self, children: Mapping[str, Spec]) -> "Composite":
-        """The same wiring of other children, given by the same names."""
+        """The same wiring of other children.
+
+        Args:
+            children: A spec for each of the names in ``self.children``.
+
+        Returns:
+            The composite of them.
+        """
 
     @cached_property
     def children(self) -> tuple[tuple[str, Spec], ...]:
-        """The children and their names, in the order in which they are declared."""
+        """The children as pairs of a name and a spec, in the order in which they are declared."""
         return tuple({s.child: s.spec for s in self.steps if s.child is not None}.items())
 
     @cached_property
     def extent(self) -> tuple[int, int]:
-        """How deep it nests, and how many layers it has, all told."""
+        """How many composites are nested in it, and how many layers it has in total."""
         inner = [
             child.extent if isinstance(child, Composite) else (0, 1) for _, child in self.children
         ]

@@ -50,8 +50,40 @@ def _with_bias(kernel: Shape, out_channels: int, bias: bool) -> dict[str, Shape]
 class Conv(Layer):
     """A convolution (cross-correlation) over ``rank`` spatial axes.
 
-    Weights: ``kernel (*kernel_size, in_channels/groups, out_channels)``, ``bias (out_channels,)``.
-    Groups are contiguous blocks of channels, as in every framework.
+    A scalar stands for every spatial axis. The groups are contiguous blocks of channels.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps of the kernel along each axis.
+        stride: Pixels from one window to the next.
+        padding: Pixels added around the input: "valid" (none), "same" (TensorFlow's rule:
+            ``ceil(n / stride)`` outputs, the odd pixel at the end), "causal" (rank 1: all at the
+            start), an int, one int an axis, or one ``(low, high)`` pair an axis.
+        dilation: Pixels from one tap to the next.
+        groups: Number of groups; output channels see the input channels of their own group only.
+        bias: Whether a number is added to each output channel.
+        padding_mode: What the padding holds: "zeros", "reflect" (the edge is not repeated),
+            "replicate" (copies of the edge) or "circular".
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, in_channels)``
+        output: ``(N, *places, out_channels)``; n pixels, padding included, have
+            ``(n - (kernel_size - 1) * dilation - 1) // stride + 1`` places
+        kernel: ``(*kernel_size, in_channels / groups, out_channels)``
+        bias: ``(out_channels,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value, or ``groups`` does not divide the channels.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.Conv(4, 8, kernel_size=(5, 3), stride=2, padding="same", groups=2)
+        >>> cp.output_shape(layer, (1, 7, 9, 4))
+        (1, 4, 5, 8)
+        >>> cp.parameter_shapes(layer)
+        {'kernel': (5, 3, 2, 8), 'bias': (8,)}
     """
 
     in_channels: int
@@ -101,10 +133,38 @@ class Conv(Layer):
 
 @dataclass(frozen=True, init=False)
 class DepthwiseConv(Layer):
-    """A convolution of each channel by itself, ``depth_multiplier`` times.
+    """A convolution of each channel on its own (Sifre 2014, sec. 6.2).
 
-    Weights: ``kernel (*kernel_size, in_channels, depth_multiplier)``, ``bias (out_channels,)``;
-    output channel ``c * depth_multiplier + m`` sees input channel ``c`` (Sifre 2014, sec. 6.2).
+    Output channel ``c * depth_multiplier + m`` sees input channel ``c`` only.
+
+    Args:
+        in_channels: Channels of the input.
+        kernel_size: Taps of the kernel along each axis; a scalar stands for every axis.
+        stride: Pixels from one window to the next.
+        padding: "valid", "same", "causal", an int, one int an axis, or one ``(low, high)`` pair an
+            axis, as in ``Conv``.
+        dilation: Pixels from one tap to the next.
+        depth_multiplier: Output channels of each input channel.
+        bias: Whether a number is added to each output channel.
+        padding_mode: "zeros", "reflect", "replicate" or "circular", as in ``Conv``.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, in_channels)``
+        output: ``(N, *places, in_channels * depth_multiplier)``, with the places of ``Conv``
+        kernel: ``(*kernel_size, in_channels, depth_multiplier)``
+        bias: ``(in_channels * depth_multiplier,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.DepthwiseConv(3, kernel_size=5, padding=2, depth_multiplier=2)
+        >>> cp.output_shape(layer, (1, 7, 9, 3))
+        (1, 7, 9, 6)
+        >>> cp.parameter_shapes(layer)
+        {'kernel': (5, 5, 3, 2), 'bias': (6,)}
     """
 
     in_channels: int
@@ -140,7 +200,7 @@ class DepthwiseConv(Layer):
 
     @property
     def out_channels(self) -> int:
-        """``in_channels * depth_multiplier``."""
+        """Channels of the output: ``in_channels * depth_multiplier``."""
         return self.in_channels * self.depth_multiplier
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
@@ -154,11 +214,43 @@ class DepthwiseConv(Layer):
 
 @dataclass(frozen=True, init=False)
 class SeparableConv(Composite):
-    """A depthwise convolution, then a pointwise (1x1) one, with nothing in between.
+    """A depthwise convolution, then a pointwise (1x1) one (Chollet, arXiv 1610.02357, sec. 1.1).
 
-    ``stride``, ``padding`` and ``dilation`` belong to the depthwise step. Weights:
-    ``depthwise.kernel``, ``depthwise.bias``, ``pointwise.kernel``, ``pointwise.bias``
-    (Chollet, arXiv 1610.02357, sec. 1.1).
+    Nothing stands between the two steps: no activation, no normalisation.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps of the depthwise kernel along each axis; a scalar stands for every axis.
+        stride: Pixels from one window to the next, of the depthwise step.
+        padding: That of the depthwise step: "valid", "same", "causal", an int, one int an axis, or
+            one ``(low, high)`` pair an axis, as in ``Conv``.
+        dilation: Pixels from one tap to the next, of the depthwise step.
+        depth_multiplier: Channels that the depthwise step makes of each input channel.
+        depthwise_bias: Whether the depthwise step adds a number to each of its channels.
+        pointwise_bias: Whether the pointwise step adds a number to each output channel.
+        padding_mode: "zeros", "reflect", "replicate" or "circular", as in ``Conv``.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, in_channels)``
+        output: ``(N, *places, out_channels)``, with the places of ``Conv``
+        depthwise.kernel: ``(*kernel_size, in_channels, depth_multiplier)``
+        depthwise.bias: ``(in_channels * depth_multiplier,)``
+        pointwise.kernel: ``(*(1,) * rank, in_channels * depth_multiplier, out_channels)``
+        pointwise.bias: ``(out_channels,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.SeparableConv(32, 64, kernel_size=3, padding="same")
+        >>> cp.parameter_shapes(layer)["depthwise.kernel"]
+        (3, 3, 32, 1)
+        >>> regular = cp.Conv(32, 64, kernel_size=3, padding="same")
+        >>> [cp.total_cost(each, (1, 56, 56, 32)).parameters for each in (regular, layer)]
+        [18496, 2432]
     """
 
     in_channels: int
@@ -200,7 +292,7 @@ class SeparableConv(Composite):
 
     @property
     def depthwise(self) -> DepthwiseConv:
-        """The first step: each channel by itself."""
+        """The first step, a ``DepthwiseConv``: it has the stride, the padding and the dilation."""
         return DepthwiseConv(
             self.in_channels,
             self.kernel_size,
@@ -215,7 +307,7 @@ class SeparableConv(Composite):
 
     @property
     def pointwise(self) -> Conv:
-        """The second step: a 1x1 convolution that mixes the channels."""
+        """The second step, a 1x1 ``Conv`` that mixes the channels."""
         return Conv(
             self.in_channels * self.depth_multiplier,
             self.out_channels,
@@ -230,19 +322,48 @@ class SeparableConv(Composite):
         return chain_steps({"depthwise": self.depthwise, "pointwise": self.pointwise})
 
     def with_children(self, children: Mapping[str, Spec]) -> Sequential:
-        """Other steps one after another."""
         return Sequential({name: children[name] for name, _ in self.children})
 
 
 @dataclass(frozen=True, init=False)
 class ConvTranspose(Layer):
-    """The transpose, i.e. the gradient by its input, of ``Conv(out_channels, in_channels, ...)``.
+    """The transpose of ``Conv(out_channels, in_channels, ...)``: its gradient by its input.
 
-    It maps that convolution's output shape to its input shape. Several inputs share an output size
-    when ``stride > 1``: ``output_padding`` (below the stride) chooses, as in PyTorch; under "same"
-    the size is ``n * stride``. Weights: ``kernel (*kernel_size, out_channels/groups, in_channels)``
-    (the convolution's own kernel), ``bias (out_channels,)``. See Dumoulin and Visin, arXiv
-    1603.07285, ch. 4.
+    It maps that convolution's output shape back to its input shape (Dumoulin and Visin, arXiv
+    1603.07285, ch. 4). With a stride above 1 several input sizes have the same output size:
+    ``output_padding`` chooses among them, as in PyTorch.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Taps of the kernel along each axis; a scalar stands for every axis.
+        stride: Pixels of the output from one pixel of the input to the next.
+        padding: Pixels cut off the ends of the full result: "valid" (none), "same" (``n * stride``
+            remain), an int, one int an axis, or one ``(low, high)`` pair an axis.
+        output_padding: Pixels added at the end of each axis, fewer than the stride.
+        groups: Number of groups; output channels see the input channels of their own group only.
+        bias: Whether a number is added to each output channel.
+        dilation: Pixels from one tap to the next.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, in_channels)``
+        output: ``(N, *sizes, out_channels)``; n pixels become ``(n - 1) * stride + extent
+            + output_padding - low - high``, of extent ``(kernel_size - 1) * dilation + 1``
+        kernel: ``(*kernel_size, out_channels / groups, in_channels)``, the convolution's own
+        bias: ``(out_channels,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value, ``groups`` does not divide the channels, or
+            ``output_padding`` is not below the stride.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.ConvTranspose(8, 3, kernel_size=3, stride=2, padding=1, output_padding=1)
+        >>> cp.output_shape(layer, (1, 4, 5, 8))
+        (1, 8, 10, 3)
+        >>> cp.parameter_shapes(layer)
+        {'kernel': (3, 3, 3, 8), 'bias': (3,)}
     """
 
     in_channels: int

@@ -119,9 +119,25 @@ def walk_shapes(spec: Spec, input_shape: Shape) -> list[tuple[str, Spec, tuple[S
 
 
 def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:
-    """The shape that ``spec`` makes of a channels-last ``input_shape``.
+    """The shape that a spec makes of an input, without running anything.
 
-    Raises ``SpecError`` when the input does not fit: its rank, its channels, or its size.
+    Args:
+        spec: Any layer or network.
+        input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+        *others: The shapes of the other inputs of an addition; every other spec has one input.
+
+    Returns:
+        The shape of the output, channels last.
+
+    Raises:
+        SpecError: The input does not fit: its number of axes, its channels or its size. In a
+            network the message names the layer.
+
+    Example:
+        >>> import convparity as cp
+        >>> net = cp.Sequential(cp.Conv(3, 8, 3, stride=2), cp.GlobalAvgPool(), cp.Dense(8, 10))
+        >>> cp.output_shape(net, (4, 224, 224, 3))
+        (4, 10)
     """
     shapes = (shape_of(input_shape), *map(shape_of, others))
     if isinstance(spec, Join):
@@ -147,7 +163,24 @@ def _shape(step: Step, shapes: Sequence[Shape]) -> Shape:
 
 
 def parameter_shapes(spec: Spec) -> dict[str, Shape]:
-    """Every canonical weight of ``spec``, by dotted name, in declaration order, with its shape."""
+    """The weights that a spec declares.
+
+    Args:
+        spec: Any layer or network.
+
+    Returns:
+        The shape of each weight by its dotted name, in the order in which layers declare them. What
+        each shape means is said by the class of its layer.
+
+    Raises:
+        SpecError: ``spec`` is not a spec.
+
+    Example:
+        >>> import convparity as cp
+        >>> net = cp.Sequential({"stem": cp.Conv(3, 8, 5), "head": cp.Dense(8, 10, bias=False)})
+        >>> cp.parameter_shapes(net)
+        {'stem.kernel': (5, 5, 3, 8), 'stem.bias': (8,), 'head.kernel': (8, 10)}
+    """
     return {
         dotted(path, name): shape
         for path, layer in walk(spec)

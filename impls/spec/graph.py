@@ -24,7 +24,32 @@ from convparity.impls.spec.join import JOINS, Residual
 
 @dataclass(frozen=True, init=False)
 class Sequential(Composite):
-    """Layers one after another: ``Sequential(a, b)`` names them "0", "1"; a mapping gives names."""
+    """Layers that run one after another, each on the output of the one before it.
+
+    Args:
+        *layers: The specs, which are then named "0", "1", ...; or one list of them; or one mapping
+            from names (letters, digits and "_") to specs, in the order in which they run.
+
+    Shapes:
+        input: that of the first layer
+        output: that of the last layer
+
+    The weights of a layer have its name in front: ``stem.kernel``.
+
+    Raises:
+        SpecError: There is no layer, one is not a spec, a name is not allowed or is used twice, or
+            more than 64 composites are nested.
+
+    Example:
+        >>> import convparity as cp
+        >>> net = cp.Sequential({"stem": cp.Conv(3, 8, 3), "act": cp.Activation("relu")})
+        >>> cp.output_shape(net, (1, 7, 9, 3))
+        (1, 5, 7, 8)
+        >>> cp.parameter_shapes(net)
+        {'stem.kernel': (3, 3, 3, 8), 'stem.bias': (8,)}
+        >>> cp.Sequential(cp.Flatten(), cp.Dense(8, 2)).children
+        (('0', Flatten()), ('1', Dense(in_features=8, out_features=2, bias=True)))
+    """
 
     layers: tuple[tuple[str, Spec], ...]
 
@@ -60,7 +85,6 @@ class Sequential(Composite):
         return chain_steps(dict(self.layers))
 
     def with_children(self, children: Mapping[str, Spec]) -> "Sequential":
-        """Other layers one after another."""
         return Sequential({name: children[name] for name, _ in self.layers})
 
     def __repr__(self) -> str:
@@ -88,7 +112,7 @@ def wires(spec: Composite) -> tuple[Wire, ...]:
     for name, _ in spec.children:
         if name in JOINS:
             raise UnsupportedError(
-                f"beside joins, a layer cannot be called {name!r}, which is one: "
+                f"in a graph with joins, a layer cannot be called {name!r}, as a join is: "
                 "give it another name"
             )
     joins: dict[type[Spec], str] = {kind: name for name, kind in JOINS.items()}

@@ -17,7 +17,18 @@ from convparity.impls.spec.checks import (
 
 @dataclass(frozen=True)
 class Flatten(Layer):
-    """``(N, *spatial, C)`` to ``(N, prod(spatial) * C)``, in channels-last order everywhere."""
+    """All values of an example on one axis, in channels-last order whatever the framework.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, prod(spatial) * C)``
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.Flatten()
+        >>> cp.output_shape(layer, (2, 4, 5, 3))
+        (2, 60)
+    """
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
         takes(self, input_shape)
@@ -29,7 +40,25 @@ class Flatten(Layer):
 
 @dataclass(frozen=True, init=False)
 class Dropout(Layer):
-    """Zeroes a share ``p`` of the values while training; the identity at inference."""
+    """Sets values to zero at random while training; at inference, the identity.
+
+    Args:
+        p: The share of values that are set to zero, at least 0 and below 1.
+
+    Shapes:
+        input: ``(N, *spatial, C)`` or ``(N, features)``
+        output: that of the input
+
+    Raises:
+        SpecError: ``p`` is not a number, or not in ``[0, 1)``.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.Dropout(0.2)
+        >>> cp.reference(layer, {}, np.array([[1, 2]])).tolist()
+        [[1.0, 2.0]]
+    """
 
     p: float
 
@@ -48,7 +77,30 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, init=False)
 class Dense(Layer):
-    """A fully connected layer. Weights: ``kernel (in_features, out_features)``, ``bias``."""
+    """A fully connected layer, ``x @ kernel + bias``.
+
+    Args:
+        in_features: Features of the input.
+        out_features: Features of the output.
+        bias: Whether a number is added to each feature of the output.
+
+    Shapes:
+        input: ``(N, in_features)``
+        output: ``(N, out_features)``
+        kernel: ``(in_features, out_features)``
+        bias: ``(out_features,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.Dense(2, 3)
+        >>> cp.output_shape(layer, (5, 2))
+        (5, 3)
+        >>> cp.parameter_shapes(layer)
+        {'kernel': (2, 3), 'bias': (3,)}
+    """
 
     in_features: int
     out_features: int

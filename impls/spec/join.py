@@ -27,7 +27,29 @@ JOINS: dict[str, type[Join]] = {"add": Add}  # by the names that native modules 
 
 @dataclass(frozen=True, init=False)
 class Residual(Composite):
-    """``body(x) + shortcut(x)``; without a shortcut, ``body(x) + x`` (arXiv 1512.03385)."""
+    """``body(x) + shortcut(x)`` (arXiv 1512.03385); without a shortcut, ``body(x) + x``.
+
+    Args:
+        body: The spec of the main branch.
+        shortcut: The spec of the other branch; None where the input itself is added.
+
+    Shapes:
+        input: that of both branches
+        output: that of both branches, which must be the same
+
+    The weights have ``body.`` or ``shortcut.`` in front: ``body.kernel``.
+
+    Raises:
+        SpecError: ``body`` or ``shortcut`` is not a spec, or more than 64 composites are nested.
+
+    Example:
+        >>> import convparity as cp
+        >>> block = cp.Residual(cp.Conv(3, 8, 3, padding="same"), shortcut=cp.Conv(3, 8, 1))
+        >>> cp.output_shape(block, (1, 7, 9, 3))
+        (1, 7, 9, 8)
+        >>> list(cp.parameter_shapes(block))
+        ['body.kernel', 'body.bias', 'shortcut.kernel', 'shortcut.bias']
+    """
 
     body: Spec
     shortcut: Spec | None
@@ -50,5 +72,4 @@ class Residual(Composite):
         return body, shortcut, Step("add", Add(), ("body", "shortcut"), None)
 
     def with_children(self, children: Mapping[str, Spec]) -> "Residual":
-        """Another body, and another shortcut if there is one."""
         return Residual(children["body"], children.get("shortcut"))

@@ -28,11 +28,36 @@ def _eps(owner: object, value: float) -> float:
 
 @dataclass(frozen=True, init=False)
 class BatchNorm(Layer):
-    """Batch normalisation over the last axis, with its running statistics at inference.
+    """Batch normalisation (Ioffe and Szegedy, arXiv 1502.03167, alg. 2), as it is at inference.
 
-    Of rank 1 it takes ``(N, C)`` too, as behind a dense layer. ``momentum`` is PyTorch's: the
-    weight of the *new* batch. Weights: ``scale``, ``offset``,
-    ``mean``, ``variance``, each ``(num_features,)`` (Ioffe and Szegedy, arXiv 1502.03167, alg. 2).
+    ``(x - mean) / sqrt(variance + eps) * scale + offset`` for each channel, with the running
+    statistics ``mean`` and ``variance``.
+
+    Args:
+        num_features: Channels of the input.
+        eps: What is added to the variance; between 0 and 1.
+        momentum: Weight of the *new* batch in the running statistics, as in PyTorch; Flax and Keras
+            give the weight of the old ones, ``1 - momentum``.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, num_features)``; of rank 1 also ``(N, num_features)``
+        output: that of the input
+        scale: ``(num_features,)``
+        offset: ``(num_features,)``
+        mean: ``(num_features,)``
+        variance: ``(num_features,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.BatchNorm(8, eps=1e-3)
+        >>> cp.output_shape(layer, (1, 7, 9, 8))
+        (1, 7, 9, 8)
+        >>> list(cp.parameter_shapes(layer))
+        ['scale', 'offset', 'mean', 'variance']
     """
 
     num_features: int
@@ -66,9 +91,30 @@ class BatchNorm(Layer):
 
 @dataclass(frozen=True, init=False)
 class LayerNorm(Layer):
-    """Normalises the channels of each position by themselves; any number of spatial axes.
+    """Normalises the channels of each position (Ba et al., arXiv 1607.06450).
 
-    Weights: ``scale``, ``offset``, each ``(num_features,)`` (Ba et al., arXiv 1607.06450).
+    The mean and the variance of the channels are taken at each pixel of each example.
+
+    Args:
+        num_features: Channels of the input.
+        eps: What is added to the variance; between 0 and 1.
+
+    Shapes:
+        input: ``(N, *spatial, num_features)``, with any number of spatial axes
+        output: that of the input
+        scale: ``(num_features,)``
+        offset: ``(num_features,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.LayerNorm(8)
+        >>> cp.output_shape(layer, (1, 7, 9, 8))
+        (1, 7, 9, 8)
+        >>> cp.parameter_shapes(layer)
+        {'scale': (8,), 'offset': (8,)}
     """
 
     num_features: int
@@ -91,9 +137,31 @@ class LayerNorm(Layer):
 
 @dataclass(frozen=True, init=False)
 class GroupNorm(Layer):
-    """Normalises each group of channels, over all positions of one example.
+    """Normalises each group of channels over all pixels (Wu and He, arXiv 1803.08494).
 
-    Weights: ``scale``, ``offset``, each ``(num_features,)`` (Wu and He, arXiv 1803.08494).
+    The mean and the variance are taken over the channels of a group and the pixels of one example.
+
+    Args:
+        num_groups: Number of groups, contiguous blocks of channels; it divides ``num_features``.
+        num_features: Channels of the input.
+        eps: What is added to the variance; between 0 and 1.
+
+    Shapes:
+        input: ``(N, *spatial, num_features)``, with any number of spatial axes
+        output: that of the input
+        scale: ``(num_features,)``
+        offset: ``(num_features,)``
+
+    Raises:
+        SpecError: A field has a wrong type or value, or the groups do not divide the channels.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.GroupNorm(num_groups=2, num_features=8)
+        >>> cp.output_shape(layer, (1, 7, 9, 8))
+        (1, 7, 9, 8)
+        >>> cp.parameter_shapes(layer)
+        {'scale': (8,), 'offset': (8,)}
     """
 
     num_groups: int
@@ -119,9 +187,25 @@ class GroupNorm(Layer):
 
 @dataclass(frozen=True, init=False)
 class Scale(Layer):
-    """A factor of each channel, ``x * scale``; any number of spatial axes.
+    """Multiplies each channel by a number (LayerScale: Touvron et al., arXiv 2103.17239, eq. 4).
 
-    Weights: ``scale``, ``(num_features,)`` (LayerScale: Touvron et al., arXiv 2103.17239, eq. 4).
+    Args:
+        num_features: Channels of the input.
+
+    Shapes:
+        input: ``(N, *spatial, num_features)``, with any number of spatial axes
+        output: that of the input
+        scale: ``(num_features,)``
+
+    Raises:
+        SpecError: ``num_features`` is not a positive integer.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.Scale(2)
+        >>> cp.reference(layer, {"scale": np.array([10, 100])}, np.array([[1, 2]])).tolist()
+        [[10.0, 200.0]]
     """
 
     num_features: int

@@ -43,9 +43,30 @@ def _window(
 
 @dataclass(frozen=True, init=False)
 class MaxPool(Layer):
-    """The largest value of each window, of each channel by itself; padding never wins.
+    """The largest value of each window of a channel; a pixel of the padding is never the largest.
 
-    ``stride`` is the kernel's size unless it is given.
+    Args:
+        kernel_size: Size of the window along each axis; a scalar stands for every axis.
+        stride: Pixels from one window to the next; None is the size of the window.
+        padding: "valid", "same", an int, one int an axis, or one ``(low, high)`` pair an axis, as
+            in ``Conv``; below the size of the window.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, *places, C)``; n pixels, padding included, have
+            ``(n - kernel_size) // stride + 1`` places
+
+    Raises:
+        SpecError: A field has a wrong type or value, or a window would lie in the padding alone.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.MaxPool(kernel_size=3, stride=2, padding=1)
+        >>> cp.output_shape(layer, (1, 7, 9, 3))
+        (1, 4, 5, 3)
+        >>> cp.MaxPool(2).stride
+        (2, 2)
     """
 
     kernel_size: Shape
@@ -72,10 +93,33 @@ class MaxPool(Layer):
 
 @dataclass(frozen=True, init=False)
 class AvgPool(Layer):
-    """The mean of each window, of each channel by itself.
+    """The mean of each window of a channel.
 
-    ``count_include_pad`` says whether the zeros of the padding count, as PyTorch and Flax do and
-    TensorFlow does not. ``stride`` is the kernel's size unless it is given.
+    Args:
+        kernel_size: Size of the window along each axis; a scalar stands for every axis.
+        stride: Pixels from one window to the next; None is the size of the window.
+        padding: "valid", "same", an int, one int an axis, or one ``(low, high)`` pair an axis, as
+            in ``Conv``; below the size of the window.
+        count_include_pad: Whether the zeros of the padding count in the mean, as they do in PyTorch
+            and Flax; in TensorFlow they do not.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, *places, C)``, with the places of ``MaxPool``
+
+    Raises:
+        SpecError: A field has a wrong type or value, or a window would lie in the padding alone.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.AvgPool(kernel_size=2, padding=1, rank=1)
+        >>> cp.reference(layer, {}, np.array([4, 6]).reshape(1, 2, 1)).ravel().tolist()
+        [2.0, 3.0]
+        >>> layer = cp.AvgPool(kernel_size=2, padding=1, count_include_pad=False, rank=1)
+        >>> cp.reference(layer, {}, np.array([4, 6]).reshape(1, 2, 1)).ravel().tolist()
+        [4.0, 6.0]
     """
 
     kernel_size: Shape
@@ -108,7 +152,18 @@ class AvgPool(Layer):
 
 @dataclass(frozen=True)
 class GlobalAvgPool(Layer):
-    """The mean over every spatial axis: ``(N, *spatial, C)`` to ``(N, C)``."""
+    """The mean of each channel over all pixels.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, C)``
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.GlobalAvgPool()
+        >>> cp.output_shape(layer, (1, 7, 9, 3))
+        (1, 3)
+    """
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
         takes(self, input_shape)
