@@ -57,6 +57,11 @@ class Weight(NamedTuple):
 Fields = Mapping[str, str | Field]  # a name alone is that of the argument and of the attribute
 
 
+def shown(value: object) -> str:
+    """A value as an error may show it: a function by its name."""
+    return quoted(getattr(value, "__name__", value))
+
+
 @dataclass(frozen=True)
 class Row:
     """One class of a spec and the native class, or the three of its ranks, that means the same.
@@ -184,8 +189,8 @@ class Table:
             if needed is None:
                 return row.read(module)
         name, found = next(each for each in unmet if each is not None)
-        values = {repr(row.needs[name]): None for row in rows if name in row.needs}
-        raise self.refused(module, f"it needs {name}={' or '.join(values)}, not {quoted(found)}")
+        values = {shown(row.needs[name]): None for row in rows if name in row.needs}
+        raise self.refused(module, f"it needs {name}={' or '.join(values)}, not {shown(found)}")
 
     def rows_of(self, module: Any) -> tuple[Row, ...]:
         """The rows of the nearest class that ``module`` inherits; none of what has no row."""

@@ -595,7 +595,7 @@ def keras_layers() -> dict[str, tuple[Any, str]]:
         "mixed norm": (layers.BatchNormalization(dtype="mixed_bfloat16"), "computes in bfloat16"),
         "activation": (layers.Conv2D(4, 3, activation="relu"), "activation inside"),
         "activation of dense": (layers.Dense(4, activation="tanh"), "activation inside"),
-        "max_value": (layers.ReLU(5.0), "stops at 5"),
+        "max_value": (layers.ReLU(5.0), "needs max_value=None or 6.0, not 5.0"),
         "keepdims": (layers.GlobalAveragePooling2D(keepdims=True), "keepdims=False"),
     }
 

@@ -247,7 +247,8 @@ def test_keras_layers_that_say_no_spec() -> None:
     assert_unreadable(built(layers.Conv2D(3, 3, activation="relu"), 5, 5, 2), "activation inside")
     assert_unreadable(built(first, 2, 5, 5), "data_format='channels_last', not 'channels_first'")
     assert_unreadable(built(layers.BatchNormalization(scale=False), 5, 5, 2), "scale=True")
-    assert_unreadable(layers.ReLU(max_value=5), "stops at 5")
+    assert_unreadable(layers.Activation("selu"), "activation='silu' or .* or 'softmax', not 'selu'")
+    assert_unreadable(layers.ReLU(max_value=5), "needs max_value=None or 6.0, not 5")
     for unbuilt in (layers.Conv2D(3, 3), layers.Dense(3), layers.BatchNormalization()):
         assert_unreadable(unbuilt, "is not built: call it on an input first")
 

@@ -11,30 +11,13 @@ import numpy as np
 from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, SpecError, UnsupportedError
 from convparity.impls.keras import layers
-from convparity.impls.keras.describe import by_name, describe
+from convparity.impls.keras.bindings import TABLE
+from convparity.impls.keras.describe import by_name, children, describe
 from convparity.impls.keras.make import build, make
 from convparity.impls.keras.variables import given
-from convparity.impls.layouts import SAME
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec, dotted
 from convparity.impls.weights import Weights
-
-SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D, layers.SeparableConv3D)
-WITH_KERNEL = (
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.DepthwiseConv1D,
-    keras.layers.DepthwiseConv2D,
-    layers.DepthwiseConv3D,
-    keras.layers.Conv1DTranspose,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Conv3DTranspose,
-    layers.Conv1DTranspose,
-    layers.Conv2DTranspose,
-    layers.Conv3DTranspose,
-    keras.layers.Dense,
-)
 
 
 class KerasAdapter(Adapter):
@@ -60,39 +43,10 @@ class KerasAdapter(Adapter):
         return describe(module)
 
     def children(self, module: Any) -> dict[str, Any]:
-        match module:
-            case keras.Sequential():
-                return by_name(module.layers)
-            case layers.Graph():
-                return dict(module.children)
-        if isinstance(module, SEPARABLE):
-            return {"depthwise": module.depthwise, "pointwise": module.pointwise}
-        return {}
+        return children(module)
 
     def own_slots(self, module: Any) -> dict[str, Slot]:
-        match module:
-            case keras.layers.BatchNormalization():
-                return {
-                    "scale": Slot(module.gamma, SAME),
-                    "offset": Slot(module.beta, SAME),
-                    "mean": Slot(module.moving_mean, SAME),
-                    "variance": Slot(module.moving_variance, SAME),
-                }
-            case keras.layers.LayerNormalization() | keras.layers.GroupNormalization():
-                return {"scale": Slot(module.gamma, SAME), "offset": Slot(module.beta, SAME)}
-            case layers.Scale():
-                return {"scale": Slot(module.gamma, SAME)}
-            case keras.layers.SeparableConv1D() | keras.layers.SeparableConv2D():
-                slots = {
-                    "depthwise.kernel": Slot(module.depthwise_kernel, SAME),
-                    "pointwise.kernel": Slot(module.pointwise_kernel, SAME),
-                }
-                bias = "pointwise.bias"
-            case _ if isinstance(module, WITH_KERNEL):
-                slots, bias = {"kernel": Slot(module.kernel, SAME)}, "bias"
-            case _:
-                return {}
-        return slots | {bias: Slot(module.bias, SAME)} if module.use_bias else slots
+        return TABLE.slots(module)
 
     def own_variables(self, module: Any) -> dict[str, Any]:
         held = (*module._trainable_variables, *module._non_trainable_variables)

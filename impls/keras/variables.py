@@ -1,26 +1,13 @@
 """How Keras's variables get their values: in one copy, and before any initialiser has run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import keras
 import numpy as np
 
-from convparity.impls.spec import Spec, parameter_shapes
-from convparity.impls.weights import Weights
-
 LARGE = 1 << 16  # bytes from which TensorFlow's transposition is worth its call
-
-# where each layer keeps the initialiser of each canonical weight
-INITIALIZERS = {
-    "kernel": ("kernel_initializer", "depthwise_initializer"),
-    "bias": ("bias_initializer",),
-    "scale": ("gamma_initializer",),
-    "offset": ("beta_initializer",),
-    "mean": ("moving_mean_initializer",),
-    "variance": ("moving_variance_initializer",),
-}
 
 
 def given(array: np.ndarray, dtype: Any) -> Any:
@@ -46,13 +33,13 @@ def _transposed(array: np.ndarray) -> Any:
 
 
 @contextmanager
-def born_with(layer: Any, spec: Spec, weights: Weights) -> Iterator[None]:
-    """Let ``layer`` be built with ``weights`` in place of its initialisers, which it then keeps."""
-    kept = {}
-    for name in parameter_shapes(spec):
-        attribute = next(each for each in INITIALIZERS[name] if hasattr(layer, each))
-        kept[attribute] = getattr(layer, attribute)
-        array = weights[name]
+def born_with(layer: Any, arrays: Mapping[str, np.ndarray]) -> Iterator[None]:
+    """Let ``layer`` be built with ``arrays`` in place of its initialisers, which it then keeps.
+
+    Each array bears the name of the attribute in which the layer has the initialiser.
+    """
+    kept = {attribute: getattr(layer, attribute) for attribute in arrays}
+    for attribute, array in arrays.items():
         setattr(layer, attribute, lambda shape, dtype=None, array=array: given(array, dtype))
     yield
     for attribute, initializer in kept.items():
