@@ -45,9 +45,9 @@ def test_no_pass_over_a_network_knows_a_residual() -> None:
 SEPARABLE = {
     "impls/pytorch/bindings.py": "its row",
     "impls/flax/layers.py": "is the native class",
-    "impls/flax/make.py": "builds it",
-    "impls/flax/adapter.py": "runs it by a faster algorithm, and knows its children",
-    "impls/flax/describe.py": "reads it",
+    "impls/flax/bindings.py": "its row",
+    "impls/flax/adapter.py": "runs it by a faster algorithm",
+    "impls/flax/describe.py": "knows its children",
     "impls/keras/make.py": "builds the native class",
     "impls/keras/describe.py": "reads it",
     "analysis/faults/grouping.py": "faults between its two steps",
