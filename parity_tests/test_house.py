@@ -58,6 +58,7 @@ SEPARABLE = {
     "analysis/cost/counting.py": "twins: the regular convolution and the separable one",
     "analysis/showcase/chapters.py": "the main job is a regular layer beside a separable one",
     "analysis/bench/growth.py": "measures a regular layer beside a separable one",
+    "analysis/catalogue/entries/striding.py": "shows which frameworks have a class of that name",
 }
 
 
