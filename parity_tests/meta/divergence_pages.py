@@ -53,9 +53,9 @@ def page() -> str:
         *textwrap.wrap(
             "What the three frameworks do differently in a convolutional network, each with code "
             "that shows it. The tests run all of it on the installed versions: an entry that is "
-            "no longer true turns them red. `convparity divergences WORD` searches the entries, and "
-            "runs their code on your versions with `--run`. "
-            "Bugs are on a page of their own, too: [upstream.md](upstream.md).",
+            "no longer true turns them red. `convparity divergences WORD` searches the entries, "
+            "and runs their code on your versions with `--run`. Bugs are on a page of "
+            "their own, too: [upstream.md](upstream.md).",
             100,
         ),
         "",

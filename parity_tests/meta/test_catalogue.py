@@ -89,7 +89,7 @@ def test_what_a_demonstration_needs_is_a_framework():
 
 
 def test_a_demonstration_says_every_framework_that_it_imports():
-    """Those that its setting names, too, or the command would run it where one of them is missing, and call that an answer."""
+    """Those that its setting names, too: the command runs it where none of them is missing."""
     owner = {name: row.name for row in FRAMEWORKS.values() for name in row.minimum}
     for entry, each in pairs():
         imported = {*SETTINGS[each.setting].environment.values()} if each.setting else set()
