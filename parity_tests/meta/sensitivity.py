@@ -23,11 +23,11 @@ MOST = 30  # 2**-30 is far below a rounding of float32
 
 
 class Sensitivity(NamedTuple):
-    """A check, and the smallest power of two that it sees as a relative error."""
+    """A check, and the relative error that it still sees: 2 to the power of minus ``bits``."""
 
     check: str
     framework: str
-    error: float
+    bits: int
 
 
 def _by(factor: float) -> Callable[..., Any]:
@@ -132,5 +132,5 @@ def smallest(framework: str) -> list[Sensitivity]:
             with installed(adapter):
                 killed = trial.run(prop, adapter) is not None
             seen, unseen = (power, unseen) if killed else (seen, power)
-        found.append(Sensitivity(title, framework, 2.0**-seen))
+        found.append(Sensitivity(title, framework, seen))
     return found
