@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.table import Table
 
-from convparity.analysis.faults import FAULTS, Fault
+from parity_tests.meta.faults import FAULTS, Misbehaviour
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "docs/faults.json"
@@ -29,7 +29,7 @@ A "-" is where a framework, or a layer by itself, cannot have the fault. The con
 """
 
 
-def levels(fault: Fault) -> tuple[str, ...]:
+def levels(fault: Misbehaviour) -> tuple[str, ...]:
     """Where it can exist: what lies between two layers is in no single layer."""
     return LEVELS if fault.neighbours is None else ("network",)
 
@@ -72,7 +72,7 @@ def text(data: Report) -> str:
     return re.sub(r"\[[^][{}]*\]", lambda found: json.dumps(json.loads(found[0])), written) + "\n"
 
 
-def faults(data: Report) -> list[Fault]:
+def faults(data: Report) -> list[Misbehaviour]:
     """Those that were tried, in the registry's order."""
     return [fault for id, fault in FAULTS.items() if any(numbers(data, id))]
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from rich.console import Console
 
-from convparity.analysis.faults import CONTROL, FAULTS
 from convparity.impls.registry import FRAMEWORKS
 from parity_tests.meta import fault_pages
+from parity_tests.meta.faults import CONTROL, FAULTS
 
 CHUNK = 6  # faults in one task: enough to share right outputs, few enough to share the work
 FULL = "pytorch"  # the framework that every group of properties is asked about: the fastest

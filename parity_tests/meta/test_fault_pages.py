@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from convparity.analysis.faults import CONTROL, FAULTS
 from convparity.impls.registry import FRAMEWORKS
 from parity_tests.meta import fault_pages
+from parity_tests.meta.faults import CONTROL, FAULTS
 
 COMMAND = [sys.executable, "-m", "parity_tests.meta.kill_matrix", "--quick"]
 KILLED = {"killer": "outputs: chains", "examples": 3, "message": "pytorch wrong"}
