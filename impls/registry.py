@@ -85,7 +85,8 @@ def asked(frameworks: Any) -> tuple[str, ...]:
     return tuple(framework(name).name for name in names)
 
 
-def _release(version: str) -> tuple[int, ...]:
+def release(version: str) -> tuple[int, ...]:
+    """The first three numbers of a version, which compare as versions do."""
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
@@ -98,7 +99,7 @@ def problem(name: str) -> str | None:
         except importlib.metadata.PackageNotFoundError:
             found = "is not installed"
         else:
-            if _release(version) >= _release(oldest):
+            if release(version) >= release(oldest):
                 continue
             found = f"{version} is older than {oldest}"
         return f"{row.name}: {distribution} {found}: pip install 'convparity[{row.name}]'"

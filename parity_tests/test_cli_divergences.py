@@ -8,10 +8,9 @@ import pytest
 from click.testing import CliRunner
 
 from convparity.analysis import cli as command
-from convparity.analysis.catalogue import entries
+from convparity.analysis.catalogue import search
+from convparity.analysis.catalogue.chapters import CATALOGUE
 from convparity.impls.errors import InputError
-
-ENTRIES = entries.catalogue()
 
 
 def run(*arguments: str) -> str:
@@ -22,13 +21,13 @@ def run(*arguments: str) -> str:
 
 
 def ids(*words: str) -> list[str]:
-    return [entry["id"] for entry in entries.find(words)]
+    return [entry.id for entry in search.find(words)]
 
 
 def test_without_a_word_all_are_listed():
     output = run()
-    assert f"{len(ENTRIES)} differences" in output
-    assert all(entry["id"] in output for entry in ENTRIES)
+    assert f"{len(CATALOGUE)} differences" in output
+    assert all(entry.id in output for entry in CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_without_a_word_all_are_listed():
 def test_words_find_what_a_porter_looks_for(words: list[str], first: str):
     found = ids(*words)
     assert found[0] == first
-    assert len(found) < len(ENTRIES)
+    assert len(found) < len(CATALOGUE)
 
 
 def test_every_word_must_be_mentioned():
@@ -54,17 +53,18 @@ def test_every_word_must_be_mentioned():
 
 def test_an_id_finds_its_entry_alone():
     assert len(ids("batchnorm")) > 1
-    for entry in ENTRIES:
-        assert ids(entry["id"]) == [entry["id"]]
+    for entry in CATALOGUE:
+        assert ids(entry.id) == [entry.id]
 
 
 def test_an_entry_is_printed_in_full():
-    (entry,) = entries.find(["pool-average-asymmetric"])
+    (entry,) = search.find(["pool-average-asymmetric"])
     printed = " ".join(run("pool-average-asymmetric").split())
-    for name in ("id", "title", "flax", "keras", "port", "date", "upstream"):
-        assert " ".join(entry[name].split()) in printed
+    told = (entry.id, entry.title, *entry.frameworks.values(), entry.port, entry.date)
+    for text in (*told, entry.upstream):
+        assert " ".join(text.split()) in printed
     assert "Keras on PyTorch [21, 27, 33] (right: [24, 24, 30])" in printed
-    assert all(address in printed for address in entry["references"])
+    assert all(address in printed for address in entry.threads)
     assert "import keras" not in printed
     assert "import keras" in run("pool-average-asymmetric", "--code")
 
@@ -75,10 +75,12 @@ def test_brackets_are_printed_as_they_are():
 
 def test_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     command.cli(["divergences", "momentum", "--json"], standalone_mode=False)
-    assert json.loads(capsys.readouterr().out)["data"] == entries.find(["momentum"])
+    assert json.loads(capsys.readouterr().out)["data"] == [
+        entry.data() for entry in search.find(["momentum"])
+    ]
     path = tmp_path / "all.json"
     run("--json", str(path))
-    assert json.loads(path.read_text())["data"] == list(ENTRIES)
+    assert json.loads(path.read_text())["data"] == [entry.data() for entry in CATALOGUE]
 
 
 def test_an_unknown_word_is_an_error_with_suggestions(monkeypatch, capsys):
@@ -93,4 +95,4 @@ def test_an_unknown_word_is_an_error_with_suggestions(monkeypatch, capsys):
 
 def test_words_that_never_meet_are_an_error():
     with pytest.raises(InputError, match="no difference mentions 'gelu' and 'bicubic'"):
-        entries.find(["gelu", "bicubic"])
+        search.find(["gelu", "bicubic"])

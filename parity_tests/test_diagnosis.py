@@ -28,7 +28,7 @@ from convparity.analysis.diagnosis import diagnose as diagnosis
 from convparity.analysis.diagnosis import evidence
 from convparity.analysis.diagnosis.evidence import Question
 from convparity.analysis.diagnosis.suspects import Observation, prediction, right
-from convparity.analysis.faults import FAULTS, Faulty, implementation
+from convparity.analysis.faults import Faulty, implementation
 from convparity.analysis.faults import seed as seed_fault
 from convparity.analysis.layerwise.compare import first_divergence
 from convparity.analysis.proof.data import integer_case, real_case
@@ -37,6 +37,7 @@ from convparity.analysis.replay.replay import parse
 from convparity.impls import networks
 from convparity.impls.errors import InputError
 from parity_tests.meta.diagnosis_trials import run
+from parity_tests.meta.faults import FAULTS
 from parity_tests.meta.numpy_framework import installed, make
 from parity_tests.meta.unknown_trials import run as unknown_faults
 

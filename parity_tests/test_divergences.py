@@ -2,9 +2,10 @@
 
 import pytest
 
-from parity_tests.divergences import CATALOGUE
-from parity_tests.divergences.entry import SETTINGS, Divergence
-from parity_tests.divergences.run import alone, batch, complaint, outcome, pairs
+from convparity.analysis.catalogue.chapters import CATALOGUE
+from convparity.analysis.catalogue.entries.environments import SETTINGS
+from convparity.analysis.catalogue.entry import Divergence
+from convparity.analysis.catalogue.run import complaint, measure, outcome, pairs
 
 pytestmark = pytest.mark.frameworks
 
@@ -23,13 +24,11 @@ def test_the_difference_is_still_there(entry: Divergence) -> None:
 @pytest.mark.parametrize("setting", [name for name in SETTINGS if name])
 def test_the_difference_is_still_there_under(setting: str) -> None:
     """Another backend or another switch of a framework, which takes a process of its own."""
-    came = {(line.pop("id"), line.pop("label")): line for line in batch(setting)}
-    wanted = [
-        (entry, each) for entry, each in pairs() if each.setting == setting and not each.deadly
-    ]
+    wanted = [pair for pair in pairs() if pair[1].setting == setting and not pair[1].deadly]
+    came = measure(wanted)
     assert len(came) == len(wanted) > 0
-    complaints = (complaint(entry, each, came[entry.id, each.label]) for entry, each in wanted)
-    said = "\n".join(filter(None, complaints))
+    assert all(each.outcome is not None for each in came)
+    said = "\n".join(each.complaint for each in came if each.complaint)
     assert not said, said
 
 
@@ -37,5 +36,6 @@ def test_the_difference_is_still_there_under(setting: str) -> None:
 def test_the_process_still_dies(name: str) -> None:
     if reason := DEATHS[name][0].unmet:
         pytest.skip(reason)
-    said = complaint(*DEATHS[name], alone(*DEATHS[name]))
-    assert not said, said
+    (came,) = measure([DEATHS[name]])
+    assert came.outcome is not None
+    assert not came.complaint, came.complaint

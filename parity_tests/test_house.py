@@ -52,10 +52,10 @@ SEPARABLE = {
     "analysis/faults/grouping.py": "faults between its two steps",
     "analysis/faults/parameters.py": "faults of the biases of its two steps",
     "analysis/faults/stride.py": "the fault of a stride in its second step",
-    "analysis/faults/gradient.py": "the fault of a gradient that is cut between its steps",
     "analysis/cost/counting.py": "twins: the regular convolution and the separable one",
     "analysis/showcase/chapters.py": "the main job is a regular layer beside a separable one",
     "analysis/bench/growth.py": "measures a regular layer beside a separable one",
+    "analysis/catalogue/entries/striding.py": "shows which frameworks have a class of that name",
 }
 
 

@@ -73,9 +73,10 @@ def test_what_needs_no_framework_imports_none():
     assert not loaded_by(PURE) & (ALL_PACKAGES | HEAVY)
 
 
-def test_counting_on_the_command_line_imports_no_framework():
+@pytest.mark.parametrize("words", [["count", "mobilenet_v1"], ["divergences", "a", "--code"]])
+def test_counting_and_listing_on_the_command_line_import_no_framework(words):
     code = "from convparity.analysis.cli import cli\n"
-    code += "cli(['count', 'mobilenet_v1'], standalone_mode=False)"
+    code += f"cli({words}, standalone_mode=False)"
     assert not loaded_by(code) & (ALL_PACKAGES | HEAVY - {"click", "rich"})
 
 
@@ -214,7 +215,7 @@ ROOMS = {
     "diagnosis": "faults layerwise proof numpy",
     "check": "diagnosis layerwise proof numpy",
     "replay": "proof numpy",
-    "catalogue": "",
+    "catalogue": "numpy",
     "cost": "",
     "report": "catalogue cost layerwise proof matplotlib numpy rich",
     "bench": "cost report matplotlib numpy",
@@ -230,11 +231,30 @@ def room(module: str) -> str:
     return module.split(".")[1] if module.startswith("analysis.") else module.partition(".")[0]
 
 
+# The demonstrations of the catalogue are the frameworks' own code: they import what they show.
+ENTRIES = "analysis.catalogue.entries"
+DEMONSTRATED = {*ALL_PACKAGES, "numpy", "triton"}
+
+
+def imports_of(module: str) -> set[str]:
+    """What a module of analysis imports, but for what it demonstrates."""
+    shown = DEMONSTRATED if module.startswith(f"{ENTRIES}.") else set()
+    return {name for name in imports(SOURCES[module]) if name.partition(".")[0] not in shown}
+
+
+@pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith(ENTRIES)])
+def test_an_entry_imports_frameworks_in_its_demonstrations_alone(module):
+    for node in ast.parse(SOURCES[module].read_text()).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [getattr(node, "module", None) or node.names[0].name]
+            assert own(names[0]).startswith(("analysis.catalogue", "typing")), names
+
+
 @pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("analysis.")])
 def test_a_room_imports_only_what_its_row_says(module):
     assert room(module) in ROOMS, f"{module} is new: give its room a row in ROOMS"
     allowed = {*ROOMS[room(module)].split(), room(module), "impls"}
-    assert {room(name) for name in imports(SOURCES[module])} <= allowed
+    assert {room(name) for name in imports_of(module)} <= allowed
 
 
 def test_the_rooms_make_no_circle():
@@ -248,7 +268,7 @@ def test_the_rooms_make_no_circle():
 @pytest.mark.parametrize("module", [name for name in SOURCES if name.startswith("analysis")])
 def test_analysis_asks_impls_for_frameworks(module):
     never = ALL_PACKAGES | {"parity_tests", *FOLDERS.values()}
-    for name in imports(SOURCES[module]):
+    for name in imports_of(module):
         assert not any(f"{name}.".startswith(f"{each}.") for each in never), name
 
 

@@ -20,7 +20,8 @@ from rich.table import Table
 from rich.text import Text
 
 import convparity
-from convparity.analysis.catalogue import entries
+from convparity.analysis.catalogue import search
+from convparity.analysis.catalogue.chapters import CATALOGUE
 from convparity.analysis.cli import cli
 from convparity.analysis.cost import counting
 from convparity.analysis.proof.compare import judge
@@ -168,7 +169,7 @@ def test_two_files_layer_by_layer(recorded, files) -> None:
 def test_the_list_of_differences(recorded) -> None:
     output = run("divergences")
     check(output, recorded)
-    assert all(entry["id"] in output.split() for entry in entries.catalogue())
+    assert all(entry.id in output.split() for entry in CATALOGUE)
 
 
 def test_every_difference_in_full(recorded) -> None:
@@ -181,10 +182,10 @@ def test_code_keeps_its_lines(monkeypatch) -> None:
     """It is there to be copied, as addresses are: never broken, however long the lines."""
     monkeypatch.setenv("COLUMNS", "40")
     printed = {line.rstrip() for line in run("divergences", "a", "--code").splitlines()}
-    found = entries.find(["a"])
-    shown = [each["code"] for entry in found for each in entry["demonstrations"]]
+    found = search.find(["a"])
+    shown = [each.code for entry in found for each in entry.demonstrations]
     assert {f"  {line}".rstrip() for code in shown for line in code.splitlines()} <= printed
-    assert {each for entry in found for each in entry["references"]} <= printed
+    assert {each for entry in found for each in entry.threads} <= printed
 
 
 def test_the_bench(recorded) -> None:

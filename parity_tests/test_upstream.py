@@ -7,9 +7,9 @@ from collections import defaultdict
 
 import pytest
 
-from parity_tests.divergences import CATALOGUE
-from parity_tests.divergences.entry import Divergence
-from parity_tests.divergences.pages import ROOT, SCRIPTS
+from convparity.analysis.catalogue.chapters import CATALOGUE
+from convparity.analysis.catalogue.entry import Divergence
+from parity_tests.meta.divergence_pages import ROOT, SCRIPTS
 
 pytestmark = pytest.mark.frameworks
 

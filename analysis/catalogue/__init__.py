@@ -1,1 +1,1 @@
-"""The known differences between the frameworks."""
+"""The known differences between the frameworks, and the demonstrations that show them."""

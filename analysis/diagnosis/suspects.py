@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from convparity.analysis.faults import CONTROL, FAULTS, Fault, Faulty, Seed, seed
+from convparity.analysis.faults import FAULTS, Fault, Faulty, Seed, seed
 from convparity.impls.errors import SpecError, WeightError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
@@ -20,11 +20,11 @@ from convparity.impls.spec import (
 )
 from convparity.impls.weights import Arrays
 
-# The control is no fault. Where faults cannot be told apart, the one that ports have most often is
+# Where faults cannot be told apart, the one that ports have most often is
 # named first, then those that somebody has reported.
 COMMONEST = ("padding-03", "padding-22", "layout-08", "normalisation-02")
 KNOWN = sorted(
-    (fault for fault in FAULTS.values() if fault.forward and fault.id != CONTROL),
+    FAULTS.values(),
     key=lambda fault: (fault.id not in COMMONEST, not fault.reference),
 )
 

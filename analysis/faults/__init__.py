@@ -1,5 +1,7 @@
 """Known porting faults: what each of them makes of a layer, in terms of a right implementation.
 
+Each changes outputs, so that an output can name it; a number that is missing is of a fault that
+changes none.
 ``FAULTS`` holds them by id, family by family; ``seed`` puts one or several into a layer or network.
 """
 
@@ -14,26 +16,19 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     pooling,
     order,
     precision,
-    gradient,
     edges,
-    control,
 )
-from convparity.analysis.faults.fault import FAULTS, Fault, Faulty, Step
-from convparity.analysis.faults.seeding import Seed, implementation, operations, seed
+from convparity.analysis.faults.fault import FAULTS, Fault, Faulty
+from convparity.analysis.faults.seeding import Seed, implementation, seed
 from convparity.impls.spec import Shape
 from convparity.impls.spec import Spec
 
-CONTROL = "control-01"
-
 __all__ = [
-    "CONTROL",
     "FAULTS",
     "Fault",
     "Faulty",
     "Seed",
-    "Step",
     "implementation",
-    "operations",
     "seed",
     "symmetric_padding",
 ]

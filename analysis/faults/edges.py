@@ -1,4 +1,4 @@
-"""Batches of one, inputs that do not fit, arrays that are not the port's own, other devices."""
+"""Batches of one, outputs of one channel, inputs of an odd size."""
 
 from typing import Any
 
@@ -58,38 +58,3 @@ def odd_row_cut(spec: Any, shape: Shape) -> Faulty | None:
     if n % 2 == 0 or n == 1:
         return None
     return Faulty(spec, f"{n - 1} of {n} rows", before=lambda x: x[:, : n - 1])
-
-
-@fault(
-    "edges-05",
-    "an error swallowed where the kernel exceeds the input",
-    Conv,
-    DepthwiseConv,
-    hides="inputs that fit",
-    reference="keras #19753",
-    operation="apply",
-)
-def error_swallowed(spec: Any, shape: Shape) -> Faulty | None:
-    return Faulty(spec, "an empty output", accepts=True)
-
-
-@fault(
-    "edges-06",
-    "the caller's input overwritten",
-    Conv,
-    hides="whoever does not look at it again",
-    operation="apply",
-)
-def input_overwritten(spec: Conv, shape: Shape) -> Faulty | None:
-    return Faulty(spec, "x is 0 afterwards", overwrites=True)
-
-
-@fault(
-    "edges-07",
-    "bias added twice on any device but the first",
-    *(Conv, DepthwiseConv, ConvTranspose),
-    hides="the first device",
-    operation="device",
-)
-def other_device(spec: Any, shape: Shape) -> Faulty | None:
-    return Faulty(spec, "1 too much", elsewhere=True, after=lambda y: y + y.dtype.type(1))

@@ -24,29 +24,11 @@ Run = Callable[[Implementation, Arrays, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of plain SGD on one weight, and what a wrong optimizer makes of it."""
-
-    weight: np.ndarray
-    velocity: np.ndarray
-    gradient: np.ndarray
-    rate: float
-    momentum: float
-    decay: float
-
-    def right(self) -> tuple[np.ndarray, np.ndarray]:
-        """The weight and the velocity after the step: decay is part of the gradient."""
-        velocity = self.momentum * self.velocity + self.gradient + self.decay * self.weight
-        return self.weight - self.rate * velocity, velocity
-
-
-@dataclass(frozen=True)
 class Faulty:
     """What a wrong port of one layer computes. What is None is as it should be.
 
     The output is ``after(right(spec, weights(w), before(x)))``, or whatever ``run`` makes of the
-    right implementation. The other fields are faults of other operations; they see the layer's
-    own names alone (``kernel``, ``bias``, and ``x`` for the gradient by the input).
+    right implementation.
     """
 
     spec: Spec  # the layer that is run in its place
@@ -56,17 +38,6 @@ class Faulty:
     after: OnArray | None = None
     run: Run | None = None
     shape: Shape | None = None  # of the output, where ``run`` gives another one than the right one
-    gradients: Callable[[Arrays, int], Arrays] | None = None  # and of the batch's size
-    count: Callable[[int, int], tuple[int, int]] | None = None  # of (trainable, total)
-    read: Callable[[str, np.ndarray], np.ndarray] | None = None  # what a dump gives
-    view: bool = False  # a dump gives the module's own arrays
-    write: Callable[[str, np.ndarray, np.ndarray], np.ndarray] | None = None  # of old and new
-    train: Spec | None = None  # the layer that is trained in its place
-    trained: Callable[[Arrays, Arrays, Shape], Arrays] | None = None  # of old, new, the input shape
-    step: Callable[[Step], tuple[np.ndarray, np.ndarray]] | None = None
-    accepts: bool = False  # an input that does not fit
-    overwrites: bool = False  # the input
-    elsewhere: bool = False  # on any device but the first
 
     @property
     def pure(self) -> bool:
@@ -97,7 +68,7 @@ Neighbours = Callable[[Spec, Spec], bool]
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault that ports have: what it is, where it can exist, and where nobody would notice."""
+    """A fault of outputs: what it is, where it can exist, and where nobody would notice."""
 
     id: str  # "padding-03"
     title: str
@@ -106,8 +77,6 @@ class Fault:
     on: tuple[type[Spec], ...]  # the kinds of layers that it can exist in
     make: Make
     hidden: Hidden
-    operation: str  # forward, backward, count, dump, load, train, apply or device
-    frameworks: tuple[str, ...]  # where it can exist; () is everywhere
     # It lies between two neighbours of a chain, if they are such ones: ``make`` then also takes the
     # name of the first, or "" for every two.
     neighbours: Neighbours | None = None
@@ -116,11 +85,6 @@ class Fault:
     def family(self) -> str:
         """The file that it is defined in."""
         return self.id.rpartition("-")[0]
-
-    @property
-    def forward(self) -> bool:
-        """It changes outputs."""
-        return self.operation == "forward"
 
     def places(self, spec: Spec) -> tuple[str, ...]:
         """Where in ``spec`` it may lie: "" is ``spec`` itself.
@@ -144,20 +108,18 @@ class Fault:
         inside = path.removeprefix(dotted(at, ""))
         return inside if dotted(at, inside) == path and inside in self.places(spec) else None
 
-    def seed(self, spec: Spec, shape: Shape | None = None, place: str = "") -> Faulty | None:
-        """The wrong port of ``spec``; None where the fault cannot exist.
+    def seed(self, spec: Spec, shape: Shape, place: str = "") -> Faulty | None:
+        """The wrong port of ``spec`` for inputs of ``shape``; None where the fault cannot exist.
 
-        A fault of outputs needs to know the shape of the input; without it, it is not seeded.
         ``place`` is one of its ``places``; "" is all of them.
         """
-        if not isinstance(spec, self.on) or (shape is None and self.forward):
+        if not isinstance(spec, self.on):
             return None
         try:
-            if shape is not None:
-                output_shape(spec, shape)  # else there is no right port either
+            output_shape(spec, shape)  # else there is no right port either
             where = () if self.neighbours is None else (place,)
-            faulty = self.make(spec, shape or (), *where)
-            if faulty is not None and shape is not None and faulty.run is None:
+            faulty = self.make(spec, shape, *where)
+            if faulty is not None and faulty.run is None:
                 x = np.broadcast_to(np.float32(0), shape)
                 output_shape(faulty.spec, (x if faulty.before is None else faulty.before(x)).shape)
         except SpecError:  # the wrong port would be refused
@@ -170,7 +132,7 @@ class Fault:
 
 
 FAULTS: dict[str, Fault] = {}
-"""Every fault by its id, family by family; the control is the last."""
+"""Every fault by its id, family by family."""
 
 
 def fault(
@@ -180,8 +142,6 @@ def fault(
     hides: str = "no layer that it can exist in",
     reference: str = "",
     hidden: Hidden = lambda spec, shape: False,
-    operation: str = "forward",
-    frameworks: tuple[str, ...] = (),
     neighbours: Neighbours | None = None,
 ) -> Callable[[Make], Make]:
     """Register what the decorated function makes of a layer and its input shape."""
@@ -197,8 +157,6 @@ def fault(
             on=on,
             make=make,
             hidden=hidden,
-            operation=operation,
-            frameworks=frameworks,
             neighbours=neighbours,
         )
         return make

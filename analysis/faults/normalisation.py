@@ -22,21 +22,6 @@ def _values(spec: Any, shape: Shape) -> int:
 
 
 @fault(
-    "normalisation-01",
-    "momentum as the weight of the old statistics",
-    BatchNorm,
-    hides="a momentum of 0.5; no output shows it before it is trained",
-    reference="transformers #19454",
-    operation="train",
-)
-def momentum_inverted(spec: BatchNorm, shape: Shape) -> Faulty | None:
-    wrong = replace(spec, momentum=1 - spec.momentum)
-    if wrong == spec:
-        return None
-    return Faulty(spec, f"momentum {wrong.momentum:g} instead of {spec.momentum:g}", train=wrong)
-
-
-@fault(
     "normalisation-02",
     "epsilon left at another framework's default",
     BatchNorm,
@@ -59,43 +44,6 @@ def batch_epsilon(spec: BatchNorm, shape: Shape) -> Faulty | None:
 def input_epsilon(spec: Any, shape: Shape) -> Faulty | None:
     eps = 1e-5 if spec.eps != 1e-5 else 1e-3
     return Faulty(replace(spec, eps=eps), f"eps {eps:g} instead of {spec.eps:g}")
-
-
-def _other_variance(spec: BatchNorm, to_unbiased: bool) -> Faulty:
-    def convert(old: Arrays, new: Arrays, shape: Shape) -> Arrays:
-        n, m = shape[0] * pixels(shape), spec.momentum
-        kept = (1 - m) * old["variance"].astype(np.float64)
-        factor = n / (n - 1) if to_unbiased else (n - 1) / n
-        return {**new, "variance": kept + factor * (new["variance"] - kept)}
-
-    given, wanted = ("n - 1", "n") if to_unbiased else ("n", "n - 1")
-    return Faulty(spec, f"squares over {given} instead of {wanted}", trained=convert)
-
-
-@fault(
-    "normalisation-04",
-    "running variance biased where the framework stores the unbiased one",
-    BatchNorm,
-    hides="large batches; no output shows it before it is trained",
-    reference="pytorch #19902",
-    operation="train",
-    frameworks=("pytorch",),
-)
-def variance_biased(spec: BatchNorm, shape: Shape) -> Faulty | None:
-    return _other_variance(spec, to_unbiased=False)
-
-
-@fault(
-    "normalisation-05",
-    "running variance unbiased where the framework stores the biased one",
-    BatchNorm,
-    hides="large batches; no output shows it before it is trained",
-    reference="tensorflow #55545",
-    operation="train",
-    frameworks=("flax", "keras"),
-)
-def variance_unbiased(spec: BatchNorm, shape: Shape) -> Faulty | None:
-    return _other_variance(spec, to_unbiased=True)
 
 
 @fault("normalisation-06", "scale and offset exchanged", *NORMS, hides="equal ones")

@@ -1,4 +1,4 @@
-"""Weights on their way into a module and out of it."""
+"""Weights on their way into a module."""
 
 from dataclasses import replace
 from typing import Any
@@ -53,22 +53,6 @@ def bias_rolled(spec: Any, shape: Shape) -> Faulty | None:
     if parameter_shapes(spec).get("bias", (1,)) == (1,):
         return None
     return _bias(spec, "bias[c - 1] for bias[c]", lambda b: np.roll(b, 1))
-
-
-@fault(
-    "parameters-05",
-    "a layer without a bias stores zeros for one",
-    *BIASED,
-    hides="a bias; no output shows it, the count does",
-    operation="count",
-)
-def zeros_stored(spec: Any, shape: Shape) -> Faulty | None:
-    if spec.bias:
-        return None
-    (out,) = parameter_shapes(replace(spec, bias=True))["bias"]
-    return Faulty(
-        spec, f"{out} more", count=lambda trainable, total: (trainable + out, total + out)
-    )
 
 
 @fault(
@@ -141,71 +125,3 @@ def statistics_left_initial(spec: BatchNorm, shape: Shape) -> Faulty | None:
         return {**weights, "mean": 0 * ones, "variance": ones}
 
     return Faulty(spec, "mean 0, variance 1", leave)
-
-
-@fault(
-    "parameters-10",
-    "a dump goes through float16",
-    *BIASED,
-    *NORMS,
-    hides="values that float16 holds; no output shows it",
-    operation="dump",
-)
-def through_float16(spec: Any, shape: Shape) -> Faulty | None:
-    def narrow(name: str, array: np.ndarray) -> np.ndarray:
-        return array.astype(np.float16).astype(array.dtype)
-
-    return Faulty(spec, "11 bits of each weight", read=narrow)
-
-
-@fault(
-    "parameters-11",
-    "a dump is of float64",
-    *BIASED,
-    *NORMS,
-    hides="float64; no output shows it",
-    operation="dump",
-)
-def dumped_double(spec: Any, shape: Shape) -> Faulty | None:
-    return Faulty(spec, "float64", read=lambda name, array: array.astype(np.float64))
-
-
-@fault(
-    "parameters-12",
-    "a dump gives the module's own arrays, which are edited later",
-    *BIASED,
-    *NORMS,
-    hides="whoever leaves them as they are",
-    operation="dump",
-)
-def dumped_views(spec: Any, shape: Shape) -> Faulty | None:
-    return Faulty(spec, "arrays that are the module's own", view=True)
-
-
-@fault(
-    "parameters-13",
-    "loading leaves the bias as it was",
-    *BIASED,
-    hides="no bias",
-    operation="load",
-)
-def bias_not_loaded(spec: Any, shape: Shape) -> Faulty | None:
-    def keep(name: str, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        return old if name == "bias" else new
-
-    return Faulty(spec, "bias not loaded", write=keep) if spec.bias else None
-
-
-@fault(
-    "parameters-14",
-    "running statistics counted as trained",
-    BatchNorm,
-    hides="no layer of its kind; no output shows it, the count does",
-    operation="count",
-)
-def statistics_counted(spec: BatchNorm, shape: Shape) -> Faulty | None:
-    return Faulty(
-        spec,
-        f"{2 * spec.num_features} more",
-        count=lambda trainable, total: (trainable + 2 * spec.num_features, total),
-    )

@@ -3,7 +3,7 @@
 A part of the network that holds no fault is asked of the right implementation as a whole.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import numpy as np
@@ -51,16 +51,6 @@ def implementation(right: Implementation, *seeds: Seed | Fault) -> Implementatio
         return right(spec, weights, x) if faulty is None else faulty.output(right, weights, x)
 
     return wrong
-
-
-def operations(spec: Spec, *faults: Fault, path: str = "") -> Iterator[tuple[str, Faulty]]:
-    """Where faults of other operations than the output sit, with the path of each layer."""
-    found = [faulty for fault in faults if (faulty := fault.seed(spec)) is not None]
-    if found:
-        yield from ((path, faulty) for faulty in found)
-    elif isinstance(spec, Composite):
-        for name, child in spec.children:
-            yield from operations(child, *faults, path=dotted(path, name))
 
 
 def _seed(spec: Spec, shape: Shape, seeds: Sequence[Seed], at: str) -> Faulty | None:

@@ -1,13 +1,23 @@
-"""What a kill matrix found: as data, as tables for the terminal, as a page of the docs."""
+"""What a kill matrix found: as data, as tables for the terminal, as a page of the docs.
 
-from collections.abc import Iterable, Iterator
+``python -m parity_tests.meta.fault_pages`` writes the page anew from the data of the last run.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from convparity.analysis.faults import FAULTS, Fault
+from parity_tests.meta.faults import FAULTS, Misbehaviour
 
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "docs/faults.json"
+PAGE = ROOT / "docs/faults.md"
 LEVELS = ("layer", "network")
+NOBODY = ""  # the property that saw a survivor
 Report = dict[str, Any]
 
 HEAD = """# Faults, and what sees them
@@ -19,101 +29,102 @@ A "-" is where a framework, or a layer by itself, cannot have the fault. The con
 """
 
 
-def levels(fault: Fault) -> tuple[str, ...]:
+def levels(fault: Misbehaviour) -> tuple[str, ...]:
     """Where it can exist: what lies between two layers is in no single layer."""
     return LEVELS if fault.neighbours is None else ("network",)
 
 
-def report(found: dict[str, list[dict[str, Any]]], faults: Iterable[str]) -> Report:
-    """Everything by fault, in the registry's order."""
-    kills: dict[str, dict[str, dict[str, Any]]] = {}
-    for each in found["kills"]:
-        level = {k: each[k] for k in ("killer", "examples", "message")}
-        kills.setdefault(each["fault"], {}).setdefault(each["framework"], {})[each["level"]] = level
-    groups = {row["fault"]: row["groups"] for row in found["groups"]}
+def report(found: dict[str, list[dict[str, Any]]]) -> Report:
+    """What the page shows, by fault; 0 is the number of a fault that was not seen.
+
+    ``examples`` are in the order of ``frameworks``, by level and by the property of the first
+    framework that can have the fault; None stands for one that cannot. What a fault is, the
+    registry says.
+    """
+    names = sorted({each["framework"] for each in found["kills"]})
+    seen = {(each["fault"], each["level"], each["framework"]): each for each in found["kills"]}
+    examples: Report = {level: {} for level in LEVELS}
+    for id in FAULTS:
+        for level in LEVELS:
+            outcomes = [seen.get((id, level, name)) for name in names]
+            if any(outcomes):
+                killer = next(each["killer"] for each in outcomes if each) or NOBODY
+                numbers = [
+                    each and (each["examples"] if each["killer"] else 0) for each in outcomes
+                ]
+                examples[level].setdefault(killer, {})[id] = numbers
+    rows = {row["fault"]: row["groups"] for row in found["groups"]}
+    groups: Report = {}
+    for id in FAULTS:
+        for group, number in rows.get(id, {}).items():
+            groups.setdefault(group, {})[id] = number or 0
     return {
-        "faults": [
-            {
-                **{
-                    name: getattr(FAULTS[id], name)
-                    for name in ("id", "title", "hides", "reference")
-                },
-                "operation": FAULTS[id].operation,
-                "kills": {name: kills[id][name] for name in sorted(kills.get(id, {}))},
-                "groups": groups.get(id, {}),
-            }
-            for id in faults
-        ],
-        "sensitivity": found["sensitivity"],
+        "frameworks": names,
+        "examples": examples,
+        "groups": groups,
+        "sensitivity": {each["check"]: each["bits"] for each in found["sensitivity"]},
     }
+
+
+def text(data: Report) -> str:
+    """As JSON, with the numbers of a fault on its line."""
+    written = json.dumps(data, indent=1)
+    return re.sub(r"\[[^][{}]*\]", lambda found: json.dumps(json.loads(found[0])), written) + "\n"
+
+
+def faults(data: Report) -> list[Misbehaviour]:
+    """Those that were tried, in the registry's order."""
+    return [fault for id, fault in FAULTS.items() if any(numbers(data, id))]
+
+
+def numbers(data: Report, id: str) -> list[list[int | None]]:
+    """The examples of one fault, level by level; of a level where it cannot exist, none."""
+    found = ([row[id] for row in data["examples"][level].values() if id in row] for level in LEVELS)
+    return [each[0] if each else [] for each in found]
 
 
 def survivors(data: Report) -> list[str]:
     """The faults that some level of some framework does not see."""
-    return [
-        fault["id"]
-        for fault in data["faults"]
-        if any(
-            level["killer"] is None
-            for levels in fault["kills"].values()
-            for level in levels.values()
-        )
-    ]
+    return [f.id for f in faults(data) if any(0 in level for level in numbers(data, f.id))]
 
 
-def frameworks(data: Report) -> list[str]:
-    """Those that were tried, in alphabetical order."""
-    return sorted({name for fault in data["faults"] for name in fault["kills"]})
-
-
-def cells(data: Report, fault: Report) -> Iterator[str]:
+def cells(data: Report, id: str) -> Iterator[str]:
     """The examples in each framework and the property of the first, level by level."""
-    for level in LEVELS:
-        found = [fault["kills"].get(name, {}).get(level) for name in frameworks(data)]
-        numbers = [
-            "-" if each is None else "survives" if each["killer"] is None else str(each["examples"])
-            for each in found
-        ]
-        yield " / ".join(numbers)
-        yield next((each["killer"] or "" for each in found if each is not None), "")
+    for level, found in zip(LEVELS, numbers(data, id), strict=True):
+        told = {None: "-", 0: "survives"}
+        shown = found or [None] * len(data["frameworks"])
+        yield " / ".join(told.get(number, str(number)) for number in shown)
+        killers = (killer for killer, row in data["examples"][level].items() if id in row)
+        yield next(killers, NOBODY)
 
 
 def rows(data: Report) -> Iterator[list[str]]:
     """One line a fault."""
-    for fault in data["faults"]:
-        yield [fault["id"], fault["title"], *cells(data, fault)]
-
-
-def columns(data: Report) -> list[str]:
-    """The groups of properties, in the order in which they first saw something."""
-    return list(dict.fromkeys(group for fault in data["faults"] for group in fault["groups"]))
+    for fault in faults(data):
+        yield [fault.id, fault.title, *cells(data, fault.id)]
 
 
 def group_rows(data: Report) -> Iterator[list[str]]:
     """Fault by group of properties: examples, "." where it saw nothing, "" where it cannot."""
-    for fault in data["faults"]:
-        if fault["groups"]:
-            marks = [
-                "" if group not in fault["groups"] else str(fault["groups"][group] or ".")
-                for group in columns(data)
-            ]
-            yield [fault["id"], *marks]
+    for fault in faults(data):
+        found = [row.get(fault.id) for row in data["groups"].values()]
+        if any(number is not None for number in found):
+            yield [fault.id, *("" if each is None else str(each or ".") for each in found)]
 
 
 def sensitivity_rows(data: Report) -> Iterator[list[str]]:
     """The smallest relative error that each check sees."""
-    for each in data["sensitivity"]:
-        power = len(bin(round(1 / each["error"]))) - 3
-        yield [each["check"], f"2^-{power}", f"{each['error']:.1e}"]
+    for check, bits in data["sensitivity"].items():
+        yield [check, f"2^-{bits}", f"{2.0**-bits:.1e}"]
 
 
 def _sections(data: Report) -> Iterator[tuple[str, list[str], list[list[str]]]]:
     head = ["fault", "", "in layers", "by", "in networks", "by"]
     yield "Examples until the first failure", head, list(rows(data))
-    if columns(data):
+    if data["groups"]:
         yield (
             "Which properties see it (PyTorch)",
-            ["fault", *columns(data)],
+            ["fault", *data["groups"]],
             list(group_rows(data)),
         )
     if data["sensitivity"]:
@@ -144,15 +155,16 @@ def _markdown(head: list[str], lines: list[list[str]]) -> str:
 
 def page(data: Report) -> str:
     """The page of the docs."""
-    names = frameworks(data)
+    names = data["frameworks"]
     parts = [HEAD.format(frameworks=" / ".join(names), first=names[0])]
     for title, head, lines in _sections(data):
         parts.append(f"## {title}\n\n{_markdown(head, lines)}\n")
-    told = [
-        [fault["id"], fault["title"], fault["hides"], fault["reference"]]
-        for fault in data["faults"]
-    ]
+    told = [[each.id, each.title, each.hides, each.reference] for each in faults(data)]
     parts.append(
         f"## Where they hide\n\n{_markdown(['fault', '', 'hides on', 'reported'], told)}\n"
     )
     return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(json.loads(DATA.read_text())))

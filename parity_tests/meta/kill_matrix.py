@@ -8,22 +8,19 @@ for; the exit status is 1 when a fault other than the control survives.
 """
 
 import argparse
-import json
 import multiprocessing
 import sys
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from convparity.analysis.faults import CONTROL, FAULTS
 from convparity.impls.registry import FRAMEWORKS
 from parity_tests.meta import fault_pages
+from parity_tests.meta.faults import CONTROL, FAULTS
 
-ROOT = Path(__file__).parents[2]
 CHUNK = 6  # faults in one task: enough to share right outputs, few enough to share the work
 FULL = "pytorch"  # the framework that every group of properties is asked about: the fastest
 
@@ -99,7 +96,7 @@ def main() -> int:
             found[futures[future]] += future.result()
             took = time.perf_counter() - start
             console.print(f"{done} of {len(futures)} tasks, {took:.0f} s", end="\r")
-    report = fault_pages.report(found, faults)
+    report = fault_pages.report(found)
     width = None if console.is_terminal else 160
     for table in fault_pages.tables(report):
         Console(width=width).print(table)
@@ -107,10 +104,12 @@ def main() -> int:
     took = time.perf_counter() - start
     print(f"{len(faults)} faults, {len(found['kills'])} trials, {took:.0f} s")
     print(f"survivors: {', '.join(survivors) or 'none'}")
+    for each in found["kills"]:
+        if each["killer"] is None and each["message"]:
+            print(f"{each['fault']} in {each['framework']}, {each['level']}: {each['message']}")
     if not (asked.framework or asked.fault or asked.quick):
-        (ROOT / "docs").mkdir(exist_ok=True)
-        (ROOT / "docs/faults.json").write_text(json.dumps(report, indent=1) + "\n")
-        (ROOT / "docs/faults.md").write_text(fault_pages.page(report))
+        fault_pages.DATA.write_text(fault_pages.text(report))
+        fault_pages.PAGE.write_text(fault_pages.page(report))
     return 1 if set(survivors) - {CONTROL} else 0
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import pytest
 
-from convparity.analysis.faults import Fault
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import (
@@ -40,6 +39,7 @@ from parity_tests import (
     test_training,
 )
 from parity_tests.cells import FAMILIES
+from parity_tests.meta.faults import Misbehaviour
 
 BOTH = ("layer", "network")
 
@@ -192,7 +192,7 @@ FIRST = {  # data that others do not have
 }
 
 
-def ordered(fault: Fault, level: str) -> list[Property]:
+def ordered(fault: Misbehaviour, level: str) -> list[Property]:
     """The properties at ``level``, the likeliest to see ``fault`` first."""
     matching = [name for kind in fault.on for name in KINDS.get(kind, ())]
 

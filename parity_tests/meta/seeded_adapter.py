@@ -14,7 +14,7 @@ from unittest import mock
 
 import numpy as np
 
-from convparity.analysis.faults import Fault, Faulty, Step, operations, seed
+from convparity.analysis.faults import Faulty, seed
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import SpecError, UnsupportedError
@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     walk_shapes,
 )
 from convparity.impls.weights import Weights, check_weights
+from parity_tests.meta.faults import Misbehaviour, Misport, Step, operations
 
 OTHER_DEVICE = "gpu:0"
 LEVELS = ("layer", "network")
@@ -108,7 +109,9 @@ class Outputs:
 class SeededAdapter(Adapter):
     """One framework with one fault, in its layers or in its networks alone."""
 
-    def __init__(self, outputs: Outputs, fault: Fault | None, level: str | None = None) -> None:
+    def __init__(
+        self, outputs: Outputs, fault: Misbehaviour | None, level: str | None = None
+    ) -> None:
         self.real, self.outputs, self.fault, self.level = outputs.real, outputs, fault, level
         self.name = self.real.name  # type: ignore[misc]
         self.seeded = 0  # how often the fault was there to be seen
@@ -124,7 +127,7 @@ class SeededAdapter(Adapter):
         )
         return seed(module.spec, shape, fault) if there else None
 
-    def _operations(self, module: Seeded, field: str) -> list[tuple[str, Faulty]]:
+    def _operations(self, module: Seeded, field: str) -> list[tuple[str, Misport]]:
         """The faults of another operation, with the paths of their layers."""
         fault = self.fault
         if fault is None or fault.forward or self.level not in (None, module.level):
@@ -284,7 +287,7 @@ class SeededAdapter(Adapter):
     def _descend(
         self,
         module: Seeded,
-        wrong: list[tuple[str, Faulty]],
+        wrong: list[tuple[str, Misport]],
         x: np.ndarray,
         cotangent: np.ndarray,
         steps: int = 1,

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from hypothesis import given, settings
 
-from convparity.analysis.faults import FAULTS, Fault, Faulty
 from convparity.analysis.proof.linear_form import LINEAR
 from convparity.impls.spec import BatchNorm
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta import trial
+from parity_tests.meta.faults import CONTROL, FAULTS, Misbehaviour, Misport
 from parity_tests.meta.seeded_adapter import SeededAdapter, installed
 from parity_tests.strategies import Case, chain_cases, linear_cases
 
@@ -23,11 +23,11 @@ MOST = 30  # 2**-30 is far below a rounding of float32
 
 
 class Sensitivity(NamedTuple):
-    """A check, and the smallest power of two that it sees as a relative error."""
+    """A check, and the relative error that it still sees: 2 to the power of minus ``bits``."""
 
     check: str
     framework: str
-    error: float
+    bits: int
 
 
 def _by(factor: float) -> Callable[..., Any]:
@@ -37,33 +37,33 @@ def _by(factor: float) -> Callable[..., Any]:
     return scaled
 
 
-def _forward(factor: float) -> Faulty:
-    return Faulty(None, "", after=_by(factor))  # type: ignore[arg-type]
+def _forward(factor: float) -> Misport:
+    return Misport(None, "", after=_by(factor))  # type: ignore[arg-type]
 
 
-def _backward(factor: float) -> Faulty:
+def _backward(factor: float) -> Misport:
     change = _by(factor)
-    return Faulty(
+    return Misport(
         None,  # type: ignore[arg-type]
         "",
         gradients=lambda found, batch: {name: change(g) for name, g in found.items()},
     )
 
 
-def _dumped(factor: float) -> Faulty:
-    return Faulty(None, "", read=lambda name, array: _by(factor)(array))  # type: ignore[arg-type]
+def _dumped(factor: float) -> Misport:
+    return Misport(None, "", read=lambda name, array: _by(factor)(array))  # type: ignore[arg-type]
 
 
-def _trained(factor: float) -> Faulty:
+def _trained(factor: float) -> Misport:
     change = _by(factor)
-    return Faulty(
+    return Misport(
         None,  # type: ignore[arg-type]
         "",
         trained=lambda old, new, shape: {n: change(new[n]) for n in ("mean", "variance")},
     )
 
 
-def perturbation(operation: str, factor: float) -> Fault:
+def perturbation(operation: str, factor: float) -> Misbehaviour:
     """A fault of a given size."""
     kinds = {
         "forward": (_forward, LINEAR),
@@ -73,7 +73,7 @@ def perturbation(operation: str, factor: float) -> Fault:
     }
     make, on = kinds[operation]
     return replace(
-        FAULTS["control-01"],
+        FAULTS[CONTROL],
         id=f"error-{factor:g}",
         on=on,
         operation=operation,
@@ -132,5 +132,5 @@ def smallest(framework: str) -> list[Sensitivity]:
             with installed(adapter):
                 killed = trial.run(prop, adapter) is not None
             seen, unseen = (power, unseen) if killed else (seen, power)
-        found.append(Sensitivity(title, framework, 2.0**-seen))
+        found.append(Sensitivity(title, framework, seen))
     return found

@@ -9,23 +9,13 @@ from datetime import date
 
 import pytest
 
-from parity_tests.divergences import CATALOGUE, CHAPTERS
-from parity_tests.divergences.entry import (
-    FRAMEWORKS,
-    KINDS,
-    LIBRARIES,
-    NEEDS,
-    SETTINGS,
-    Chapter,
-    Dies,
-    Divergence,
-    Raises,
-    Since,
-    plain,
-    text_of,
-)
-from parity_tests.divergences.pages import COMMAND, ROOT, SCRIPTS, files
-from parity_tests.divergences.run import complaint, pairs
+from convparity.analysis.catalogue.answers import Dies, Raises, Since, plain, text_of
+from convparity.analysis.catalogue.chapters import CATALOGUE, CHAPTERS
+from convparity.analysis.catalogue.entries.environments import LIBRARIES, NEEDS, SETTINGS
+from convparity.analysis.catalogue.entry import KINDS, Chapter, Divergence
+from convparity.analysis.catalogue.run import complaint, pairs
+from convparity.impls.registry import FRAMEWORKS
+from parity_tests.meta.divergence_pages import BUILDS, COMMAND, ROOT, SCRIPTS, files
 
 each_entry = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
 FEWEST = 40
@@ -42,7 +32,8 @@ def test_an_entry_is_complete(entry: Divergence):
     assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)+", entry.id)
     assert entry.kind in KINDS
     assert date.fromisoformat(entry.date)
-    for text in (entry.title, entry.port, *(getattr(entry, name) for name in FRAMEWORKS)):
+    assert list(entry.frameworks) == list(FRAMEWORKS)
+    for text in (entry.title, entry.port, *entry.frameworks.values()):
         assert text.strip() == text != ""
     for reference in entry.references:
         assert re.fullmatch(r"[\w-]+/[\w-]+#\d+", reference)
@@ -91,8 +82,29 @@ def test_no_demonstration_is_lost():
     assert {each.setting for _, each in pairs()} == set(SETTINGS)
 
 
+def test_what_a_demonstration_needs_is_a_framework():
+    needed = {name for _, each in pairs() for name in each.frameworks}
+    assert needed == set(FRAMEWORKS)
+    assert set(BUILDS) == set(NEEDS)
+
+
+def test_a_demonstration_says_every_framework_that_it_imports():
+    """Those that its setting names, too: the command runs it where none of them is missing."""
+    owner = {name: row.name for row in FRAMEWORKS.values() for name in row.minimum}
+    for entry, each in pairs():
+        imported = {*SETTINGS[each.setting].environment.values()} if each.setting else set()
+        for node in ast.walk(ast.parse(each.body)):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.split(".")[0])
+        wanted = {owner[name] for name in imported if name in owner}
+        assert wanted <= set(each.frameworks), f"{entry.id}: {each.label}"
+
+
 def test_importing_the_catalogue_imports_no_framework():
-    code = "import parity_tests.divergences, sys; print(*{n.split('.')[0] for n in sys.modules})"
+    code = "from convparity.analysis.catalogue import run, search; import sys\n"
+    code += "print(*{name.split('.')[0] for name in sys.modules})"
     command = [sys.executable, "-c", code]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert not set(run.stdout.split()) & {"torch", "jax", "flax", "keras", "tensorflow", "numpy"}

@@ -32,12 +32,14 @@ from convparity import (
     init_weights,
     reference,
 )
-from convparity.analysis.faults import CONTROL, FAULTS, Fault, implementation, operations, seed
+from convparity.analysis import faults as known
+from convparity.analysis.faults import Fault, implementation, seed
 from convparity.analysis.proof.data import real_case
 from convparity.impls.reference import run
 from convparity.impls.spec import ACTIVATIONS, child_weights
 from convparity.impls.weights import Weights
 from parity_tests.cells import FAMILIES
+from parity_tests.meta.faults import CONTROL, FAULTS, operations
 from parity_tests.strategies import MAKERS, Case, cases, chain_cases, layers
 
 ENOUGH = 60  # cases that hold a fault
@@ -103,6 +105,16 @@ def test_the_control_leaves_short_sums_alone() -> None:
         assert seed(spec, (2, 3, 2, spec.in_channels), FAULTS[CONTROL]) is None
     for spec in (DepthwiseConv(1, 2), Conv(4, 2, 1)):
         assert seed(spec, (2, 3, 2, spec.in_channels), FAULTS[CONTROL]) is not None
+
+
+def test_what_outputs_show_is_known_and_the_rest_is_of_the_trials() -> None:
+    assert list(known.FAULTS) == [fault.id for fault in FORWARD]
+    assert len(FAULTS) - len(FORWARD) > 20
+    assert list(dict.fromkeys(fault.family for fault in FAULTS.values()))[-3:] == [
+        "gradient",
+        "edges",
+        "control",
+    ]
 
 
 def test_the_control_is_last() -> None:

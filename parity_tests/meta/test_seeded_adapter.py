@@ -5,13 +5,13 @@ import pytest
 
 import convparity
 from convparity import Conv, Sequential, UnsupportedError, init_weights, reference
-from convparity.analysis.faults import CONTROL, FAULTS
 from convparity.analysis.proof.compare import compare
 from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta import numpy_framework
 from parity_tests.meta.fakes import FakeAdapter
+from parity_tests.meta.faults import CONTROL, FAULTS
 from parity_tests.meta.numpy_framework import NumpyAdapter
 from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed, level_of
 from parity_tests.strategies import Case

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.statistics import collector
 
-from convparity.analysis.faults import FAULTS, Fault
 from convparity.impls import registry
 from parity_tests import conftest  # noqa: F401 (registers the profile that this one changes)
+from parity_tests.meta.faults import FAULTS, Misbehaviour
 from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed
 
 # The gate's examples, and no shrinking: one failure is all that is asked for.
@@ -113,7 +113,7 @@ def every_group(fault: str, framework: str) -> Row:
     return Row(fault, framework, groups, time.perf_counter() - start)
 
 
-def _concerns(name: str, fault: Fault) -> bool:
+def _concerns(name: str, fault: Misbehaviour) -> bool:
     """Whether a family of layers holds layers that the fault can exist in."""
     from parity_tests.meta.properties import KINDS
 

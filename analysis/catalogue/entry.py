@@ -7,19 +7,24 @@ that imports what it needs and returns the tell-tale value.
 
 import ast
 import inspect
-import math
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from packaging.version import Version
+from convparity.analysis.catalogue.answers import Dies, Raises, Since, text_of
+from convparity.analysis.catalogue.entries.environments import (
+    DATE,
+    LIBRARIES,
+    NEEDS,
+    SETTINGS,
+    VERSIONS,
+)
 
-FRAMEWORKS = {"pytorch": "PyTorch", "flax": "Flax", "keras": "Keras"}
-LIBRARIES = {**FRAMEWORKS, "jax": "JAX", "tensorflow": "TensorFlow"}  # those beneath them, too
 KINDS = {
     "layout": "the same numbers in another order or shape",
     "default": "the same argument, left out, means another value",
@@ -29,72 +34,13 @@ KINDS = {
     "edge": "empty, tiny or non-finite inputs, and wrong shapes",
     "bug": "one is wrong, by its own documentation or by any",
 }
-VERSIONS = {
-    "torch": "2.13.0",
-    "jax": "0.10.2",
-    "flax": "0.12.8",
-    "keras": "3.15.1",
-    "tensorflow": "2.21.0",
-}
-DATE = "2026-11-24"
-
-# What no framework depends on, so that it may be missing, and where it comes from.
-NEEDS = {
-    "triton": "PyTorch's CUDA build, which pip installs on Linux, brings it: "
-    "`tox run -e cuda-build` has it.",
-}
-
-# TensorFlow turns oneDNN on by itself where the processor has AVX512-VNNI or the like; a
-# demonstration whose answer depends on it says which it wants.
-ONEDNN = "TensorFlow with oneDNN"
-NO_ONEDNN = "TensorFlow without oneDNN"
-
-# Where a demonstration runs if not in the process of the tests: the environment variables.
-SETTINGS: dict[str, dict[str, str]] = {
-    "": {"KERAS_BACKEND": "tensorflow"},
-    "Keras on JAX": {"KERAS_BACKEND": "jax"},
-    "Keras on PyTorch": {"KERAS_BACKEND": "torch"},
-    ONEDNN: {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "1"},
-    NO_ONEDNN: {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": "0"},
-}
 
 
-@dataclass(frozen=True)
-class Raises:
-    """The demonstration ends in this error, whose message contains ``text``."""
-
-    error: str
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.error}: {self.text}" if self.text else self.error
-
-
-@dataclass(frozen=True)
-class Dies:
-    """The demonstration kills its process; it gets one of its own."""
-
-    signal: str
-
-    def __str__(self) -> str:
-        return f"the process dies of {self.signal}"
-
-
-@dataclass(frozen=True)
-class Since:
-    """Another answer from a version of a distribution on: ``new``, and ``old`` before it."""
-
-    distribution: str
-    version: str
-    new: Any
-    old: Any
-
-    def with_version(self, version: str) -> Any:
-        return self.new if Version(version) >= Version(self.version) else self.old
-
-    def __str__(self) -> str:
-        since = f"{self.distribution} {self.version}"
-        return f"{text_of(self.new)} since {since}, {text_of(self.old)} before"
+@cache
+def processor_flags() -> frozenset[str]:
+    """The flags of this processor, as Linux spells them; none where it is another system."""
+    path = Path("/proc/cpuinfo")
+    return frozenset(path.read_text().split()) if path.exists() else frozenset()
 
 
 @dataclass(frozen=True)
@@ -112,16 +58,19 @@ class Demonstration:
     @property
     def name(self) -> str:
         """The library, with the setting that it runs in."""
-        return self.setting or LIBRARIES[self.library]
+        return self.setting or LIBRARIES[self.library].title
+
+    @property
+    def frameworks(self) -> tuple[str, ...]:
+        """Those that have to be installed for it."""
+        return (LIBRARIES[self.library].framework, *SETTINGS[self.setting].needs)
 
     @property
     def expected_here(self) -> Any:
         """The answer on this processor, and of the installed version."""
-        if self.flag and self.flag not in Path("/proc/cpuinfo").read_text().split():
+        if self.flag and self.flag not in processor_flags():
             return self.right
-        if isinstance(self.expected, Since):
-            return self.expected.with_version(metadata.version(self.expected.distribution))
-        return self.expected
+        return self.expected.installed if isinstance(self.expected, Since) else self.expected
 
     @property
     def deadly(self) -> bool:
@@ -134,7 +83,8 @@ class Demonstration:
     def body(self) -> str:
         """What the function does, as it is written."""
         source = inspect.getsource(self.run)
-        (function,) = ast.parse(source).body
+        function = ast.parse(source).body[0]
+        assert isinstance(function, ast.FunctionDef)
         return textwrap.dedent("\n".join(source.splitlines()[function.body[0].lineno - 1 :]))
 
     @property
@@ -142,11 +92,22 @@ class Demonstration:
         """The demonstration as one would type it, with what it returns printed."""
         lines = self.body.splitlines()
         function = ast.parse("def _():\n" + textwrap.indent(self.body, "    ")).body[0]
+        assert isinstance(function, ast.FunctionDef)
         if isinstance(last := function.body[-1], ast.Return):
             first = last.lineno - 2  # the line of the def is not in the body
             lines[first] = lines[first].replace("return ", "print(", 1)
             lines[-1] += ")"
         return "\n".join(lines)
+
+    def data(self) -> dict[str, Any]:
+        """Itself as plain data."""
+        return {
+            "label": self.label,
+            "environment": SETTINGS[self.setting].environment if self.setting else {},
+            "code": self.code,
+            "answer": text_of(self.expected),
+            "right": None if self.right is None else text_of(self.right),
+        }
 
 
 @dataclass(frozen=True)
@@ -157,9 +118,7 @@ class Divergence:
     id: str
     title: str
     kind: str
-    pytorch: str
-    flax: str
-    keras: str
+    frameworks: Mapping[str, str]  # what each of them does
     port: str
     references: tuple[str, ...] = ()  # "owner/repository#number"
     upstream: str = ""  # of a bug: the repository to report it to
@@ -181,7 +140,7 @@ class Divergence:
         """The decorator of a demonstration; ``label`` tells two of one library apart."""
 
         def add(run: Callable[[], Any]) -> Callable[[], Any]:
-            shown = label or setting or LIBRARIES[library]
+            shown = label or setting or LIBRARIES[library].title
             made = Demonstration(library, shown, run, expected, right, setting, flag)
             self.demonstrations.append(made)
             return run
@@ -190,6 +149,7 @@ class Divergence:
 
     @property
     def bug(self) -> bool:
+        """Whether one of them is wrong, and not merely different."""
         return self.kind == "bug"
 
     @property
@@ -197,6 +157,18 @@ class Divergence:
         """The demonstration of a bug that gives the wrong answer."""
         (found,) = [each for each in self.demonstrations if each.right is not None]
         return found
+
+    @property
+    def threads(self) -> list[str]:
+        """The addresses of its references; GitHub sends an issue's on to a pull request."""
+        pairs = [each.split("#") for each in self.references]
+        return [f"https://github.com/{name}/issues/{number}" for name, number in pairs]
+
+    @property
+    def seen_with(self) -> str:
+        """When and with what its answers were seen."""
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return f"seen on {self.date} with {versions}"
 
     @property
     def unmet(self) -> str:
@@ -227,7 +199,7 @@ class Divergence:
 
     @property
     def sides(self) -> str:
-        """Who agrees with whom: "PyTorch ≠ Flax = Keras"."""
+        """Who agrees with whom: "A ≠ B = C"."""
         groups = list(self.answers().values())
         split = Counter(name for group in groups for name in {each.name for each in group})
         named = [
@@ -235,6 +207,24 @@ class Divergence:
             for group in groups
         ]
         return " ≠ ".join(" = ".join(names) for names in named)
+
+    def data(self) -> dict[str, Any]:
+        """Itself as plain data, for other programs."""
+        return {
+            "id": self.id,
+            "chapter": self.chapter,
+            "title": self.title,
+            "kind": self.kind,
+            "sides": self.sides,
+            **self.frameworks,
+            "port": self.port,
+            "upstream": self.upstream,
+            "needs": self.needs,
+            "references": self.threads,
+            "date": self.date,
+            "versions": dict(self.versions),
+            "demonstrations": [each.data() for each in self.demonstrations],
+        }
 
 
 @dataclass(frozen=True)
@@ -244,41 +234,33 @@ class Chapter:
     title: str
     entries: list[Divergence] = field(default_factory=list)
 
-    def entry(self, id: str, title: str, **fields: Any) -> Divergence:
-        made = Divergence(self.title, id, title, **fields)
+    def entry(
+        self,
+        id: str,
+        title: str,
+        *,
+        kind: str,
+        port: str,
+        references: tuple[str, ...] = (),
+        upstream: str = "",
+        needs: str = "",
+        date: str = DATE,
+        versions: Mapping[str, str] = VERSIONS,
+        **frameworks: str,
+    ) -> Divergence:
+        """Another entry; what each framework does is said under its name."""
+        made = Divergence(
+            self.title,
+            id,
+            title,
+            kind,
+            frameworks,
+            port,
+            references,
+            upstream,
+            needs,
+            date,
+            versions,
+        )
         self.entries.append(made)
         return made
-
-
-def plain(value: Any) -> Any:
-    """Arrays as lists, whole floats as ints, other floats that JSON cannot say as text."""
-    if value is None or isinstance(value, bool | str):
-        return value
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return str(value)
-        return int(value) if value == int(value) else value
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    if hasattr(value, "as_list"):  # a shape of TensorFlow's
-        return plain(value.as_list())
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-    if hasattr(value, "numpy"):
-        value = value.numpy()
-    if hasattr(value, "__array__") and not hasattr(value, "tolist"):
-        import numpy as np
-
-        value = np.asarray(value)
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    raise TypeError(f"a demonstration returned {type(value).__name__}, which is not plain data")
-
-
-def text_of(answer: Any) -> str:
-    """An answer as the pages show it."""
-    return str(answer) if isinstance(answer, Raises | Dies | Since) else repr(plain(answer))

@@ -1,10 +1,9 @@
-"""Every known difference between PyTorch, Flax and Keras that touches convolutional networks.
+"""Every known difference between the frameworks that touches convolutional networks, by chapter.
 
-``CATALOGUE`` holds the entries as data; no framework is imported before a demonstration runs.
-``python -m parity_tests.divergences`` writes the pages that are made of it.
+The entries are plain statements: no framework is imported before a demonstration runs.
 """
 
-from parity_tests.divergences import (
+from convparity.analysis.catalogue.entries import (
     activation,
     batchnorm,
     edges,
@@ -19,7 +18,7 @@ from parity_tests.divergences import (
     striding,
     transposed,
 )
-from parity_tests.divergences.entry import Chapter, Divergence
+from convparity.analysis.catalogue.entry import Chapter, Divergence
 
 CHAPTERS: tuple[Chapter, ...] = (
     layout.CHAPTER,
@@ -39,5 +38,3 @@ CHAPTERS: tuple[Chapter, ...] = (
 CATALOGUE: tuple[Divergence, ...] = tuple(
     entry for chapter in CHAPTERS for entry in chapter.entries
 )
-
-__all__ = ["CATALOGUE", "CHAPTERS", "Chapter", "Divergence"]

@@ -1,57 +1,41 @@
-"""The known differences between the frameworks: reading and searching their catalogue.
-
-The entries are ``divergences.json``, which is made of ``parity_tests/divergences``, where each is
-executed.
-"""
+"""Searching the catalogue."""
 
 import difflib
-import json
 import re
 from collections.abc import Iterable
-from functools import cache
-from importlib import resources
-from typing import Any
 
+from convparity.analysis.catalogue.chapters import CATALOGUE
+from convparity.analysis.catalogue.entry import Divergence
 from convparity.impls.errors import InputError
 
-Entry = dict[str, Any]
-TEXTS = ("id", "title", "chapter", "kind", "pytorch", "flax", "keras", "port")
 
-
-@cache
-def catalogue() -> tuple[Entry, ...]:
-    """Every entry, by chapter."""
-    text = resources.files(__package__).joinpath("divergences.json").read_text(encoding="utf-8")
-    return tuple(json.loads(text))
-
-
-def find(words: Iterable[str]) -> list[Entry]:
+def find(words: Iterable[str]) -> list[Divergence]:
     """The entries that mention every word, in their id, title or text; those in the title first.
 
     An id finds its entry alone. ``InputError`` if there are none.
     """
     wanted = [word for each in words for word in each.lower().split()]
-    entries = catalogue()
-    if exact := [entry for entry in entries if [entry["id"]] == wanted]:
+    if exact := [entry for entry in CATALOGUE if [entry.id] == wanted]:
         return exact
-    found = [entry for entry in entries if all(word in _text(entry) for word in wanted)]
+    found = [entry for entry in CATALOGUE if all(word in _text(entry) for word in wanted)]
     if not found:
         raise InputError(_nothing(wanted))
     return sorted(found, key=lambda entry: not _in_title(entry, wanted))
 
 
-def _text(entry: Entry) -> str:
-    return " ".join(entry[name] for name in TEXTS).lower()
+def _text(entry: Divergence) -> str:
+    said = (entry.id, entry.title, entry.chapter, entry.kind, *entry.frameworks.values())
+    return " ".join((*said, entry.port)).lower()
 
 
-def _in_title(entry: Entry, words: list[str]) -> bool:
-    title = f"{entry['id']} {entry['title']}".lower()
+def _in_title(entry: Divergence, words: list[str]) -> bool:
+    title = f"{entry.id} {entry.title}".lower()
     return all(word in title for word in words)
 
 
 def _nothing(words: list[str]) -> str:
     """What to say when no entry mentions all of the words."""
-    texts = [_text(entry) for entry in catalogue()]
+    texts = [_text(entry) for entry in CATALOGUE]
     known = {word for text in texts for word in re.findall(r"[a-z]\w+(?:\.\w+)*", text)}
     hints = []
     for word in words:

@@ -1,6 +1,8 @@
 """Stride, dilation and groups: which combinations run, and which are wrong."""
 
-from parity_tests.divergences.entry import NO_ONEDNN, ONEDNN, Chapter, Raises
+from convparity.analysis.catalogue.answers import Raises
+from convparity.analysis.catalogue.entries.environments import NO_ONEDNN, ONEDNN
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Stride, dilation, groups")
 

@@ -1,45 +1,32 @@
-"""What is made of the catalogue: a JSON file, two pages, and a script for each bug."""
+"""What is made of the catalogue of differences: two pages, and a script for each bug.
 
-import json
+``python -m parity_tests.meta.divergence_pages`` writes them.
+"""
+
 import textwrap
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from parity_tests.divergences import CATALOGUE, CHAPTERS
-from parity_tests.divergences.entry import (
-    FRAMEWORKS,
-    KINDS,
-    NEEDS,
-    SETTINGS,
-    Demonstration,
-    Dies,
-    Divergence,
-    Raises,
-    text_of,
-)
+from convparity.analysis.catalogue.answers import Dies, Raises, text_of
+from convparity.analysis.catalogue.chapters import CATALOGUE, CHAPTERS
+from convparity.analysis.catalogue.entries.environments import LIBRARIES, NEEDS, SETTINGS
+from convparity.analysis.catalogue.entry import KINDS, Demonstration, Divergence
 
-ROOT = Path(__file__).parent.parent.parent
-DATA = "analysis/catalogue/divergences.json"
+ROOT = Path(__file__).parents[2]
 PAGE = "docs/divergences.md"
 UPSTREAM = "docs/upstream.md"
 SCRIPTS = "docs/upstream"
-COMMAND = "python -m parity_tests.divergences"
-NOTE = f"<!-- made by `{COMMAND}`: edit the entries in parity_tests/divergences instead -->"
+COMMAND = "python -m parity_tests.meta.divergence_pages"
+NOTE = f"<!-- made by `{COMMAND}`: edit analysis/catalogue/entries instead -->"
+BUILDS = {"triton": "cuda-build"}  # the environments of tox that have what an entry needs
 
 
 @cache
 def files() -> dict[str, str]:
     """Every generated file: its path in the project, and its text."""
-    made = {DATA: data(), PAGE: page(), UPSTREAM: upstream()}
+    made = {PAGE: page(), UPSTREAM: upstream()}
     made.update({f"{SCRIPTS}/{each.id}.py": script(each) for each in CATALOGUE if each.bug})
     return made
-
-
-def link(reference: str) -> str:
-    """The address of a public thread; GitHub sends an issue's on to a pull request."""
-    repository, number = reference.split("#")
-    return f"https://github.com/{repository}/issues/{number}"
 
 
 def prose(text: str) -> str:
@@ -50,41 +37,6 @@ def prose(text: str) -> str:
 def versions(entry: Divergence, *names: str) -> str:
     """What an entry was seen with."""
     return ", ".join(f"{name} {entry.versions[name]}" for name in names or entry.versions)
-
-
-# ---------------------------------------------------------------- data
-
-
-def data() -> str:
-    """The catalogue as JSON, which ``convparity divergences`` prints."""
-    return json.dumps([_entry(each) for each in CATALOGUE], indent=1) + "\n"
-
-
-def _entry(entry: Divergence) -> dict[str, Any]:
-    return {
-        "id": entry.id,
-        "chapter": entry.chapter,
-        "title": entry.title,
-        "kind": entry.kind,
-        "sides": entry.sides,
-        **{name: getattr(entry, name) for name in FRAMEWORKS},
-        "port": entry.port,
-        "upstream": entry.upstream,
-        "needs": entry.needs,
-        "references": [link(each) for each in entry.references],
-        "date": entry.date,
-        "versions": dict(entry.versions),
-        "demonstrations": [
-            {
-                "label": each.label,
-                "environment": SETTINGS[each.setting] if each.setting else {},
-                "code": each.code,
-                "answer": text_of(each.expected),
-                "right": None if each.right is None else text_of(each.right),
-            }
-            for each in entry.demonstrations
-        ],
-    }
 
 
 # ---------------------------------------------------------------- the page of differences
@@ -101,8 +53,9 @@ def page() -> str:
         *textwrap.wrap(
             "What the three frameworks do differently in a convolutional network, each with code "
             "that shows it. The tests run all of it on the installed versions: an entry that is "
-            "no longer true turns them red. `convparity divergences WORD` searches the entries. "
-            "Bugs are on a page of their own, too: [upstream.md](upstream.md).",
+            "no longer true turns them red. `convparity divergences WORD` searches the entries, "
+            "and runs their code on your versions with `--run`. Bugs are on a page of "
+            "their own, too: [upstream.md](upstream.md).",
             100,
         ),
         "",
@@ -128,7 +81,8 @@ def page() -> str:
 
 def _section(entry: Divergence) -> list[str]:
     lines = [f"### {entry.id}", "", f"**{prose(entry.title)}.**", ""]
-    lines += [f"- {title}: {prose(getattr(entry, name))}" for name, title in FRAMEWORKS.items()]
+    does = {LIBRARIES[name].title: text for name, text in entry.frameworks.items()}
+    lines += [f"- {title}: {prose(text)}" for title, text in does.items()]
     lines += [f"- A right port: {prose(entry.port)}", *_needs(entry), "", *_results(entry)]
     if entry.bug:
         lines += ["", f"A bug: [{entry.id}.py](upstream/{entry.id}.py) shows it by itself."]
@@ -143,8 +97,9 @@ def _section(entry: Divergence) -> list[str]:
 def _needs(entry: Divergence) -> list[str]:
     if not entry.needs:
         return []
-    where = f"{NEEDS[entry.needs]} Elsewhere the tests say that they leave this entry out."
-    return [f"- Needs {entry.needs}: {prose(where)}"]
+    where = f"{NEEDS[entry.needs]}: `tox run -e {BUILDS[entry.needs]}` has it."
+    elsewhere = "Elsewhere the tests say that they leave this entry out."
+    return [f"- Needs {entry.needs}: {prose(where)} {elsewhere}"]
 
 
 def _results(entry: Divergence) -> list[str]:
@@ -163,7 +118,8 @@ def _block(each: Demonstration) -> list[str]:
 
 
 def _threads(entry: Divergence) -> str:
-    return "Threads: " + ", ".join(f"[{each}]({link(each)})" for each in entry.references)
+    named = zip(entry.references, entry.threads, strict=True)
+    return "Threads: " + ", ".join(f"[{name}]({address})" for name, address in named)
 
 
 # ---------------------------------------------------------------- bugs
@@ -190,7 +146,7 @@ def upstream() -> str:
         "|---|---|---|---|",
     ]
     for each in bugs:
-        threads = ", ".join(f"[#{one.split('#')[1]}]({link(one)})" for one in each.references)
+        threads = ", ".join(f"[#{one.rpartition('/')[2]}]({one})" for one in each.threads)
         cells = (
             f"[{each.id}](upstream/{each.id}.py)",
             prose(each.title),
@@ -199,7 +155,7 @@ def upstream() -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     for each in bugs:
-        lines += ["", f"## {each.id}", "", f"**{prose(each.title)}.** {prose(each.keras)}"]
+        lines += ["", f"## {each.id}", "", f"**{prose(each.title)}.** {prose(_blamed(each))}"]
         lines += ["", f"- Expected: `{text_of(each.wrong.right)}`"]
         lines += [f"- Comes: `{text_of(each.wrong.expected)}`"]
         lines += [f"- Belongs to: {each.upstream}", *_needs(each)]
@@ -211,10 +167,15 @@ def upstream() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _blamed(entry: Divergence) -> str:
+    """What the framework does that is wrong, or whose library is."""
+    return entry.frameworks[LIBRARIES[entry.wrong.library].framework]
+
+
 def _used(entry: Divergence) -> str:
     """The versions that matter to the wrong demonstration."""
     needs = [entry.needs] if entry.needs else []
-    backend = SETTINGS[entry.wrong.setting]["KERAS_BACKEND"]
+    backend = SETTINGS[entry.wrong.setting].environment["KERAS_BACKEND"]
     names = ("keras", backend) if entry.wrong.library == "keras" else (entry.wrong.library,)
     return versions(entry, *names, *needs)
 
@@ -229,7 +190,7 @@ def script(entry: Divergence) -> str:
             imports, ending = [], ERROR
         case _:
             imports, ending = [], VALUE
-    environment = dict(SETTINGS[wrong.setting])
+    environment = dict(SETTINGS[wrong.setting].environment)
     if wrong.library != "keras":
         del environment["KERAS_BACKEND"]
     if environment:
@@ -241,10 +202,10 @@ def script(entry: Divergence) -> str:
     lines = [
         f'"""{entry.title}.',
         "",
-        *textwrap.wrap(entry.keras, 100),
+        *textwrap.wrap(_blamed(entry), 100),
         "",
         f"Seen on {entry.date} with {_used(entry)}, on Linux, x86-64, CPU.",
-        *map(link, entry.references),
+        *entry.threads,
         '"""',
         "",
         *head,
@@ -289,3 +250,20 @@ if __name__ == "__main__":
     print("got:     ", f"death by signal {-run.returncode}" if died else run.stdout + run.stderr)
     print("wrong" if died else "right")
 """
+
+
+def main() -> None:
+    """Write them all, and remove the script of a bug that has gone."""
+    made = files()
+    for path in (ROOT / SCRIPTS).glob("*.py"):
+        if str(path.relative_to(ROOT)) not in made:
+            path.unlink()
+    for name, text in made.items():
+        path = ROOT / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        print(f"wrote {name}")
+
+
+if __name__ == "__main__":
+    main()

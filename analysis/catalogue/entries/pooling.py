@@ -1,6 +1,7 @@
 """Pooling."""
 
-from parity_tests.divergences.entry import Chapter, Raises
+from convparity.analysis.catalogue.answers import Raises
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Pooling")
 

@@ -1,6 +1,6 @@
 """What weights are before training. Standard deviations are those of one seed, rounded."""
 
-from parity_tests.divergences.entry import Chapter
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Initialisers")
 

@@ -1,6 +1,7 @@
 """Where the numbers lie: axes, kernels, and what an argument left out makes of them."""
 
-from parity_tests.divergences.entry import Chapter, Raises
+from convparity.analysis.catalogue.answers import Raises
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Layout")
 

@@ -1,6 +1,7 @@
 """Batch normalisation: momentum, statistics, and how the variance is computed."""
 
-from parity_tests.divergences.entry import Chapter, Raises
+from convparity.analysis.catalogue.answers import Raises
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Batch normalisation")
 

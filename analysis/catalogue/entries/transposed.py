@@ -4,7 +4,9 @@ In one dimension the whole result is full[i * s + j] = sum of x[i] * w[j]. With 
 w = [1, 10, 100] and stride 2 it is [1, 10, 102, 20, 203, 30, 300].
 """
 
-from parity_tests.divergences.entry import ONEDNN, Chapter, Raises
+from convparity.analysis.catalogue.answers import Raises
+from convparity.analysis.catalogue.entries.environments import ONEDNN
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Transposed convolution")
 

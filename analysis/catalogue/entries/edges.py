@@ -1,6 +1,8 @@
 """Empty, tiny and ill-fitting inputs."""
 
-from parity_tests.divergences.entry import ONEDNN, VERSIONS, Chapter, Dies, Raises, Since
+from convparity.analysis.catalogue.answers import Dies, Raises, Since
+from convparity.analysis.catalogue.entries.environments import ONEDNN, VERSIONS
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Edges")
 

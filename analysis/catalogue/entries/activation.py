@@ -1,6 +1,8 @@
 """Activations and their gradients."""
 
-from parity_tests.divergences.entry import ONEDNN, Chapter, Since
+from convparity.analysis.catalogue.answers import Since
+from convparity.analysis.catalogue.entries.environments import ONEDNN
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Activations")
 

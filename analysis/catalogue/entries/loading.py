@@ -1,6 +1,7 @@
 """Weights that are given to a layer: what is checked, and what is matched by which name."""
 
-from parity_tests.divergences.entry import Chapter, Raises
+from convparity.analysis.catalogue.answers import Raises
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Loading weights")
 

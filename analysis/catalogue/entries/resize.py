@@ -1,6 +1,6 @@
 """Resizing images."""
 
-from parity_tests.divergences.entry import Chapter
+from convparity.analysis.catalogue.entry import Chapter
 
 CHAPTER = Chapter("Resizing")
 
