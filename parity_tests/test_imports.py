@@ -114,12 +114,13 @@ ALLOWED = {
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
-    "impls.overrides": "",
+    "impls.registry": "impls.errors impls.adapter",  # the adapter's type alone
+    "impls.overrides": "impls.registry",
     "impls.recording": "numpy",
     "impls.adapter": "impls.errors impls.spec impls.values impls.weights impls.limits "
     "impls.layouts impls.overrides impls.recording numpy",
+    "impls.script_writer": "impls.spec numpy",
     "impls.import_order": "impls.errors",
-    "impls.registry": "impls.errors impls.adapter",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
     "impls.convert": "impls.spec impls.values impls.limits impls.weights impls.registry "
     "impls.overloads numpy",
@@ -128,14 +129,15 @@ ALLOWED = {
     "numpy safetensors",
     "impls.checkpoints.pytorch": "impls.errors impls.spec impls.weights impls.networks "
     "impls.registry numpy torch",
-    "impls.checkpoints": "",
+    "impls.checkpoints.others": "",
+    "impls.checkpoints": "impls.checkpoints.own impls.checkpoints.pytorch",
     "impls.files": "impls.errors impls.spec impls.weights impls.limits impls.storing "
-    "impls.checkpoints.own impls.checkpoints.pytorch numpy",
+    "impls.checkpoints impls.checkpoints.own impls.checkpoints.others numpy",
     "impls": "",
 }
 FOLDERS = {}  # framework -> the folder of its adapter, as a package
 for name, row in FRAMEWORKS.items():
-    folder = own(row.adapter.partition(":")[0].rpartition(".")[0])
+    folder = own(row.folder)
     FOLDERS[name] = folder
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
@@ -143,6 +145,9 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[f"{folder}.layers"] = packages
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
+    ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
+        "impls.script_writer impls.spec impls.weights impls.layouts impls.reference numpy"
+    )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.
 for name in ("make", "describe", "adapter"):
@@ -152,10 +157,10 @@ for name in ("make", "describe", "adapter"):
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
 ALLOWED["impls.keras.variables"] = f"keras tensorflow {ALLOWED['impls.adapter']}"
 # What is faster on JAX than XLA's own: for Flax, and for Keras on JAX.
-ALLOWED["impls.jax_algorithms"] = "jax"
-ALLOWED["impls.flax.describe"] += " impls.jax_algorithms"
-ALLOWED["impls.flax.adapter"] += " impls.jax_algorithms optax"  # which flax depends on
-ALLOWED["impls.keras.layers"] += " impls.jax_algorithms"
+ALLOWED["impls.xla_algorithms"] = "jax"
+ALLOWED["impls.flax.describe"] += " impls.xla_algorithms"
+ALLOWED["impls.flax.adapter"] += " impls.xla_algorithms optax"  # which flax depends on
+ALLOWED["impls.keras.layers"] += " impls.xla_algorithms"
 ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"
 ALLOWED["impls.keras.pooling"] = f"{ALLOWED['impls.keras.layers']} impls.keras.layers"
@@ -259,6 +264,6 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    common = {"__init__.py", "adapter.py", "describe.py", "layers.py", "make.py"}
+    common = {"__init__.py", "adapter.py", "describe.py", "layers.py", "make.py", "script.py"}
     files["keras"] -= {"pooling.py", "variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

@@ -10,7 +10,7 @@ from convparity.analysis.commands.shared import json_option, open_console, write
 @click.option("--code", is_flag=True, help="With the code that shows each of them.")
 @json_option
 def divergences(words: tuple[str, ...], code: bool, path: str | None) -> None:
-    """Known differences between PyTorch, Flax and Keras, and what a right port does.
+    """Known differences between the frameworks, and what a right port does.
 
     Without a word: the list of all. With words: the entries that mention them all, in full.
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation
+from convparity.impls.registry import FRAMEWORKS, Framework
 from convparity.impls.spec import Composite, Shape, Spec, dotted, output_shape, parameter_shapes
 from convparity.impls.weights import Arrays
 
@@ -93,6 +94,7 @@ class Faulty:
 Make = Callable[..., Faulty | None]  # of a layer and the shape of its input
 Hidden = Callable[[Any, Shape], bool]
 Neighbours = Callable[[Spec, Spec], bool]
+Possible = Callable[[Framework], bool]
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ class Fault:
     make: Make
     hidden: Hidden
     operation: str  # forward, backward, count, dump, load, train, apply or device
-    frameworks: tuple[str, ...]  # where it can exist; () is everywhere
+    possible: Possible  # whether a framework, by its row in the registry, leaves room for it
     # It lies between two neighbours of a chain, if they are such ones: ``make`` then also takes the
     # name of the first, or "" for every two.
     neighbours: Neighbours | None = None
@@ -116,6 +118,11 @@ class Fault:
     def family(self) -> str:
         """The file that it is defined in."""
         return self.id.rpartition("-")[0]
+
+    @property
+    def frameworks(self) -> tuple[str, ...]:
+        """Where it can exist."""
+        return tuple(name for name, row in FRAMEWORKS.items() if self.possible(row))
 
     @property
     def forward(self) -> bool:
@@ -181,7 +188,7 @@ def fault(
     reference: str = "",
     hidden: Hidden = lambda spec, shape: False,
     operation: str = "forward",
-    frameworks: tuple[str, ...] = (),
+    possible: Possible = lambda row: True,
     neighbours: Neighbours | None = None,
 ) -> Callable[[Make], Make]:
     """Register what the decorated function makes of a layer and its input shape."""
@@ -190,7 +197,7 @@ def fault(
         if id in FAULTS:
             raise ValueError(f"two faults are called {id}")
         FAULTS[id] = Fault(
-            id, title, hides, reference, on, make, hidden, operation, frameworks, neighbours
+            id, title, hides, reference, on, make, hidden, operation, possible, neighbours
         )
         return make
 

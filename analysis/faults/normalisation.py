@@ -79,7 +79,7 @@ def _other_variance(spec: BatchNorm, to_unbiased: bool) -> Faulty:
     hides="large batches; no output shows it before it is trained",
     reference="pytorch #19902",
     operation="train",
-    frameworks=("pytorch",),
+    possible=lambda row: row.unbiased_variance,
 )
 def variance_biased(spec: BatchNorm, shape: Shape) -> Faulty | None:
     return _other_variance(spec, to_unbiased=False)
@@ -92,7 +92,7 @@ def variance_biased(spec: BatchNorm, shape: Shape) -> Faulty | None:
     hides="large batches; no output shows it before it is trained",
     reference="tensorflow #55545",
     operation="train",
-    frameworks=("flax", "keras"),
+    possible=lambda row: not row.unbiased_variance,
 )
 def variance_unbiased(spec: BatchNorm, shape: Shape) -> Faulty | None:
     return _other_variance(spec, to_unbiased=True)
