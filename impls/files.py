@@ -1,26 +1,21 @@
 """Weight files: our own safetensors, and the released checkpoints of networks that we know."""
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
-from convparity.impls.checkpoints import own, pytorch
+from convparity.impls.checkpoints import FORMATS, others, own
 from convparity.impls.errors import InputError, SpecError, WeightError
 from convparity.impls.limits import largest_file
 from convparity.impls.spec import Spec
 from convparity.impls.storing import file_name, read_whole, said, write_whole
 from convparity.impls.weights import Weights, check_weights
 
-SUFFIX = ".safetensors"
-PYTORCH_SUFFIXES = (".pth", ".pt")
-SUFFIXES = (SUFFIX, *PYTORCH_SUFFIXES)
-# how files of others begin -> what they are, and what to do
-HEADS = {
-    b"\x89HDF": "weights of Keras (HDF5): load them into their Keras model, and convert that",
-    b"\x93NUMPY": "one array of NumPy: write a spec and its weights with convparity.save",
-}
-OF_OTHERS = (".pth", ".pt", ".bin", ".ckpt", ".h5", ".keras", ".npz", ".npy", ".onnx", ".msgpack")
+SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.SUFFIXES)
+OF_OTHERS = (*(each for each in SUFFIXES if each not in own.SUFFIXES), *others.SUFFIXES)
 
 
 def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> None:
@@ -53,7 +48,7 @@ def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> Non
     if name.suffix.lower() in OF_OTHERS:
         raise InputError(
             f"cannot write {said(str(name))}: what is written is safetensors: call it "
-            f"{said(name.stem)}{SUFFIX}"
+            f"{said(name.stem)}{own.SUFFIXES[0]}"
         )
     write_whole(path, own.write(spec, arrays))
 
@@ -88,17 +83,23 @@ def load(path: str | Path) -> tuple[Spec, Weights]:
     """
     try:
         data = read_whole(path, largest_file(), _check_start)
-        other = pytorch.looks_like(data) or Path(file_name(path)).suffix in PYTORCH_SUFFIXES
-        return (own if own.looks_like(data) or not other else pytorch).read(data)
+        return _format(data, Path(file_name(path)).suffix).read(data)
     except (SpecError, WeightError) as error:
         raise WeightError(f"{said(file_name(path))}: {error}") from None
     except InputError as error:
         raise WeightError(str(error)) from None
 
 
+def _format(data: bytes, suffix: str) -> ModuleType:
+    """The format that the content says, or else the name; else ours, which says what is wrong."""
+    by_content = (each for each in FORMATS if each.looks_like(data))
+    by_name = (each for each in FORMATS if suffix in each.SUFFIXES)
+    return next(chain(by_content, by_name), own)
+
+
 def _check_start(start: bytes, size: int) -> None:
     """Raise for files of others, and by the header of one of ours, before the data are read."""
-    for begins, what in HEADS.items():
+    for begins, what in others.HEADS.items():
         if start.startswith(begins):
             raise WeightError(f"this is {what}")
     if own.looks_like(start):

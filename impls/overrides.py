@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from convparity.impls.registry import FRAMEWORKS
+
 # What may be replaced, as no forward pass depends on it: how a module is made, printed, saved,
 # copied and trained. Python's own notes in a class's dictionary are here, too.
 HARMLESS = frozenset(
@@ -33,14 +35,11 @@ HARMLESS = frozenset(
         "__init__",
         "__init_subclass__",
         "__module__",
-        "__nnx_repr__",
         "__orig_bases__",
         "__parameters__",
         "__qualname__",
         "__reduce__",
         "__reduce_ex__",
-        "__repr__",
-        "__rich_repr__",
         "__setstate__",
         "__slots__",
         "__static_attributes__",
@@ -85,8 +84,14 @@ HARMLESS = frozenset(
 )
 
 
-# Where the code of their classes may come from.
-FRAMEWORKS = frozenset({"torch", "flax", "jax", "keras", "tensorflow", "convparity"})
+def is_harmless(name: str) -> bool:
+    """No forward pass depends on it; whatever ends so prints a module, in one way or another."""
+    return name in HARMLESS or name.endswith("_repr__")
+
+
+def _trusted() -> frozenset[str]:
+    """The packages that the code of a framework's classes may come from."""
+    return frozenset({"convparity"}.union(*(row.packages for row in FRAMEWORKS.values())))
 
 
 def replaced_by_class(kind: type, base: type) -> list[str]:
@@ -96,7 +101,7 @@ def replaced_by_class(kind: type, base: type) -> list[str]:
         for each in _below(kind, base)
         if not is_ours(each)
         for name in vars(each)
-        if name not in HARMLESS and hasattr(base, name)
+        if not is_harmless(name) and hasattr(base, name)
     )
 
 
@@ -106,29 +111,30 @@ def replaced_by_instance(module: Any) -> list[str]:
     return sorted(
         name
         for name in vars(module)
-        if name not in HARMLESS and hasattr(kind, name) and _is_code(kind, name)
+        if not is_harmless(name) and hasattr(kind, name) and _is_code(kind, name)
     )
 
 
 def patched(base: type) -> list[str]:
     """The methods of a framework's class, or of those it inherits, that others have replaced."""
+    trusted = _trusted()
     return sorted(
         f"{each.__name__}.{name}"
         for each in base.__mro__
-        if each.__module__.partition(".")[0] in FRAMEWORKS
+        if each.__module__.partition(".")[0] in trusted
         for name, value in vars(each).items()
-        if name not in HARMLESS and _is_strange(value)
+        if not is_harmless(name) and _is_strange(value, trusted)
     )
 
 
-def _is_strange(value: Any) -> bool:
+def _is_strange(value: Any, trusted: frozenset[str]) -> bool:
     """It is a function, or is made of one, that comes from neither a framework nor Python."""
     for attribute in ("fget", "__func__", "__wrapped__"):
         value = getattr(value, attribute, None) or value
     if not inspect.isfunction(value):
         return False
     root = (value.__module__ or "builtins").partition(".")[0]
-    return root not in FRAMEWORKS and root not in sys.stdlib_module_names
+    return root not in trusted and root not in sys.stdlib_module_names
 
 
 def _is_code(kind: type, name: str) -> bool:

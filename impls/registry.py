@@ -3,13 +3,14 @@
 import contextlib
 import importlib
 import importlib.metadata
+import importlib.util
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from convparity.impls.adapter import Adapter
 from convparity.impls.errors import (
     FrameworkUnavailable,
     InputError,
@@ -17,6 +18,19 @@ from convparity.impls.errors import (
     check_name,
     quoted,
 )
+
+if TYPE_CHECKING:
+    from convparity.impls.adapter import Adapter
+
+
+@dataclass(frozen=True)
+class Goals:
+    """How many times as fast, as built on a CPU, a separable layer is to be as ..."""
+
+    own: float  # the framework's own separable layer
+    regular: float  # its regular layer, which takes seven to ten times the arithmetic
+    others: Mapping[str, float]  # another framework's own separable layer, channels last
+    depthwise_gradient: float  # and a depthwise layer's gradient as the framework's own
 
 
 @dataclass(frozen=True)
@@ -26,12 +40,25 @@ class Framework:
     name: str  # also the extra that installs it
     adapter: str  # "module:class"
     module: str  # the class that its modules are
-    minimum: Mapping[str, str]  # distribution -> oldest version
+    minimum: Mapping[str, str]  # distribution, imported by the same name -> oldest version
+    aliases: tuple[str, ...] = ()  # names that are understood, too
+    unbiased_variance: bool = False  # BatchNorm's running one is over n - 1, not over n
+    goals: Goals | None = None  # where its own algorithms are replaced by faster ones
 
     @property
     def root(self) -> str:
         """The package whose classes its modules inherit from."""
         return self.module.partition(".")[0]
+
+    @property
+    def folder(self) -> str:
+        """The package that the adapter lies in, with the other files of the framework."""
+        return self.adapter.partition(":")[0].rpartition(".")[0]
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The packages that its code may come from."""
+        return frozenset({self.root, *self.minimum})
 
 
 FRAMEWORKS = {
@@ -42,12 +69,18 @@ FRAMEWORKS = {
             "convparity.impls.pytorch.adapter:PyTorchAdapter",
             "torch.nn.Module",
             {"torch": "2.6"},
+            aliases=("torch",),
+            unbiased_variance=True,
         ),
         Framework(
             "flax",
             "convparity.impls.flax.adapter:FlaxAdapter",
             "flax.nnx.Module",
             {"jax": "0.8.1", "flax": "0.12.1"},
+            aliases=("jax",),
+            goals=Goals(
+                own=10, regular=4, others={"pytorch": 1 / 1.5}, depthwise_gradient=5
+            ),  # XLA's depthwise convolution is slow on a CPU
         ),
         Framework(
             "keras",
@@ -60,13 +93,12 @@ FRAMEWORKS = {
 
 
 MOST_NAMES = 64  # of frameworks, in one call
-ALIASES = {"torch": "pytorch", "jax": "flax"}  # names that are understood, too
 
 
 def framework(name: str) -> Framework:
     """The row of a framework; an unknown name is an ``InputError`` with a suggestion."""
     if isinstance(name, str):
-        name = ALIASES.get(name, name)
+        name = next((row.name for row in FRAMEWORKS.values() if name in row.aliases), name)
     check_name("framework", name, FRAMEWORKS)
     return FRAMEWORKS[name]
 
@@ -78,7 +110,8 @@ def asked(frameworks: Any) -> tuple[str, ...]:
     if isinstance(frameworks, str):
         return (framework(frameworks).name,)
     if not isinstance(frameworks, Iterable):
-        raise InputError(f"frameworks are names, such as ['pytorch'], not {quoted(frameworks)}")
+        example = list(FRAMEWORKS)[:1]
+        raise InputError(f"frameworks are names, such as {example}, not {quoted(frameworks)}")
     names = list(islice(frameworks, MOST_NAMES + 1))
     if len(names) > MOST_NAMES:
         raise InputError(f"frameworks are at most {MOST_NAMES} names: name each once")
@@ -120,7 +153,7 @@ def versions(name: str) -> dict[str, str]:
     return found
 
 
-def get(name: str) -> Adapter:
+def get(name: str) -> "Adapter":
     """A framework's adapter. Imports the framework; ``FrameworkUnavailable`` if it is missing."""
     row = framework(name)
     if (reason := problem(name)) is not None:
@@ -130,7 +163,19 @@ def get(name: str) -> Adapter:
     return adapter
 
 
-def owner(module: Any) -> Adapter:
+def script(name: str) -> ModuleType:
+    """The ``script.py`` in a framework's folder: its plain calls as text; imports no framework.
+
+    ``UnsupportedError`` for a framework that has none.
+    """
+    row = framework(name)
+    place = f"{row.folder}.script"
+    if importlib.util.find_spec(place) is None:
+        raise UnsupportedError(f"{row.name}: no script can be written: there is no {place}")
+    return importlib.import_module(place)
+
+
+def owner(module: Any) -> "Adapter":
     """The adapter of the framework that a native module belongs to, by the classes it inherits."""
     roots = {base.__module__.partition(".")[0] for base in type(module).__mro__}
     for row in FRAMEWORKS.values():

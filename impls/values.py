@@ -42,7 +42,7 @@ def real_array(
             )
         value = value.data
     try:
-        if str(getattr(value, "dtype", "")) == "torch.bfloat16":  # NumPy's of it would fail
+        if str(getattr(value, "dtype", "")).endswith(".bfloat16"):  # of a tensor NumPy fails on
             value = value.float()
         array = np.asarray(value)
     except FOREIGN as error:  # of a ragged list, or of a tensor that NumPy cannot read

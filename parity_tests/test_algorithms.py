@@ -137,10 +137,10 @@ def test_flax_goes_image_by_image(monkeypatch, much: int) -> None:
     """What large images get, of small ones: bit for bit, both ways, on integers."""
     import jax
 
-    from convparity.impls import jax_algorithms, registry
+    from convparity.impls import registry, xla_algorithms
 
-    monkeypatch.setattr(jax_algorithms, "AT_ONCE", 2 * 4 * 9 * 8 * (4 + 5))  # two images
-    monkeypatch.setattr(jax_algorithms, "MUCH", much)
+    monkeypatch.setattr(xla_algorithms, "AT_ONCE", 2 * 4 * 9 * 8 * (4 + 5))  # two images
+    monkeypatch.setattr(xla_algorithms, "MUCH", much)
     jax.clear_caches()  # the size is looked up when a function is traced
     adapter = registry.get("flax")
     for batch, few in ((6, 2), (5, 1), (4, 2)):

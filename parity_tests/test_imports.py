@@ -115,13 +115,14 @@ ALLOWED = {
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
-    "impls.overrides": "",
+    "impls.registry": "impls.errors impls.adapter",  # the adapter's type alone
+    "impls.overrides": "impls.registry",
     "impls.recording": "numpy",
     "impls.adapter": "impls.errors impls.spec impls.values impls.weights impls.limits "
     "impls.layouts impls.overrides impls.recording numpy",
     "impls.bindings": "impls.errors impls.spec impls.layouts impls.adapter",
+    "impls.script_writer": "impls.spec numpy",
     "impls.import_order": "impls.errors",
-    "impls.registry": "impls.errors impls.adapter",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
     "impls.convert": "impls.spec impls.values impls.limits impls.weights impls.registry "
     "impls.overloads numpy",
@@ -130,14 +131,15 @@ ALLOWED = {
     "numpy safetensors",
     "impls.checkpoints.pytorch": "impls.errors impls.spec impls.weights impls.networks "
     "impls.registry numpy torch",
-    "impls.checkpoints": "",
+    "impls.checkpoints.others": "",
+    "impls.checkpoints": "impls.checkpoints.own impls.checkpoints.pytorch",
     "impls.files": "impls.errors impls.spec impls.weights impls.limits impls.storing "
-    "impls.checkpoints.own impls.checkpoints.pytorch numpy",
+    "impls.checkpoints impls.checkpoints.own impls.checkpoints.others numpy",
     "impls": "",
 }
 FOLDERS = {}  # framework -> the folder of its adapter, as a package
 for name, row in FRAMEWORKS.items():
-    folder = own(row.adapter.partition(":")[0].rpartition(".")[0])
+    folder = own(row.folder)
     FOLDERS[name] = folder
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
@@ -147,6 +149,9 @@ for name, row in FRAMEWORKS.items():
     below += f" {folder}.bindings"
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
+    ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
+        "impls.script_writer impls.spec impls.weights impls.layouts impls.reference numpy"
+    )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.
 ALLOWED["impls.keras.bindings"] += " impls.keras.windows impls.keras.pooling"
@@ -155,10 +160,10 @@ for name in ("make", "adapter"):
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
 ALLOWED["impls.keras.variables"] = "keras tensorflow numpy"
 # What is faster on JAX than XLA's own: for Flax, and for Keras on JAX.
-ALLOWED["impls.jax_algorithms"] = "jax"
-ALLOWED["impls.flax.describe"] += " impls.jax_algorithms"
-ALLOWED["impls.flax.adapter"] += " impls.jax_algorithms optax"  # which flax depends on
-ALLOWED["impls.keras.layers"] += " impls.jax_algorithms"
+ALLOWED["impls.xla_algorithms"] = "jax"
+ALLOWED["impls.flax.describe"] += " impls.xla_algorithms"
+ALLOWED["impls.flax.adapter"] += " impls.xla_algorithms optax"  # which flax depends on
+ALLOWED["impls.keras.layers"] += " impls.xla_algorithms"
 ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"
 ALLOWED["impls.keras.pooling"] = f"{ALLOWED['impls.keras.layers']} impls.keras.layers"
@@ -281,7 +286,7 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = ("__init__", "adapter", "bindings", "describe", "layers", "make")
+    names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "script")
     common = {f"{name}.py" for name in names}
     files["keras"] -= {"pooling.py", "variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

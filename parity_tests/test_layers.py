@@ -15,7 +15,7 @@ from convparity.impls import reference, spec, weights
 from convparity.impls.errors import SpecError
 from convparity.impls.notation import from_line, line_form, to_line
 from convparity.impls.notation.json_form import TYPES
-from convparity.impls.registry import FRAMEWORKS
+from convparity.impls.registry import FRAMEWORKS, script
 from convparity.impls.spec import Composite, Join, Layer, Shape, walk
 from parity_tests import any_specs, strategies
 from parity_tests.cells import FAMILIES
@@ -24,11 +24,6 @@ KINDS = [kind for kind in vars(spec).values() if isinstance(kind, type)]
 LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind is not Layer]
 JOINS = [kind for kind in KINDS if issubclass(kind, Join) and kind is not Join]
 COMPOSITES = [kind for kind in KINDS if issubclass(kind, Composite) and kind is not Composite]
-
-
-def script_writer(framework: str) -> Any:
-    module = importlib.import_module(f"convparity.analysis.replay.scripts.{framework}")
-    return module.write_layer
 
 
 # Whoever asks what a layer is; and those who ask it of a join, too.
@@ -41,7 +36,7 @@ OF_BOTH = {
 }
 OF_LAYERS = {
     "a trust": trust.lit,
-    **{f"a {name} script": script_writer(name) for name in FRAMEWORKS},
+    **{f"a {name} script": script(name).write_layer for name in FRAMEWORKS},
 }
 
 
@@ -120,7 +115,7 @@ def test_a_layer_without_its_facts_cannot_be_made(missing: str) -> None:
         lambda layer: counting.total_cost(layer, (1, 3)),
         to_line,
         *(
-            lambda layer, name=name: script_writer(name)(layer, {}, (1, 3), None)
+            lambda layer, name=name: script(name).write_layer(layer, {}, (1, 3), None)
             for name in FRAMEWORKS
         ),
     ],

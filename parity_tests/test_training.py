@@ -25,15 +25,13 @@ from convparity import (
 )
 from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
+from convparity.impls.registry import framework
 from parity_tests.asserts import replay
 from parity_tests.strategies import Case, cases, layers, scale_cases, seeds, values
 
 pytestmark = pytest.mark.frameworks
 
 RATE, MOMENTUM, DECAY, STEPS = 0.25, 0.5, 0.5, 3
-
-# PyTorch keeps the unbiased variance, over n - 1; the others the biased one, over n
-UNBIASED = {"pytorch"}
 
 
 def cotangent_of(case: Case) -> np.ndarray:
@@ -113,7 +111,8 @@ def assert_statistics(adapter: Adapter, case: Case, path: str, batch: np.ndarray
     trained = adapter.dump(module)
     momentum = dict(case.spec.children)["norm"].momentum if path else case.spec.momentum
     axes, n = tuple(range(batch.ndim - 1)), batch.size // batch.shape[-1]
-    variance = batch.var(axis=axes, ddof=1 if adapter.name in UNBIASED else 0)
+    unbiased = framework(adapter.name).unbiased_variance
+    variance = batch.var(axis=axes, ddof=int(unbiased))
     # n squares are summed, of numbers that were rounded themselves
     bound = 4 * (n + 8) * 2.0**-24 * (np.max(batch**2) + 16)
     for name, new in (("mean", batch.mean(axis=axes)), ("variance", variance)):

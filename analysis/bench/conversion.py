@@ -37,8 +37,9 @@ WIDTH = 1024  # channels: about 5 MB a layer with weights
 LAYERS_A_UNIT = 9
 FLOAT32 = 4  # bytes
 HALVINGS = 4  # the sizes: the largest, a half of it, ... down to a sixteenth
-CHEAP = 2  # how many of the sizes, from the smallest, do for the pairs that are not FULL
-FULL = (("pytorch", "flax"), ("pytorch", "keras"))
+CHEAP = (
+    2  # how many of the sizes, from the smallest, do where the source is not the first framework
+)
 
 
 def network(units: int, width: int = WIDTH) -> Sequential:
@@ -83,7 +84,7 @@ def conversion(
     units = sorted({max(1, round(megabytes * 1e6 / each / 2**k)) for k in range(HALVINGS + 1)})
     data: Data = {"width": width, "repeats": repeats, "pairs": [], "failures": []}
     for source, target in itertools.permutations(names, 2):
-        full = (source, target) in FULL
+        full = source == names[0]
         rows = []
         for count in units if full else units[:CHEAP]:
             spec = network(count, width)

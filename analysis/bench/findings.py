@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from convparity.analysis.bench.timing import Spread, ratio
+from convparity.impls.registry import framework
 
 Data = dict[str, Any]
 
@@ -45,7 +46,7 @@ def findings(rows: list[Data]) -> Iterator[Finding]:
     for group in groups(rows):
         subject = f"{group[0]['kind']} {group[0]['title']}"
         direction = group[0]["direction"]
-        for claim, slow, fast, goal in (*_own_best(group), *_flax(rows, group)):
+        for claim, slow, fast, goal in (*_own_best(group), *_replaced(rows, group)):
             found = speedup(slow, fast)
             if found is not None:
                 yield Finding(claim, subject, direction, found, goal)
@@ -72,18 +73,27 @@ def _own_best(group: list[Data]) -> Iterator[Claim]:
             yield f"{name}, {auto['memory_format']}: its own", fastest(own), auto, 1.0
 
 
-def _flax(rows: list[Data], group: list[Data]) -> Iterator[Claim]:
-    """What XLA's CPU convolution spoils, and what our algorithms are to mend."""
-    ours = fastest(select(group, framework="flax", algorithm="auto"))
-    own = fastest(select(group, framework="flax", algorithm="native"))
-    if group[0]["kind"] == "depthwise" and group[0]["direction"] == "gradient":
-        yield "flax: its own depthwise", own, ours, 5.0
-    if group[0]["kind"] != "separable":
-        return
-    same = {"title": group[0]["title"], "direction": group[0]["direction"]}
-    regular = select(rows, kind="regular", **same)
-    if regular and 7 < regular[0]["macs"] / group[0]["macs"] < 10:
-        yield "flax: its regular layer", fastest(select(regular, framework="flax")), ours, 4.0
-    yield "flax: its own separable", own, ours, 10.0
-    theirs = select(group, framework="pytorch", algorithm="native", memory_format="channels_last")
-    yield "flax: PyTorch channels last", fastest(theirs), ours, 1 / 1.5
+def _replaced(rows: list[Data], group: list[Data]) -> Iterator[Claim]:
+    """What a framework's own convolution spoils, and what our algorithms are to mend."""
+    kind, direction = group[0]["kind"], group[0]["direction"]
+    for name in dict.fromkeys(row["framework"] for row in group):
+        goals = framework(name).goals
+        if goals is None:
+            continue
+        ours = fastest(select(group, framework=name, algorithm="auto"))
+        own = fastest(select(group, framework=name, algorithm="native"))
+        if (kind, direction) == ("depthwise", "gradient"):
+            yield f"{name}: its own depthwise", own, ours, goals.depthwise_gradient
+        if kind != "separable":
+            continue
+        same = {"title": group[0]["title"], "direction": direction}
+        regular = select(rows, kind="regular", **same)
+        if regular and 7 < regular[0]["macs"] / group[0]["macs"] < 10:
+            slow = fastest(select(regular, framework=name))
+            yield f"{name}: its regular layer", slow, ours, goals.regular
+        yield f"{name}: its own separable", own, ours, goals.own
+        for other, goal in goals.others.items():
+            theirs = select(
+                group, framework=other, algorithm="native", memory_format="channels_last"
+            )
+            yield f"{name}: {other}, channels last", fastest(theirs), ours, goal

@@ -6,7 +6,9 @@ from typing import Any
 import click
 
 from convparity.analysis.commands.shared import (
+    command,
     find_frameworks,
+    frameworks_option,
     json_option,
     open_console,
     read_json,
@@ -15,9 +17,9 @@ from convparity.analysis.commands.shared import (
 from convparity.impls.errors import InputError, one_of
 
 
-@click.command()
+@command
 @click.argument("chapters", nargs=-1, metavar="[CHAPTER]...")
-@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@frameworks_option
 @json_option
 @click.option(
     "--page", type=click.Path(path_type=Path), help="Write a page, with pictures beside it."
@@ -42,7 +44,7 @@ def bench(
 
     \b
     convparity bench
-    convparity bench layers --frameworks flax
+    convparity bench layers --frameworks {one}
     convparity bench --json speed.json --page speed.md
     convparity bench --from speed.json
     """

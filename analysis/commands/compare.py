@@ -7,8 +7,10 @@ import click
 
 from convparity.analysis.commands.shared import (
     FILE_INPUT,
+    command,
     find_subject,
     finish,
+    frameworks_option,
     given_shape,
     json_option,
     load_frameworks,
@@ -21,10 +23,10 @@ from convparity.impls.files import SUFFIXES, load
 from convparity.impls.spec import Shape, Spec
 
 
-@click.command()
+@command
 @click.argument("what", metavar="[LAYER_OR_NETWORK_OR_FILE]", required=False)
 @click.argument("other", metavar="[FILE]", required=False)
-@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@frameworks_option
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Judge precision on this picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Draws weights and inputs.")
@@ -50,7 +52,7 @@ def compare(
     \b
     convparity compare
     convparity compare "conv2d c4>8 k3x2 s2 same hw7x9" --seed 17
-    convparity compare mobilenet_v1 --frameworks pytorch,flax
+    convparity compare mobilenet_v1 --frameworks {one},{other}
     convparity compare weights.safetensors --picture cat.png
     convparity compare right.safetensors wrong.safetensors
     """

@@ -11,6 +11,8 @@ import click
 from convparity.analysis.commands.shared import (
     FILE_INPUT,
     PRINTED,
+    command,
+    frameworks_option,
     given_shape,
     json_option,
     load_frameworks,
@@ -26,11 +28,11 @@ from convparity.impls.values import real_array
 MOST = 10  # answers, at most
 
 
-@click.command()
+@command
 @click.argument("what", metavar="LINE_OR_FILE")
 @click.argument("wrong", metavar="[FILE]", required=False)
 @click.option("--output", type=click.Path(path_type=Path), help="What your port gives: y.npy.")
-@click.option("--frameworks", metavar="NAMES", help="Diagnose these: pytorch,flax,keras.")
+@frameworks_option
 @click.option("--input", "shape", metavar="SHAPE", help="The input of two files: 1x224x224x3.")
 @click.option(
     "--seconds", type=click.FloatRange(min=0), default=10.0, help="Time to search two faults."
@@ -57,7 +59,7 @@ def diagnose(
 
     \b
     convparity diagnose "conv2d c4>8 k3 s2 same hw8x9 ints:17" --output y.npy
-    convparity diagnose "conv2d c4>8 k3 s2 same hw8x9 ints:17" --frameworks keras
+    convparity diagnose "conv2d c4>8 k3 s2 same hw8x9 ints:17" --frameworks {one}
     convparity diagnose right.safetensors ported.safetensors --input 1x64x64x3
     """
     if wrong is not None or Path(what).suffix in SUFFIXES:

@@ -15,7 +15,7 @@ from convparity.impls.errors import FrameworkUnavailable, InputError
 @click.option("--run", is_flag=True, help="Run that code here, and compare the answers.")
 @json_option
 def divergences(words: tuple[str, ...], code: bool, run: bool, path: str | None) -> None:
-    """Known differences between PyTorch, Flax and Keras, and what a right port does.
+    """Known differences between the frameworks, and what a right port does.
 
     Without a word: the list of all. With words: the entries that mention them all, in full.
 

@@ -8,8 +8,10 @@ import click
 
 from convparity.analysis.commands.shared import (
     FILE_INPUT,
+    command,
     find_subject,
     finish,
+    frameworks_option,
     given_shape,
     json_option,
     load_frameworks,
@@ -23,11 +25,11 @@ from convparity.impls.spec import Shape, Spec
 from convparity.impls.weights import Weights, init_weights
 
 
-@click.command()
+@command
 @click.argument("what", metavar="LAYER_OR_NETWORK_OR_FILE")
 @click.argument("other", metavar="[FILE]", required=False)
 @click.option("--against", metavar="NAME", help="A framework in the reference's place.")
-@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@frameworks_option
 @click.option("--input", "shape", metavar="SHAPE", help="The input's shape: 1x224x224x3.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Feed the network this picture.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, help="Draws weights and inputs.")
@@ -43,7 +45,7 @@ def layers(what: str, other: str | None, path: str | None, **options: Any) -> No
     judged against the first, without any framework. Exit status 1 if any layer is wrong.
 
     \b
-    convparity layers mobilenet_v1 --frameworks flax --against pytorch --plot drift.png
+    convparity layers mobilenet_v1 --frameworks {other} --against {one} --plot drift.png
     convparity layers right.safetensors wrong.safetensors
     """
     data, failures = judge_layers(what, other, open_console(path), **options)

@@ -7,7 +7,10 @@ from pathlib import Path
 import click
 
 from convparity.analysis.commands.shared import (
+    NAMES,
     PRINTED,
+    command,
+    frameworks_option,
     json_option,
     load_frameworks,
     write_json,
@@ -16,9 +19,9 @@ from convparity.analysis.commands.shared import (
 from convparity.impls.errors import InputError
 
 
-@click.command()
+@command
 @click.argument("line")
-@click.option("--frameworks", metavar="NAMES", help="Only these: pytorch,flax,keras.")
+@frameworks_option
 @click.option("--script", metavar="NAME", help="Write a script for a bug report instead.")
 @click.option("--output", type=click.Path(path_type=Path), help="A file for the script.")
 @json_option
@@ -35,13 +38,13 @@ def replay(
     reals:SEED (is the precision that of float32?). Exit status 1 if a framework is wrong, or
     cannot be tested on these data.
 
-    With --script, nothing is run: a script for pytorch, flax or keras is written, which needs
-    NumPy and that framework alone, to show the case to its maintainers.
+    With --script, nothing is run: a script for one framework ({names}) is written,
+    which needs NumPy and that framework alone, to show the case to its maintainers.
 
     \b
     convparity replay "conv2d c4>8 k3x2 s2x1 d1x2 same g2 hw7x9 ints:17"
-    convparity replay "conv2d c4>8 k3 hw7 | relu reals:3" --frameworks flax
-    convparity replay "transpose1d c2>3 k4 s3 w5 ints:0" --script keras --output case.py
+    convparity replay "conv2d c4>8 k3 hw7 | relu reals:3" --frameworks {one}
+    convparity replay "transpose1d c2>3 k4 s3 w5 ints:0" --script {one} --output case.py
     """
     from convparity.analysis.replay import replay as replays
     from convparity.analysis.replay.scripts import write_script
@@ -59,7 +62,7 @@ def replay(
             write_text(output, text)
         return
     if output is not None:
-        raise InputError("--output is where --script writes: say --script pytorch, for one")
+        raise InputError(f"--output is where --script writes: say --script {NAMES['one']}, for one")
     verdicts = replays.judge(case, load_frameworks(frameworks))
     for name, verdict in verdicts.items():
         said = f"{name}: {verdict.status.replace('wrong', 'WRONG')}: {verdict}"

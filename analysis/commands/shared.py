@@ -1,8 +1,10 @@
 """What several commands share: what the user asked for, and files written for them."""
 
+import inspect
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ FILE_INPUT = "1x224x224x3"  # of a weight file, which does not say it
 SCHEMA = 1  # of what --json writes
 MOST = 2**26  # bytes of figures that are read
 PRINTED = "-"  # the path that is standard output
+_NAMES = tuple(registry.FRAMEWORKS)
+NAMES = {"names": ", ".join(_NAMES), "one": _NAMES[0], "other": _NAMES[1]}  # in help texts
 
 
 def parse_shape(text: str) -> Shape:
@@ -31,6 +35,14 @@ def parse_shape(text: str) -> Shape:
     return tuple(map(int, text.split("x")))
 
 
+def command(function: Callable[..., Any]) -> click.Command:
+    """``click.command``, with the frameworks' names in the place of the words of ``NAMES``."""
+    return click.command(help=inspect.cleandoc(function.__doc__ or "").format(**NAMES))(function)
+
+
+frameworks_option = click.option(
+    "--frameworks", metavar="NAMES", help=f"Only these: {','.join(_NAMES)}."
+)
 json_option = click.option(
     "--json",
     "path",

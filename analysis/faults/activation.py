@@ -74,7 +74,7 @@ def elu_alpha(spec: Activation, shape: Shape) -> Faulty | None:
     hides="values beyond 3",
     reference="keras #19477",
 )
-def hard_sigmoid_of_keras_2(spec: Activation, shape: Shape) -> Faulty | None:
+def hard_sigmoid_by_fifths(spec: Activation, shape: Shape) -> Faulty | None:
     if spec.function != "hard_sigmoid":
         return None
     return Faulty(spec, "clip(0.2 x + 0.5, 0, 1)", before=lambda x: x * x.dtype.type(1.2))

@@ -132,7 +132,7 @@ def compare(
     names = registry.asked(frameworks)
     x, shape = _asked("compare", spec, x, input_shape, dtype, seed, direct)
     if not names:
-        raise InputError("no framework is installed: pip install 'convparity[pytorch]', for one")
+        raise InputError("no framework is installed: pip install 'convparity[all]'")
     adapters = [registry.get(name) for name in names]  # a missing one fails before any work
     exam = _Exam(
         spec,

@@ -17,13 +17,15 @@ NOTHING = "3"
 
 def import_frameworks(names: Iterable[str]) -> None:
     """Import them in silence; where the user has set TensorFlow's log level, as that says."""
+    names = list(names)
     if os.environ.setdefault(LEVEL, NOTHING) != NOTHING or sys.stderr is None:
         return
     with _nothing_logged():
         for name in names:
             registry.get(name)
-    # Keras traces each model once, and TensorFlow warns that there are many.
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    # What they warn of later, too: that there are many models, for one, each traced once.
+    for package in set().union(*(registry.framework(name).packages for name in names)):
+        logging.getLogger(package).setLevel(logging.ERROR)
 
 
 @contextmanager

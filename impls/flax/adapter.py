@@ -12,7 +12,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from convparity.impls import jax_algorithms
+from convparity.impls import xla_algorithms
 from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.flax import layers
@@ -183,7 +183,7 @@ def _image_by_image(steps: Any, x: jax.Array) -> jax.Array:
     def run(weights: Any, x: jax.Array) -> jax.Array:
         return layers.in_order(nnx.merge(graph, weights), x)
 
-    return jax_algorithms.image_by_image(run, weights, x)
+    return xla_algorithms.image_by_image(run, weights, x)
 
 
 @jax.jit
@@ -231,7 +231,7 @@ class FlaxAdapter(Adapter):
                 if isinstance(layer, nnx.Dropout) and weights is not None:  # no array yet either
                     layer.rngs = nnx.Rngs(0).dropout.fork()
                 elif isinstance(layer, nnx.Conv) and place.algorithm == "auto":
-                    layer.conv_general_dilated = jax_algorithms.conv_general_dilated
+                    layer.conv_general_dilated = xla_algorithms.conv_general_dilated
                 elif isinstance(layer, layers.SeparableConv) and place.algorithm == "auto":
                     layer.run_steps = _image_by_image
         module.eval()

@@ -8,7 +8,7 @@ from flax import nnx
 from flax.nnx.nn import dtypes
 from jax import lax
 
-from convparity.impls import jax_algorithms
+from convparity.impls import xla_algorithms
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import quoted
 from convparity.impls.flax import layers
@@ -25,7 +25,7 @@ from convparity.impls.spec import (
 )
 
 # The same convolution by other algorithms.
-CONVOLUTIONS = (lax.conv_general_dilated, jax_algorithms.conv_general_dilated)
+CONVOLUTIONS = (lax.conv_general_dilated, xla_algorithms.conv_general_dilated)
 # What a layer may be given in the place of its own arithmetic, and what it has otherwise.
 ARITHMETIC: dict[str, tuple[Any, ...]] = {
     "conv_general_dilated": CONVOLUTIONS,

@@ -121,14 +121,14 @@ class AnyWindow(keras.layers.Layer):
 
     def by_jax(self, x_NSC: Any) -> Any:
         """What the layer computes, by the algorithms that are faster than XLA's on a CPU."""
-        from convparity.impls import jax_algorithms  # another backend may have no JAX
+        from convparity.impls import xla_algorithms  # another backend may have no JAX
 
         rank, channels = len(self.kernel_size), x_NSC.shape[-1]
         kernel_SIO, groups = ops.convert_to_tensor(self.kernel), getattr(self, "groups", 1)
         if hasattr(self, "depth_multiplier"):  # (*kernel_size, channels, multiplier)
             kernel_SIO, groups = ops.reshape(kernel_SIO, (*self.kernel_size, 1, -1)), channels
         axes = "DHW"[-rank:]
-        y_NSO = jax_algorithms.conv_general_dilated(
+        y_NSO = xla_algorithms.conv_general_dilated(
             x_NSC,
             kernel_SIO,
             per_axis(self.strides, rank),

@@ -26,7 +26,9 @@ from convparity.impls.spec import (
     fold_steps,
     is_one_layer,
 )
-from convparity.impls.weights import Arrays, Weights
+from convparity.impls.weights import Arrays, Weights, init_weights
+
+DTYPES = ("float32", "float64", "float16")
 
 
 class Module:
@@ -40,6 +42,7 @@ class Module:
         code: Callable[[np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self.spec, self.weights, self.children, self.code = spec, dict(weights), children, code
+        self.dtype = np.dtype(np.float32)
         self.recorder: Recorder | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -51,7 +54,8 @@ class Module:
         if self.code is not None:
             return self.code(x)
         if not isinstance(self.spec, Composite):
-            return run(self.spec, self.weights, x.astype(np.float64)).astype(np.float32)
+            with np.errstate(all="ignore"):  # no framework warns of infinities
+                return run(self.spec, self.weights, x.astype(np.float64)).astype(x.dtype)
         return fold_steps(self.spec, x, self._step)
 
     def _step(self, step: Step, values: list[np.ndarray]) -> np.ndarray:
@@ -61,9 +65,9 @@ class Module:
 
 
 def make(spec: Spec, weights: Arrays) -> Module:
-    """A native module."""
+    """A native module, with arrays of its own."""
     if not isinstance(spec, Composite):
-        return Module(spec, weights, {})
+        return Module(spec, {name: np.array(weights[name]) for name in weights}, {})
     children = {n: make(child, child_weights(weights, n)) for n, child in spec.children}
     return Module(spec, {}, children)
 
@@ -72,7 +76,7 @@ HERE = Placement()
 
 
 class NumpyAdapter(Adapter):
-    """Float32 between the layers, as a framework has it."""
+    """A fourth framework: the dtype of the module between the layers, and no gradients."""
 
     name = "numpy"
 
@@ -80,7 +84,13 @@ class NumpyAdapter(Adapter):
         return ("cpu",)
 
     def make(self, spec: Spec, weights: Weights | None, place: Placement = HERE) -> Module:
-        return make(spec, weights or {})
+        if place.dtype not in DTYPES:
+            raise UnsupportedError(f"numpy: NumPy has no {place.dtype}")
+        own = init_weights(spec, 0) if weights is None else weights
+        module = make(spec, {name: np.asarray(own[name], place.dtype) for name in own})
+        for each in _modules(module):
+            each.dtype = np.dtype(place.dtype)
+        return module
 
     def describe(self, module: Module) -> Spec:
         if module.code is not None:
@@ -100,7 +110,7 @@ class NumpyAdapter(Adapter):
         variable[...] = array
 
     def forward(self, module: Module, x: np.ndarray) -> np.ndarray:
-        return module(x)
+        return module(x.astype(module.dtype))
 
     def record(self, module: Module, inputs: np.ndarray) -> Call:
         recorder = Recorder(lambda value: Value(value.copy(), value.dtype.name))

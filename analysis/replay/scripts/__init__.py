@@ -1,9 +1,7 @@
 """Stand-alone scripts that show one case in one framework, for a bug report to its maintainers."""
 
-import importlib
-
 from convparity.analysis.replay.replay import Replay
-from convparity.analysis.replay.scripts.writer import UNPACK, Writer, declaration, verdict
+from convparity.analysis.replay.scripts.writer import UNPACK, Script, declaration, verdict
 from convparity.impls import registry
 from convparity.impls.errors import InputError
 from convparity.impls.spec import Composite
@@ -17,14 +15,13 @@ def write_script(case: Replay, framework: str) -> str:
 
     It holds its data and the expected output, makes the plain framework calls, and ends with exit
     status 1 if their output is not the expected one. Raises ``InputError`` if the script would be
-    too large for a bug report.
+    too large for a bug report, and ``UnsupportedError`` for a framework that has no ``script.py``.
     """
-    own = registry.framework(framework).name
-    writer = importlib.import_module(f"convparity.analysis.replay.scripts.{own}")
+    writer = registry.script(framework)
     if (size := case.size()) > LIMIT:
         raise _too_large(f"{size} numbers")
     weights, x = case.case()
-    out = Writer(isinstance(case.spec, Composite))
+    out = Script(isinstance(case.spec, Composite))
     out.write(case.spec, weights, x.shape, writer.write_layer)
     target = case.target()
     ending, exact = verdict(target, writer.native, writer.axes(target.value.ndim))

@@ -1,4 +1,4 @@
-"""The parts of a script that are the same in every framework: its arrays, calls and verdict."""
+"""The parts of a script that are the same in every framework: its steps, arrays and verdict."""
 
 import base64
 import textwrap
@@ -13,24 +13,22 @@ import numpy as np
 from convparity.analysis.proof.compare import SCALE_LIMIT
 from convparity.analysis.proof.rounding import Rounded
 from convparity.impls.notation import to_line
+from convparity.impls.script_writer import WIDTH, Writer
 from convparity.impls.spec import (
     INPUT,
     Add,
     Composite,
-    ConvTranspose,
     Shape,
     Spec,
     Step,
     branches,
     fold_steps,
     output_shape,
-    transposed_crop,
 )
 from convparity.impls.weights import Arrays
 
-WriteLayer = Callable[[Spec, Arrays, Shape, "Writer"], None]
+WriteLayer = Callable[[Spec, Arrays, Shape, Writer], None]
 
-WIDTH = 96
 LITERAL = 4_000  # characters: an array of more is written in base64
 
 UNPACK = '''
@@ -51,35 +49,12 @@ class _Value:
     takers: int  # steps that have still to take it
 
 
-class Writer:
-    """A script while it is written: the arrays that it holds, and the lines that use them."""
+class Script(Writer):
+    """A script while it is written, of a layer or of a composite of any depth."""
 
     def __init__(self, composite: bool) -> None:
-        self.composite = composite  # the weights of several layers need several names
-        self.arrays: dict[str, tuple[np.ndarray, str]] = {}
-        self.lines: list[str] = []
-        self.layers = self.branches = 0
-
-    def array(self, name: str, value: np.ndarray, axes: str) -> str:
-        """Keep a weight of the present layer; the variable that holds it."""
-        variable = f"{name}_{self.layers}" if self.composite else name
-        self.arrays[variable] = (np.asarray(value, dtype=np.float32), axes)
-        return variable
-
-    def say(self, *lines: str) -> None:
-        """Add lines as they are."""
-        self.lines += lines
-
-    def call(self, target: str, *arguments: str, **options: tuple[Any, Any]) -> None:
-        """Add ``target(arguments, ...)``; each option is its value and its default, left out."""
-        given = [
-            f"{name}={value!r}" for name, (value, default) in options.items() if value != default
-        ]
-        words = [*arguments, *given]
-        line = f"{target}({', '.join(words)})"
-        if len(line) > WIDTH:
-            line = "\n".join([f"{target}(", *(f"    {word}," for word in words), ")"])
-        self.say(line)
+        super().__init__(composite)
+        self.branches = 0
 
     def write(
         self, spec: Spec, weights: Arrays, shape: Shape, layer: WriteLayer, path: str = ""
@@ -131,13 +106,6 @@ def _joined(join: Spec, taken: list[str]) -> str:
     if not isinstance(join, Add):
         raise NotImplementedError(f"no script is known for {type(join).__name__}")
     return f"y = {' + '.join(sorted(taken, key='y'.__ne__))}"  # y first
-
-
-def crop(spec: ConvTranspose, shape: Shape) -> str:
-    """The index that crops the whole spatial output of a transposed convolution."""
-    pairs, _ = transposed_crop(spec)
-    sizes = output_shape(spec, shape)[1:-1]
-    return ", ".join(f"{low}:{low + n}" for (low, _), n in zip(pairs, sizes, strict=True))
 
 
 # ---------------------------------------------------------------- arrays as text

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from convparity.analysis.faults.fault import pixels
+from convparity.impls.registry import FRAMEWORKS
 from convparity.impls.spec import BatchNorm, Shape
 from convparity.impls.weights import Arrays
 from parity_tests.meta.faults.fault import Misport, misbehaviour
@@ -43,7 +44,7 @@ def _other_variance(spec: BatchNorm, to_unbiased: bool) -> Misport:
     hides="large batches; no output shows it before it is trained",
     reference="pytorch #19902",
     operation="train",
-    frameworks=("pytorch",),
+    frameworks=tuple(name for name, row in FRAMEWORKS.items() if row.unbiased_variance),
 )
 def variance_biased(spec: BatchNorm, shape: Shape) -> Misport | None:
     return _other_variance(spec, to_unbiased=False)
@@ -56,7 +57,7 @@ def variance_biased(spec: BatchNorm, shape: Shape) -> Misport | None:
     hides="large batches; no output shows it before it is trained",
     reference="tensorflow #55545",
     operation="train",
-    frameworks=("flax", "keras"),
+    frameworks=tuple(name for name, row in FRAMEWORKS.items() if not row.unbiased_variance),
 )
 def variance_unbiased(spec: BatchNorm, shape: Shape) -> Misport | None:
     return _other_variance(spec, to_unbiased=True)

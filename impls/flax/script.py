@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.replay.scripts.writer import Writer
 from convparity.impls.reference import as_grouped
+from convparity.impls.script_writer import Writer
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.replay.scripts.writer import Writer, crop
+from convparity.impls.script_writer import Writer, crop
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,

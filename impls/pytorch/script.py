@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.replay.scripts.writer import Writer, crop
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
+from convparity.impls.script_writer import Writer, crop
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,

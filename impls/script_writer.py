@@ -1,0 +1,54 @@
+"""What ``script.py`` of each framework writes its calls with: a stand-alone script of one case.
+
+Such a file has, as text, ``PACKAGE`` (what users import), ``IMPORTS`` (the head of the script)
+and ``END`` (the line that makes the NumPy array ``got`` of ``y``); ``native(array)`` and
+``axes(ndim)``, an input as the framework lays it out and the names of its axes; ``start(out)``, the
+lines that make ``y`` of ``x``; and ``write_layer(spec, weights, shape, out)``, which adds the calls
+of one layer.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from convparity.impls.spec import ConvTranspose, Shape, output_shape, transposed_crop
+
+WIDTH = 96
+
+
+class Writer:
+    """The arrays of a script while it is written, and the lines that use them."""
+
+    def __init__(self, composite: bool) -> None:
+        self.composite = composite  # the weights of several layers need several names
+        self.arrays: dict[str, tuple[np.ndarray, str]] = {}
+        self.lines: list[str] = []
+        self.layers = 0
+
+    def array(self, name: str, value: np.ndarray, axes: str) -> str:
+        """Keep a weight of the present layer; the variable that holds it."""
+        variable = f"{name}_{self.layers}" if self.composite else name
+        self.arrays[variable] = (np.asarray(value, dtype=np.float32), axes)
+        return variable
+
+    def say(self, *lines: str) -> None:
+        """Add lines as they are."""
+        self.lines += lines
+
+    def call(self, target: str, *arguments: str, **options: tuple[Any, Any]) -> None:
+        """Add ``target(arguments, ...)``; each option is its value and its default, left out."""
+        given = [
+            f"{name}={value!r}" for name, (value, default) in options.items() if value != default
+        ]
+        words = [*arguments, *given]
+        line = f"{target}({', '.join(words)})"
+        if len(line) > WIDTH:
+            line = "\n".join([f"{target}(", *(f"    {word}," for word in words), ")"])
+        self.say(line)
+
+
+def crop(spec: ConvTranspose, shape: Shape) -> str:
+    """The index that crops the whole spatial output of a transposed convolution."""
+    pairs, _ = transposed_crop(spec)
+    sizes = output_shape(spec, shape)[1:-1]
+    return ", ".join(f"{low}:{low + n}" for (low, _), n in zip(pairs, sizes, strict=True))
