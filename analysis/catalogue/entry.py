@@ -254,13 +254,13 @@ class Chapter:
             id,
             title,
             kind,
-            frameworks,
-            port,
-            references,
-            upstream,
-            needs,
-            date,
-            versions,
+            frameworks=frameworks,
+            port=port,
+            references=references,
+            upstream=upstream,
+            needs=needs,
+            date=date,
+            versions=versions,
         )
         self.entries.append(made)
         return made
