@@ -13,7 +13,7 @@ from convparity.analysis.proof import adjoint, data, rounding, trust
 from convparity.analysis.report import support
 from convparity.impls import reference, spec, weights
 from convparity.impls.errors import SpecError
-from convparity.impls.notation import from_line, line_form, to_line
+from convparity.impls.notation import from_line, to_line, words
 from convparity.impls.notation.json_form import TYPES
 from convparity.impls.registry import FRAMEWORKS
 from convparity.impls.spec import Composite, Join, Layer, Shape, walk
@@ -73,7 +73,7 @@ def test_a_layer_is_made_in(name: str, kind: type[Layer]) -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_layer_has_text_forms_and_is_drawn(kind: type[Layer]) -> None:
     assert kind in TYPES.values()
-    assert kind in {word.type for word in line_form._WORDS.values()}
+    assert kind in {word.type for word in words.WORDS.values()}
     assert kind in any_specs.LAYERS
     assert kind in {*strategies.MAKERS, *strategies.HEADS}
 
