@@ -3,7 +3,7 @@
 import base64
 import textwrap
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from typing import Any
@@ -12,9 +12,11 @@ import numpy as np
 
 from convparity.analysis.proof.compare import SCALE_LIMIT
 from convparity.analysis.proof.rounding import Rounded
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.notation import to_line
 from convparity.impls.spec import (
     INPUT,
+    Activation,
     Add,
     Composite,
     ConvTranspose,
@@ -129,8 +131,15 @@ class Writer:
 
 def _joined(join: Spec, taken: list[str]) -> str:
     if not isinstance(join, Add):
-        raise NotImplementedError(f"no script is known for {type(join).__name__}")
+        raise UnsupportedError(f"no script is known for {type(join).__name__}")
     return f"y = {' + '.join(sorted(taken, key='y'.__ne__))}"  # y first
+
+
+def function_call(calls: Mapping[str, str], spec: Activation) -> str:
+    """The call of an activation's function, of a framework's table of them."""
+    if spec.function not in calls:
+        raise UnsupportedError(f"no script is known for the activation {spec.function!r}")
+    return calls[spec.function].format(alpha=spec.alpha)
 
 
 def crop(spec: ConvTranspose, shape: Shape) -> str:
