@@ -66,9 +66,10 @@ def shown(value: object) -> str:
 class Row:
     """One class of a spec and the native class, or the three of its ranks, that means the same.
 
-    ``says`` are fields of the spec that the class alone stands for, ``gives`` arguments that are
-    always the same, ``needs`` attributes with the only value that a spec can say, and ``check``
-    raises where more than these is out of order. A class in ``also`` is read by this row, too.
+    ``says`` are fields of the spec that the class alone stands for, where no field reads another;
+    ``gives`` are arguments that are always the same, ``needs`` attributes with the only value that
+    a spec can say, and ``check`` raises where more than these is out of order. A class in ``also``
+    is read by this row, too.
     Of several rows that fit a spec the first is made.
     """
 
@@ -131,10 +132,10 @@ class Row:
         if self.check is not None:
             self.check(module)
         values = {name: each.read(module) for name, each in self.named.items()}
-        kind = next(each for each in type(module).__mro__ if each in self.ranks)
-        if (rank := self.ranks[kind]) is not None:
+        found = (self.ranks[each] for each in type(module).__mro__ if each in self.ranks)
+        if (rank := next(found, None)) is not None:
             values["rank"] = rank
-        return self.spec(**self.says, **values)
+        return self.spec(**{**self.says, **values})
 
     def slots(self, module: Any, held: Callable[[Any, str], Any]) -> dict[str, Slot]:
         """The weights of ``module``, each where ``held(module, attribute)`` finds it."""

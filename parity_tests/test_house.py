@@ -45,9 +45,9 @@ def test_no_pass_over_a_network_knows_a_residual() -> None:
 SEPARABLE = {
     "impls/pytorch/bindings.py": "its row",
     "impls/flax/layers.py": "is the native class",
-    "impls/flax/make.py": "builds it",
-    "impls/flax/adapter.py": "runs it by a faster algorithm, and knows its children",
-    "impls/flax/describe.py": "reads it",
+    "impls/flax/bindings.py": "its row",
+    "impls/flax/adapter.py": "runs it by a faster algorithm",
+    "impls/flax/describe.py": "knows its children",
     "impls/keras/bindings.py": "its row",
     "analysis/faults/grouping.py": "faults between its two steps",
     "analysis/faults/parameters.py": "faults of the biases of its two steps",

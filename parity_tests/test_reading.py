@@ -6,6 +6,7 @@ Each deceptive kind by itself, by framework; right modules are read, and none is
 import random
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 
 from convparity import (
     Activation,
+    AvgPool,
     BatchNorm,
     Conv,
     ConvTranspose,
@@ -488,6 +490,39 @@ def test_flax_what_changes_no_result_is_read() -> None:
     assert describe(conv) == Conv(3, 4, 3, padding=1)
     norms = nnx.Sequential(nnx.LayerNorm(6, rngs=rngs), nnx.GroupNorm(6, 2, rngs=rngs))
     assert isinstance(describe(norms), Sequential)  # with a fast variance, as by default
+
+
+@frameworks
+def test_flax_functions_are_read_with_their_arguments() -> None:
+    from flax import nnx
+
+    from convparity.impls.flax import layers
+
+    read = {
+        nnx.gelu: Activation("gelu_tanh"),
+        partial(nnx.gelu, approximate=False): Activation("gelu"),
+        layers.Activation(nnx.gelu, False): Activation("gelu"),
+        nnx.leaky_relu: Activation("leaky_relu", 0.01),
+        partial(nnx.leaky_relu, negative_slope=0.2): Activation("leaky_relu", 0.2),
+        layers.Activation(nnx.elu, 0.5): Activation("elu", 0.5),
+        partial(nnx.softmax, axis=-1): Activation("softmax"),
+        partial(nnx.max_pool, window_shape=(2, 3)): MaxPool((2, 3), 1),
+        partial(
+            nnx.avg_pool, window_shape=(3,), strides=(2,), padding="SAME", count_include_pad=False
+        ): AvgPool(3, 2, "same", count_include_pad=False, rank=1),
+    }
+    for function, spec in read.items():
+        assert describe(nnx.Sequential(function)) == Sequential({"0": spec})
+
+
+@frameworks
+def test_flax_paddings_that_fill_by_half_the_kernel() -> None:
+    from flax import nnx
+
+    for name in ("REFLECT", "CIRCULAR"):
+        conv = nnx.Conv(2, 3, (4, 3), 2, padding=name, kernel_dilation=(1, 2), rngs=nnx.Rngs(0))
+        pairs, mode = ((1, 2), (2, 2)), name.lower()
+        assert describe(conv) == Conv(2, 3, (4, 3), 2, pairs, (1, 2), padding_mode=mode)
 
 
 def flax_overrides() -> dict[str, tuple[Any, str]]:

@@ -1,5 +1,6 @@
 """Modules and tensors that say no spec, or hold no numbers: each is named by its path."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -222,7 +223,13 @@ def test_flax_modules_that_say_no_spec() -> None:
     assert_unreadable(nnx.Conv(2, 3, (3, 3), padding="FOO", rngs=rngs), "FOO")
     assert_unreadable(nnx.Conv(2, 3, (3, 3), input_dilation=2, rngs=rngs), "an input dilation")
     assert_unreadable(nnx.Sequential(nnx.Linear(2, 3, rngs=rngs), nnx.celu), "cannot be read")
-    assert_unreadable(nnx.BatchNorm(3, use_scale=False, rngs=rngs), "use_scale=True")
+    no_scale, over_rows = {"use_scale": False}, {"reduction_axes": (-2, -1)}
+    assert_unreadable(nnx.BatchNorm(3, **no_scale, rngs=rngs), "needs use_scale=True, not False")
+    assert_unreadable(nnx.BatchNorm(3, axis=1, rngs=rngs), "needs axis=-1, not 1")
+    assert_unreadable(nnx.LayerNorm(3, **over_rows, rngs=rngs), "needs reduction_axes=-1, not")
+    assert_unreadable(nnx.GroupNorm(4, 2, **over_rows, rngs=rngs), "needs reduction_axes=None")
+    for function in (partial(nnx.softmax, axis=1), partial(nnx.softmax, where=True), nnx.max_pool):
+        assert_unreadable(nnx.Sequential(function), "the function .* write it with one of nnx.relu")
 
 
 @frameworks

@@ -16,21 +16,13 @@ from convparity.impls import jax_algorithms
 from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, UnsupportedError
 from convparity.impls.flax import layers
+from convparity.impls.flax.bindings import TABLE
 from convparity.impls.flax.describe import describe, named_layers
 from convparity.impls.flax.make import How, make, outline
-from convparity.impls.layouts import SAME, Layout, copy_into, depthwise_as_grouped
+from convparity.impls.layouts import copy_into
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
-
-
-def _flip(kernel: np.ndarray) -> np.ndarray:
-    return np.flip(kernel, tuple(range(kernel.ndim - 2))).swapaxes(-1, -2)
-
-
-# nnx.ConvTranspose slides its kernel, (*k, in, out), over the spread input; the canonical one is
-# spread itself: its own inverse
-SLIDING = Layout(_flip, _flip)
 
 ALIGNMENT = 64  # bytes: other memory XLA copies once more
 
@@ -249,37 +241,10 @@ class FlaxAdapter(Adapter):
         return describe(module)
 
     def children(self, module: Any) -> dict[str, Any]:
-        match module:
-            case nnx.Sequential() | layers.Sequential() | layers.Graph():
-                return named_layers(module)
-            case layers.SeparableConv():
-                return {"depthwise": module.depthwise, "pointwise": module.pointwise}
-        return {}
+        return named_layers(module)
 
     def own_slots(self, module: Any) -> dict[str, Slot]:
-        kernel = SAME
-        match module:
-            case nnx.BatchNorm():
-                return {
-                    "scale": Slot(module.scale, SAME),
-                    "offset": Slot(module.bias, SAME),
-                    "mean": Slot(module.mean, SAME),
-                    "variance": Slot(module.var, SAME),
-                }
-            case nnx.LayerNorm() | nnx.GroupNorm():
-                return {"scale": Slot(module.scale, SAME), "offset": Slot(module.bias, SAME)}
-            case layers.Scale():
-                return {"scale": Slot(module.scale, SAME)}
-            case layers.DepthwiseConv():
-                kernel = depthwise_as_grouped(module.depth_multiplier)
-            case nnx.ConvTranspose(transpose_kernel=False):
-                kernel = SLIDING
-            case nnx.Conv() | nnx.ConvTranspose() | layers.ConvTranspose() | nnx.Linear():
-                pass
-            case _:
-                return {}
-        slots = {"kernel": Slot(module.kernel, kernel)}
-        return slots | {"bias": Slot(module.bias, SAME)} if module.use_bias else slots
+        return TABLE.slots(module)
 
     def own_variables(self, module: Any) -> dict[str, Any]:
         return {
