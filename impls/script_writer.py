@@ -7,11 +7,13 @@ lines that make ``y`` of ``x``; and ``write_layer(spec, weights, shape, out)``, 
 of one layer.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from convparity.impls.spec import ConvTranspose, Shape, output_shape, transposed_crop
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.spec import Activation, ConvTranspose, Shape, output_shape, transposed_crop
 
 WIDTH = 96
 
@@ -52,3 +54,10 @@ def crop(spec: ConvTranspose, shape: Shape) -> str:
     pairs, _ = transposed_crop(spec)
     sizes = output_shape(spec, shape)[1:-1]
     return ", ".join(f"{low}:{low + n}" for (low, _), n in zip(pairs, sizes, strict=True))
+
+
+def function_call(calls: Mapping[str, str], spec: Activation) -> str:
+    """The call of an activation's function, of a framework's table of them."""
+    if spec.function not in calls:
+        raise UnsupportedError(f"no script is known for the activation {spec.function!r}")
+    return calls[spec.function].format(alpha=spec.alpha)

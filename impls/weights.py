@@ -25,9 +25,10 @@ def init_weights(spec: Spec, seed: int) -> Weights:
     """Draw random float32 weights, the same on every machine for the same seed.
 
     Kernels are uniform with variance 2 / fan_in (He et al., arXiv 1502.01852). Biases and the four
-    arrays of a BatchNorm are random, too, so that no test passes on zeros or ones. Only integers,
-    sums, products and square roots are used, all of which IEEE 754 rounds in one way. Each array
-    depends on the seed and its own name: a change of one layer leaves the others as they were.
+    arrays of a BatchNorm are random, too, so that no test passes on zeros or ones; a weight of
+    another name lies between -1 and 1. Only integers, sums, products and square roots are used, all
+    of which IEEE 754 rounds in one way. Each array depends on the seed and its own name: a change
+    of one layer leaves the others as they were.
 
     Args:
         spec: Any layer or network.
@@ -71,8 +72,8 @@ def _draw(layer: Spec, name: str, shape: Shape, seed: int) -> np.ndarray:
             values = 1 + uniform / 2
         case "bias" | "offset" | "mean":
             values = uniform / 4
-        case unknown:
-            raise NotImplementedError(f"{type(layer).__name__}: how is {unknown!r} drawn?")
+        case _:
+            values = uniform
     return np.asarray(values, dtype=np.float32)
 
 

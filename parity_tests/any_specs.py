@@ -1,5 +1,7 @@
 """Specs of every type with any values of their fields, whether or not an input would fit them."""
 
+from operator import itemgetter
+
 from hypothesis import strategies as st
 
 from convparity.impls.spec import (
@@ -24,6 +26,7 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
 )
+from parity_tests import strategies
 
 INTS = st.integers(1, 12)
 SPEC_NAMES = st.text("abYZ019_", min_size=1, max_size=3)
@@ -134,6 +137,11 @@ LAYERS = {
     Dropout: st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
     Dense: st.builds(Dense, INTS, INTS, st.booleans()),
     Scale: st.builds(Scale, INTS),
+}
+LAYERS |= {  # of any other, those that fit some input
+    kind: strategies.layers(kind).map(itemgetter(0))
+    for kind in strategies.MAKERS
+    if kind not in LAYERS
 }
 
 

@@ -12,7 +12,6 @@ from convparity.impls.spec import (
     PADDING_MODES,
     Activation,
     AvgPool,
-    BatchNorm,
     Conv,
     ConvTranspose,
     Dense,
@@ -21,9 +20,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GroupNorm,
-    LayerNorm,
     MaxPool,
-    Scale,
     SeparableConv,
     Sequential,
     Shape,
@@ -62,8 +59,6 @@ def cells(case: Case) -> Iterator[str]:
             yield from _transposed_cells(case.spec)
         case MaxPool() | AvgPool():
             yield from _pool_cells(case.spec, tuple(spatial))
-        case BatchNorm() | LayerNorm() | Scale():
-            yield type(case.spec).__name__
         case GroupNorm(num_groups=groups):
             yield "GroupNorm"
             if 1 < groups < channels:
@@ -80,6 +75,8 @@ def cells(case: Case) -> Iterator[str]:
             yield from (type(layer).__name__ for _, layer in walk(case.spec))
             if any(name == "layer0" for name, _ in case.spec.children):
                 yield "named layers"
+        case _:
+            yield type(case.spec).__name__
 
 
 def _large_cells(case: Case) -> Iterator[str]:
@@ -361,4 +358,15 @@ FAMILIES = {
             }
         ),
     ),
+}
+
+_MET = {word for family in FAMILIES.values() for cell in family.cells for word in cell.split()}
+FAMILIES |= {  # any other kind of layer is a family by itself
+    kind.__name__: Family(
+        strategies.cases(strategies.layers(kind)),
+        frozenset({*_BATCHES, *_RANKS, kind.__name__}),
+        0.3,
+    )
+    for kind in strategies.MAKERS
+    if kind.__name__ not in {*_MET, Activation.__name__}
 }

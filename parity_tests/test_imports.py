@@ -121,7 +121,7 @@ ALLOWED = {
     "impls.adapter": "impls.errors impls.spec impls.values impls.weights impls.limits "
     "impls.layouts impls.overrides impls.recording numpy",
     "impls.bindings": "impls.errors impls.spec impls.layouts impls.adapter",
-    "impls.script_writer": "impls.spec numpy",
+    "impls.script_writer": "impls.errors impls.spec numpy",
     "impls.import_order": "impls.errors",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
     "impls.convert": "impls.spec impls.values impls.limits impls.weights impls.registry "
@@ -150,7 +150,7 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
     ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
-        "impls.script_writer impls.spec impls.weights impls.layouts impls.reference numpy"
+        "impls.errors impls.script_writer impls.spec impls.weights impls.layouts impls.reference numpy"
     )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.

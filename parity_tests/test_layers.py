@@ -1,4 +1,9 @@
-"""Every layer is known to everything that asks what a layer is; one that is not is an error."""
+"""A layer has its meaning, its bound, a row in each framework, and a strategy that draws it.
+
+Without these it does not work, and ``test_new_layer.py`` adds one with no more. Those of the
+project itself also have a script, a row in the table of support and two second opinions: this file
+says what a new one lacks. All else has a default that holds for any layer.
+"""
 
 import dataclasses
 import importlib
@@ -11,14 +16,26 @@ import convparity
 from convparity.analysis.cost import counting
 from convparity.analysis.proof import adjoint, data, rounding, trust
 from convparity.analysis.report import support
-from convparity.impls import reference, spec, weights
-from convparity.impls.errors import SpecError
-from convparity.impls.notation import from_line, line_form, to_line
+from convparity.impls import reference, spec
+from convparity.impls.errors import SpecError, UnsupportedError
+from convparity.impls.notation import from_line, to_line, words
 from convparity.impls.notation.json_form import TYPES
 from convparity.impls.registry import FRAMEWORKS, script
-from convparity.impls.spec import Composite, Join, Layer, Shape, walk
-from parity_tests import any_specs, strategies
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    Activation,
+    Composite,
+    Dropout,
+    Flatten,
+    Join,
+    Layer,
+    Shape,
+    walk,
+)
+from convparity.impls.weights import init_weights
+from parity_tests import any_specs, oracle, strategies
 from parity_tests.cells import FAMILIES
+from parity_tests.meta import executor
 
 KINDS = [kind for kind in vars(spec).values() if isinstance(kind, type)]
 LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind is not Layer]
@@ -26,17 +43,15 @@ JOINS = [kind for kind in KINDS if issubclass(kind, Join) and kind is not Join]
 COMPOSITES = [kind for kind in KINDS if issubclass(kind, Composite) and kind is not Composite]
 
 
-# Whoever asks what a layer is; and those who ask it of a join, too.
+# Where a layer has an entry of its own; and what a join has, which has no defaults.
 OF_BOTH = {
-    "the reference": reference.run,
-    "a rounding bound": rounding.trace,
-    "drawn integers": vars(data._Draw)["layer"].dispatcher,
-    "a cost": counting._cost,
-    "a backward pass": adjoint.adjoint,
+    "a meaning in impls/reference.py": reference.run,
+    "a bound in analysis/proof/rounding.py": rounding.trace,
 }
-OF_LAYERS = {
-    "a trust": trust.lit,
-    **{f"a {name} script": script(name).write_layer for name in FRAMEWORKS},
+OF_LAYERS = {f"a script of {name}": script(name).write_layer for name in FRAMEWORKS}
+OF_JOINS = {
+    "drawn integers in analysis/proof/data.py": vars(data._Draw)["layer"].dispatcher,
+    "a backward pass in analysis/proof/adjoint.py": adjoint.adjoint,
 }
 
 
@@ -50,10 +65,17 @@ def test_a_layer_has(who: str, kind: type[Layer]) -> None:
     assert knows({**OF_BOTH, **OF_LAYERS}[who], kind), f"{kind.__name__} lacks {who}"
 
 
-@pytest.mark.parametrize("who", OF_BOTH)
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_has_an_arithmetic(kind: type[Layer]) -> None:
+    known = knows(vars(executor.Executor)["layer"].dispatcher, kind)
+    moves_alone = kind in (Dropout, Flatten)  # whose numbers nothing computes
+    assert known or moves_alone, f"{kind.__name__} lacks an entry in parity_tests/meta/executor.py"
+
+
+@pytest.mark.parametrize("who", [*OF_BOTH, *OF_JOINS])
 @pytest.mark.parametrize("kind", JOINS)
 def test_a_join_has(who: str, kind: type[Join]) -> None:
-    assert knows(OF_BOTH[who], kind), f"{kind.__name__} lacks {who}"
+    assert knows({**OF_BOTH, **OF_JOINS}[who], kind), f"{kind.__name__} lacks {who}"
 
 
 @pytest.mark.frameworks
@@ -62,15 +84,36 @@ def test_a_join_has(who: str, kind: type[Join]) -> None:
 def test_a_layer_is_made_in(name: str, kind: type[Layer]) -> None:
     folder = FRAMEWORKS[name].adapter.rpartition(".")[0]
     table = importlib.import_module(f"{folder}.bindings").TABLE
-    assert kind in {row.spec for row in table.rows}
+    assert kind in {row.spec for row in table.rows}, f"{kind.__name__} lacks a row in {folder}"
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("name", FRAMEWORKS)
+@pytest.mark.parametrize("function", ACTIVATIONS)
+def test_an_activation_is_made_in(name: str, function: str) -> None:
+    folder = FRAMEWORKS[name].adapter.rpartition(".")[0]
+    table = importlib.import_module(f"{folder}.bindings").TABLE
+    lacks = f"{function} lacks a row in {folder}"
+    assert any(row.fits(Activation(function)) for row in table.rows), lacks  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("function", ACTIVATIONS)
+def test_an_activation_has_a_meaning_and_a_bound(function: str) -> None:
+    layer, x = Activation(function), np.linspace(-4, 4, 18).reshape(3, 6)  # type: ignore[arg-type]
+    assert reference.run(layer, {}, x).shape == x.shape, f"{function} lacks a case in activate"
+    target = rounding.trace(layer, {}, rounding.exact_input(x))
+    assert np.isfinite(target.bound).all()
+    assert function in rounding.EXACT or target.bound.all()
+    assert oracle.activated(layer, x).shape == x.shape
 
 
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_layer_has_text_forms_and_is_drawn(kind: type[Layer]) -> None:
     assert kind in TYPES.values()
-    assert kind in {word.type for word in line_form._WORDS.values()}
+    assert kind in {word.type for word in words.WORDS.values()}
     assert kind in any_specs.LAYERS
-    assert kind in {*strategies.MAKERS, *strategies.HEADS}
+    drawn = {*strategies.MAKERS, *strategies.HEADS}
+    assert kind in drawn, f"{kind.__name__} lacks a strategy in parity_tests/strategies.py"
 
 
 @pytest.mark.parametrize("kind", LAYERS)
@@ -110,9 +153,9 @@ def test_a_layer_without_its_facts_cannot_be_made(missing: str) -> None:
         lambda layer: rounding.trace(layer, {}, rounding.exact_input(np.ones((1, 3)))),
         lambda layer: data.integer_case(layer, (1, 3), 0),
         lambda layer: adjoint.adjoint(layer, {}, [np.ones((1, 3))], np.ones((1, 3))),
-        lambda layer: trust.lit(layer, {}, np.ones((1, 3))),
-        lambda layer: weights.init_weights(layer, 0),
-        lambda layer: counting.total_cost(layer, (1, 3)),
+        lambda layer: trust.lit(layer, init_weights(layer, 0), np.ones((1, 3))),
+        lambda layer: executor.Arithmetic()(layer, {}, np.ones((1, 3))),
+        lambda layer: oracle.oracle(layer, {}, np.ones((1, 3))),
         to_line,
         *(
             lambda layer, name=name: script(name).write_layer(layer, {}, (1, 3), None)
@@ -121,8 +164,28 @@ def test_a_layer_without_its_facts_cannot_be_made(missing: str) -> None:
     ],
 )
 def test_a_layer_that_was_forgotten_is_an_error(ask: Any) -> None:
-    with pytest.raises((NotImplementedError, SpecError), match="Forgotten"):
+    with pytest.raises((NotImplementedError, SpecError, AssertionError), match="Forgotten"):
         ask(Forgotten())
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_layer_without_a_script_is_unsupported(name: str) -> None:
+    with pytest.raises(UnsupportedError, match="no script is known for Forgotten"):
+        script_writer(name)(Forgotten(), {}, (1, 3), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Kernelled(Forgotten):
+    """A layer with a kernel that does not say what it costs."""
+
+    def parameters(self) -> dict[str, Shape]:
+        return {"kernel": (3, 3)}
+
+
+def test_no_cost_is_made_up() -> None:
+    assert counting.total_cost(Forgotten(), (1, 3)).macs == 0  # one number a channel
+    with pytest.raises(UnsupportedError, match="Kernelled does not say how often it uses its ker"):
+        counting.total_cost(Kernelled(), (1, 3))
 
 
 # ---------------------------------------------------------------- their fields

@@ -4,33 +4,18 @@ Convolutions and dense layers count multiply-accumulates (MACs), at every tap, t
 norms, scales, activations, pools and additions count none, as in the tools that we compare with.
 """
 
-import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any, NamedTuple
 
 from convparity.impls.errors import InputError, one_of
 from convparity.impls.spec import (
-    Activation,
-    Add,
-    AvgPool,
-    BatchNorm,
-    Composite,
     Conv,
-    ConvTranspose,
-    Dense,
-    DepthwiseConv,
     Dropout,
     Flatten,
-    GlobalAvgPool,
-    GroupNorm,
     Join,
     Layer,
-    LayerNorm,
-    MaxPool,
-    Scale,
     SeparableConv,
     Sequential,
     Shape,
@@ -234,7 +219,7 @@ def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
     return tuple(
         _cost(step, path, *shapes)
         for path, step, shapes in walk_shapes(spec, input_shape)
-        if not isinstance(step, Composite)
+        if isinstance(step, Layer | Join)
     )
 
 
@@ -270,19 +255,16 @@ def _total(path: str, spec: Spec, input_shape: Shape) -> Cost:
     )
 
 
-@singledispatch
-def _cost(spec: Spec, path: str, *shapes: Shape) -> Cost:
-    """The cost of one step."""
-    raise NotImplementedError(f"the cost of {type(spec).__name__} is not known")
-
-
-def _step(spec: Layer | Join, path: str, *shapes: Shape, macs: int = 0, bias_adds: int = 0) -> Cost:
-    """What follows from the shapes: every input, weight and output is moved once."""
+def _cost(spec: Layer | Join, path: str, *shapes: Shape) -> Cost:
+    """The cost of one step, from its shapes and what a layer says of itself."""
     own = tensors(spec)
     trained = sum(tensor.size for tensor in own if tensor.trainable)
     statistics = sum(tensor.size for tensor in own if not tensor.trainable)
     after = output_shape(spec, *shapes)
+    biases = sum(tensor.size for tensor in own if tensor.name == "bias")
     moved = sum(map(math.prod, shapes)) + trained + statistics + math.prod(after)
+    if isinstance(spec, Dropout | Flatten):  # at inference no value changes or moves
+        moved = 0
     return Cost(
         path,
         spec,
@@ -290,43 +272,10 @@ def _step(spec: Layer | Join, path: str, *shapes: Shape, macs: int = 0, bias_add
         output_shape=after,
         parameters=trained,
         statistics=statistics,
-        macs=macs,
-        bias_adds=bias_adds,
+        macs=spec.multiply_accumulates(shapes[0]) if isinstance(spec, Layer) else 0,
+        bias_adds=math.prod(after[:-1]) * biases,
         values_moved=moved,
     )
-
-
-@_cost.register(Activation)
-@_cost.register(Add)
-@_cost.register(AvgPool)
-@_cost.register(BatchNorm)
-@_cost.register(GlobalAvgPool)
-@_cost.register(GroupNorm)
-@_cost.register(LayerNorm)
-@_cost.register(MaxPool)
-@_cost.register(Scale)
-def _(spec: Layer | Join, path: str, *shapes: Shape) -> Cost:
-    return _step(spec, path, *shapes)
-
-
-@_cost.register(Dropout)
-@_cost.register(Flatten)
-def _(spec: Dropout | Flatten, path: str, shape: Shape) -> Cost:
-    # at inference no value changes or moves
-    return dataclasses.replace(_step(spec, path, shape), values_moved=0)
-
-
-@_cost.register(Conv)
-@_cost.register(DepthwiseConv)
-@_cost.register(Dense)
-@_cost.register(ConvTranspose)
-def _(spec: Conv | DepthwiseConv | Dense | ConvTranspose, path: str, shape: Shape) -> Cost:
-    sizes = {name: math.prod(own) for name, own in spec.parameters().items()}
-    made = math.prod(output_shape(spec, shape)[:-1])
-    # each entry of the kernel is used once at each position of the output, or of what is spread
-    used = math.prod(shape[:-1]) if isinstance(spec, ConvTranspose) else made
-    biases = made * sizes.get("bias", 0)
-    return _step(spec, path, shape, macs=used * sizes["kernel"], bias_adds=biases)
 
 
 # ---------------------------------------------------------------- conventions

@@ -5,11 +5,13 @@ and gives that number's gradients by the layer's inputs and by its weights.
 """
 
 import math
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import activate, as_grouped, pool_counts, run, window_places
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -36,7 +38,8 @@ from convparity.impls.spec import (
 )
 from convparity.impls.weights import Arrays, Weights
 
-STEP = 2.0**-12  # of the differences that stand for derivatives of activations
+STEP = 2.0**-12  # of the differences that stand for derivatives
+MOST = 2**12  # numbers by which a layer is differentiated one by one
 
 
 Inputs = list[np.ndarray]
@@ -56,8 +59,32 @@ def adjoint(
     """The gradients by the inputs and weights of a layer or join, of ``g`` by its output.
 
     Without ``by_weights`` those by the weights mean nothing: they take as long as the others.
+    Where no more is known of a layer, each number is moved a little to both sides, and the
+    reference says what that makes of the output: two runs a number, of ``MOST`` numbers at most.
     """
-    raise NotImplementedError(f"no backward pass is known for {type(spec).__name__}")
+    taken = [np.array(value, dtype=np.float64) for value in inputs]
+    held = {name: np.array(array, dtype=np.float64) for name, array in weights.items()}
+    moved = [*taken, *(held.values() if by_weights else ())]
+    if (numbers := sum(each.size for each in moved)) > MOST:
+        name = type(spec).__name__
+        raise UnsupportedError(
+            f"no backward pass is known for {name}, and {numbers:,} numbers are too many to try"
+        )
+    found = [_differences(lambda: run(spec, held, *taken), each, g) for each in moved]
+    return Gradients(tuple(found[: len(taken)]), dict(zip(held, found[len(taken) :], strict=False)))
+
+
+def _differences(output: Callable[[], np.ndarray], at: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """The gradient by ``at``, which ``output`` is computed from: exact where that is linear."""
+    found = np.zeros(at.shape)
+    for place in np.ndindex(*at.shape):
+        middle, sides = at[place], []
+        for side in (middle + STEP, middle - STEP):
+            at[place] = side
+            sides.append(output())
+        at[place] = middle
+        found[place] = np.vdot(g, sides[0] - sides[1]) / (2 * STEP)
+    return found
 
 
 @adjoint.register

@@ -12,6 +12,7 @@ from convparity.analysis.proof.linear_form import LINEAR, Linear, dealt, filters
 from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, trace
 from convparity.analysis.proof.trust import Trust, changed, constant, trust
 from convparity.impls.errors import SpecError
+from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
     Add,
@@ -256,9 +257,16 @@ class _Draw:
     def layer(self, spec: Spec, shape: Shape) -> Weights:
         """The weights of one layer on an input of ``shape``; ``size`` becomes that of its output.
 
-        Before it, ``size`` is that of the layer's input, or of all its inputs together.
+        Before it, ``size`` is that of the layer's input, or of all its inputs together. Where no
+        more is known of a layer, no weight is 0, which may hide what it meets, and the reference
+        says how large its output is.
         """
-        raise NotImplementedError(f"no integers are drawn for {type(spec).__name__}")
+        if not isinstance(spec, Layer):
+            raise NotImplementedError(f"no integers are drawn for {type(spec).__name__}")
+        weights = {name: self._small(name, own) for name, own in spec.parameters().items()}
+        largest = self.size * np.random.default_rng(0).choice([-1.0, 1.0], shape)
+        self.size = max(1.0, float(abs(run(spec, weights, largest)).max(initial=0)))
+        return weights
 
     @layer.register(Add)
     @layer.register(Dropout)
@@ -335,6 +343,11 @@ class _Draw:
             weights["bias"] = self._integers(shapes["bias"])
             self.size += self.limit
         return weights
+
+    def _small(self, name: str, shape: Shape) -> np.ndarray:
+        sizes = self.rng.integers(1, min(self.limit, 3), shape, endpoint=True)
+        signs = self.rng.choice([-1, 1], shape) if name != "variance" else 1
+        return (sizes * signs).astype(np.float32)
 
     def _integers(self, shape: Shape) -> np.ndarray:
         return self.rng.integers(-self.limit, self.limit, shape, endpoint=True).astype(np.float32)

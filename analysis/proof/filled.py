@@ -24,7 +24,9 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     Scale,
+    Shape,
     Spec,
+    parameter_shapes,
 )
 from convparity.impls.weights import Weights
 
@@ -44,7 +46,13 @@ BENDS = {
     "tanh": (0.0, 1.0),
     "softmax": (0.0, 1.0),
 }
+ANYWHERE = (0.0, 2.0)  # of a function that is not in the table
 LOW = ("relu", "leaky_relu")  # some channels lie so low that whole windows of a pool are negative
+
+
+def bends(activation: Activation) -> tuple[float, float]:
+    """The middle of what an activation should be given, and the deviation."""
+    return BENDS.get(activation.function, ANYWHERE)
 
 
 @dataclass
@@ -60,7 +68,11 @@ class Filled:
 
     @singledispatchmethod
     def _weights(self, spec: Spec, x: np.ndarray, follows: Activation | None) -> Weights:
-        raise NotImplementedError(f"no way is known to fill {type(spec).__name__}")
+        """Of a layer of which no more is known: integers other than 0; a variance is positive."""
+        most = max(2, min(self.limit, 7))
+        shapes = parameter_shapes(spec)
+        found = {name: self._signed(shape, most) for name, shape in shapes.items()}
+        return {name: abs(each) if name == "variance" else each for name, each in found.items()}
 
     @_weights.register(Conv)
     @_weights.register(ConvTranspose)
@@ -80,7 +92,7 @@ class Filled:
             return found
         plain = {**found, "bias": 0 * bias} if shape is not None else found
         middles = run(spec, plain, x).reshape(-1, out)
-        middle, deviation = BENDS[follows.function]
+        middle, deviation = bends(follows)
         size = max(rms(middles - middles.mean(axis=0)), 0.5)
         scale = 2.0 ** round(math.log2(deviation / size))
         found["kernel"] = kernel * scale
@@ -92,7 +104,7 @@ class Filled:
             found["bias"] = np.where(bias == 0, unit, bias)
         return found
 
-    def _signed(self, n: int, limit: int) -> np.ndarray:
+    def _signed(self, n: int | Shape, limit: int) -> np.ndarray:
         sizes = self.rng.integers(1, limit, n, endpoint=True)
         return np.asarray(sizes * self.rng.choice([-1.0, 1.0], n))
 
@@ -102,7 +114,7 @@ class Filled:
         flat = x.reshape(-1, n)
         size = max(rms(flat - flat.mean(axis=0)), 2.0**-10)
         unit = 2.0 ** math.floor(math.log2(size))  # of means: about the data's deviation
-        middle, deviation = (0.0, 2.0 * size) if follows is None else BENDS[follows.function]
+        middle, deviation = (0.0, 2.0 * size) if follows is None else bends(follows)
         most = max(0, math.floor(-math.log(2 * spec.eps, 4)))  # variance + eps is at least 2 eps
         power = rng.integers(0, most, n, endpoint=True)
         factor = 2.0 ** (round(math.log2(deviation / size)) + rng.integers(-1, 0, n, endpoint=True))
@@ -124,7 +136,7 @@ class Filled:
         n = spec.num_features
         middle, deviation = (0.0, 4.0)
         if follows is not None:
-            middle, deviation = BENDS[follows.function]
+            middle, deviation = bends(follows)
         quarter = 2.0 ** (math.floor(math.log2(deviation)) - 2)
         offset = middle + quarter * self._signed(n, 3)
         return {"scale": quarter * self._signed(n, 7), "offset": offset}
@@ -134,5 +146,5 @@ class Filled:
         scale = self._signed(spec.num_features, max(2, min(self.limit, spec.num_features)))
         if follows is not None:
             size = max(rms(x * scale), 2.0**-10)
-            scale = scale * 2.0 ** round(math.log2(BENDS[follows.function][1] / size))
+            scale = scale * 2.0 ** round(math.log2(bends(follows)[1] / size))
         return {"scale": scale}

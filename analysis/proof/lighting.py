@@ -18,6 +18,7 @@ from convparity.analysis.proof.data import exact_shape
 from convparity.analysis.proof.near import near_shapes
 from convparity.analysis.proof.room import Lighting, Room
 from convparity.analysis.proof.wiring import ENTRY, Wiring
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.spec import Join, Shape, Spec, walk_shapes
 
 __all__ = ["Lighting", "Lights"]
@@ -79,6 +80,12 @@ class Lights:
     def of(self, target: int, tries: int = TRIES) -> Iterator[Lighting]:
         """The lightings of one node, until everything is lit or nothing new is."""
         certificate = self._certificates.setdefault(target, Certificate())
+        try:
+            yield from self._lightings(target, certificate, tries)
+        except UnsupportedError as error:  # a layer through which nobody said how to light others
+            certificate.refuse(str(error))
+
+    def _lightings(self, target: int, certificate: Certificate, tries: int) -> Iterator[Lighting]:
         if Counter(node.path for node in self.wiring.nodes)[self.path(target)] > 1:
             certificate.refuse("its weights are used in several places")
             return

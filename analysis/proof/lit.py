@@ -1,5 +1,6 @@
 """The verdict on a black box that takes weights: every layer by itself, through the others."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from convparity.analysis.proof.judging import structure
 from convparity.analysis.proof.lighting import Lighting, Lights
 from convparity.analysis.proof.verdict import Structure
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import Implementation
 from convparity.impls.spec import Shape, Spec
 
@@ -92,12 +94,16 @@ def _culprit(
     if len(suspects) == 1:
         return next(iter(suspects))
 
-    def wrong(lighting: Lighting) -> bool:
+    def wrong(light: Callable[[int], Lighting], target: int) -> bool:
+        try:
+            lighting = light(target)
+        except UnsupportedError:  # with these data, some layer cannot pass the signal on
+            return False
         output = np.asarray(candidate(spec, lighting.weights, lighting.x))
         return structure(output, lighting.target).status == "wrong"
 
-    flat = [target for target in suspects if wrong(lights.flat(target))]
+    flat = [target for target in suspects if wrong(lights.flat, target)]
     if flat and len(flat) < len(suspects):
         return flat[-1]
     ordered = list(suspects)
-    return next((target for target in ordered if not wrong(lights.silence(target))), ordered[-1])
+    return next((each for each in ordered if not wrong(lights.silence, each)), ordered[-1])

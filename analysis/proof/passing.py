@@ -16,6 +16,7 @@ import numpy as np
 
 from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of
 from convparity.analysis.proof.selection import Selection, occurrence
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
@@ -31,6 +32,7 @@ from convparity.impls.spec import (
     Spec,
     effective_kernel,
     padding_pairs,
+    parameter_shapes,
 )
 from convparity.impls.weights import Weights
 
@@ -60,7 +62,7 @@ OFFSETS = (BatchNorm, LayerNorm, GroupNorm)  # and linear layers with a bias: th
 def range_of(spec: Spec) -> Range | None:
     """Where a layer wants its input, so that signals pass; None of one that does not mind."""
     if isinstance(spec, Activation):
-        return PASSES[spec.function]
+        return PASSES.get(spec.function, (-1.0, 1.0))
     if isinstance(spec, LayerNorm | GroupNorm):  # as small as eps, so that eps is seen
         return -16 * math.sqrt(spec.eps), 16 * math.sqrt(spec.eps)
     return None
@@ -109,7 +111,14 @@ class Passing:
     def _weights(
         self, spec: Spec, values: list[np.ndarray], classes: np.ndarray, wanted: Range
     ) -> tuple[Weights, np.ndarray]:
-        raise NotImplementedError(f"no way is known to pass a signal through {type(spec).__name__}")
+        """Of a layer of which no more is known: ones and zeros, if with them it changes nothing."""
+        found = {
+            name: np.full(shape, float(name in ("scale", "variance")))
+            for name, shape in parameter_shapes(spec).items()
+        }
+        if all(np.array_equal(run(spec, found, value), value) for value in values):
+            return found, classes
+        raise UnsupportedError(f"no way is known to pass a signal through {type(spec).__name__}")
 
     @_weights.register
     def _(

@@ -19,6 +19,7 @@ from convparity.analysis.proof.passing import ANY, Passing, Range, classes_of, o
 from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
 from convparity.analysis.proof.selection import Selection
 from convparity.analysis.proof.wiring import ENTRY, Node, Wiring
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
@@ -154,6 +155,7 @@ class Room:
         """The end of a branch that is closed."""
         chain: list[int] = []
         closer = self.wiring.closer(index, target)
+        self._check_closes(closer)
         while index != closer:
             chain.append(index)
             (index,) = self.nodes[index].inputs
@@ -161,6 +163,17 @@ class Room:
         for each in reversed(chain):
             traced = trace(self.nodes[each].spec, {}, traced)
         return Signal(traced, np.full(traced.value.shape[-1], -1))
+
+    def _check_closes(self, index: int | None) -> None:
+        """Zeros as its weights make zeros of anything: so it is of each layer that we know."""
+        if index is None or isinstance(self.nodes[index].spec, LINEAR):
+            return
+        node = self.nodes[index]
+        (before,) = node.inputs
+        x = np.random.default_rng(0).standard_normal(self._before(before).traced.value.shape)
+        if run(node.spec, zero_weights(node), x).any():
+            name = type(node.spec).__name__
+            raise UnsupportedError(f"no way is known to close a branch that ends in {name}")
 
     # ------------------------------------------------------------ passing
 

@@ -416,6 +416,8 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
             noise=run(spec, weights, x.value + x.noise) - value,
             own=np.where(value == x.value, x.own + x.small, 0),
         )
+    if spec.alpha is None and spec.function not in SLOPES:
+        raise NotImplementedError(f"no rounding bound is known for {spec.function}: give its slope")
     steepest = max(1.0, abs(spec.alpha or 0)) if spec.alpha is not None else SLOPES[spec.function]
     inherited = x.bound
     if spec.function == "softmax":  # every value of a position reaches every other

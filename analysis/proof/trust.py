@@ -8,20 +8,14 @@ import numpy as np
 from convparity.analysis.proof.linear_form import Linear, filters_shape, tap_sources
 from convparity.impls.reference import run
 from convparity.impls.spec import (
-    Activation,
-    AvgPool,
     BatchNorm,
     Conv,
     ConvTranspose,
     Dense,
     DepthwiseConv,
-    Dropout,
-    Flatten,
-    GlobalAvgPool,
     GroupNorm,
     Layer,
     LayerNorm,
-    MaxPool,
     Scale,
     Shape,
     Spec,
@@ -30,6 +24,8 @@ from convparity.impls.spec import (
 from convparity.impls.weights import Arrays, init_weights
 
 __all__ = ["Trust", "constant", "least", "lit", "trust"]
+
+SAMPLE = 64  # weights of an array that are changed one by one
 
 
 @dataclass(frozen=True)
@@ -120,19 +116,26 @@ def least(found: list[Trust], signal: float | None = None) -> Trust:
 def lit(layer: Layer, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
     """How many weights of a layer would change its output for ``x``, and how many ever could.
 
-    A tap that meets padding with zeros alone can change nothing at this size.
+    A tap that meets padding with zeros alone can change nothing at this size. Where no more is
+    known of a layer, each weight is changed by itself, and the reference says whether that shows;
+    of many in one array, ``SAMPLE`` of them stand for all.
     """
-    raise NotImplementedError(f"what data tell of {type(layer).__name__} is not known")
+    matter = could = 0
+    drawn = np.random.default_rng(0).standard_normal(x.shape)
+    for name, array in weights.items():
+        for place in np.linspace(0, array.size - 1, min(array.size, SAMPLE)).astype(int):
+            shows = _shows(layer, weights, name, place, x)
+            matter += shows
+            others = init_weights(layer, 0)
+            could += shows or any(_shows(layer, others, name, place, z) for z in (drawn, -drawn))
+    return matter, could
 
 
-@lit.register(Activation)
-@lit.register(AvgPool)
-@lit.register(Dropout)
-@lit.register(Flatten)
-@lit.register(GlobalAvgPool)
-@lit.register(MaxPool)
-def _(layer: Layer, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
-    return 0, 0
+def _shows(layer: Layer, weights: Arrays, name: str, place: int, x: np.ndarray) -> bool:
+    """Whether the output changes with one number of one weight."""
+    moved = np.array(weights[name], dtype=np.float64)
+    moved.ravel()[place] += 1
+    return bool((run(layer, {**weights, name: moved}, x) != run(layer, weights, x)).any())
 
 
 @lit.register(Conv)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer
+from convparity.impls.script_writer import Writer, function_call
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -44,6 +45,15 @@ jax.config.update("jax_default_matmul_precision", "highest")  # float32 on a GPU
 END = "got = np.asarray(y)"
 
 _FUNCTIONS = {
+    "relu": "nnx.relu(y)",
+    "relu6": "nnx.relu6(y)",
+    "silu": "nnx.silu(y)",
+    "sigmoid": "nnx.sigmoid(y)",
+    "hard_sigmoid": "nnx.hard_sigmoid(y)",
+    "hard_swish": "nnx.hard_swish(y)",
+    "softplus": "nnx.softplus(y)",
+    "softmax": "nnx.softmax(y)",
+    "tanh": "nnx.tanh(y)",
     "leaky_relu": "nnx.leaky_relu(y, {alpha})",
     "elu": "nnx.elu(y, {alpha})",
     "gelu": "nnx.gelu(y, approximate=False)",
@@ -88,7 +98,7 @@ def _set(out: Writer, **variables: str) -> None:
 @singledispatch
 def write_layer(spec: Spec, weights: Arrays, shape: Shape, out: Writer) -> None:
     """Add the calls of one layer."""
-    raise NotImplementedError(f"no script is known for {type(spec).__name__}")
+    raise UnsupportedError(f"no script is known for {type(spec).__name__}")
 
 
 @write_layer.register
@@ -252,8 +262,7 @@ def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
-    call = _FUNCTIONS.get(spec.function, f"nnx.{spec.function}(y)")
-    out.say(f"y = {call.format(alpha=spec.alpha)}")
+    out.say(f"y = {function_call(_FUNCTIONS, spec)}")
 
 
 @write_layer.register

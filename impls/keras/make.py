@@ -16,9 +16,6 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
-    GroupNorm,
-    LayerNorm,
-    Scale,
     Sequential,
     Spec,
     dotted,
@@ -42,13 +39,13 @@ def make(spec: Spec, dtype: str, name: str | None = None) -> Any:
 
 def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
-    if isinstance(spec, LayerNorm | GroupNorm | Scale) or _may_be_flat(spec):
+    if _of_any_rank(spec):
         return (None, spec.num_features)  # alone; inside another it says nothing of the axes
     for _, layer in walk(spec):
         match layer:
             case Conv() | DepthwiseConv() | ConvTranspose():
                 return (None,) * (layer.rank + 1) + (layer.in_channels,)
-            case BatchNorm() if not _may_be_flat(layer):
+            case BatchNorm() if not _of_any_rank(layer):
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
@@ -57,9 +54,9 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     return None
 
 
-def _may_be_flat(spec: Spec) -> TypeGuard[BatchNorm]:
-    """It takes (N, C) and (N, W, C)."""
-    return isinstance(spec, BatchNorm) and spec.rank == 1
+def _of_any_rank(spec: Spec) -> TypeGuard[BatchNorm]:
+    """It has weights for each channel, and takes (N, C) too: any layer of such weights may."""
+    return hasattr(spec, "num_features") and getattr(spec, "rank", 1) == 1
 
 
 def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path: str = "") -> None:

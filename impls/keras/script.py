@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from convparity.impls.script_writer import Writer, crop
+from convparity.impls.errors import UnsupportedError
+from convparity.impls.script_writer import Writer, crop, function_call
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -42,6 +43,14 @@ keras.config.set_image_data_format("channels_last")
 END = "got = keras.ops.convert_to_numpy(y)"
 
 _FUNCTIONS = {
+    "relu": "keras.activations.relu(y)",
+    "relu6": "keras.activations.relu6(y)",
+    "silu": "keras.activations.silu(y)",
+    "sigmoid": "keras.activations.sigmoid(y)",
+    "hard_sigmoid": "keras.activations.hard_sigmoid(y)",
+    "softplus": "keras.activations.softplus(y)",
+    "softmax": "keras.activations.softmax(y)",
+    "tanh": "keras.activations.tanh(y)",
     "leaky_relu": "keras.activations.leaky_relu(y, negative_slope={alpha})",
     "elu": "keras.activations.elu(y, alpha={alpha})",
     "gelu": "keras.activations.gelu(y, approximate=False)",
@@ -73,7 +82,7 @@ def _set(out: Writer, *arrays: str, layer: str = "layer", y: str = "y") -> None:
 @singledispatch
 def write_layer(spec: Spec, weights: Arrays, shape: Shape, out: Writer) -> None:
     """Add the calls of one layer."""
-    raise NotImplementedError(f"no script is known for {type(spec).__name__}")
+    raise UnsupportedError(f"no script is known for {type(spec).__name__}")
 
 
 def _pad(pairs: Pairs, out: Writer, why: str, option: str = "") -> None:
@@ -279,8 +288,7 @@ def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
-    call = _FUNCTIONS.get(spec.function, f"keras.activations.{spec.function}(y)")
-    out.say(f"y = {call.format(alpha=spec.alpha)}")
+    out.say(f"y = {function_call(_FUNCTIONS, spec)}")
 
 
 @write_layer.register

@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, crop
+from convparity.impls.script_writer import Writer, crop, function_call
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -78,7 +79,7 @@ def start(out: Writer) -> list[str]:
 @singledispatch
 def write_layer(spec: Spec, weights: Arrays, shape: Shape, out: Writer) -> None:
     """Add the calls of one layer."""
-    raise NotImplementedError(f"no script is known for {type(spec).__name__}")
+    raise UnsupportedError(f"no script is known for {type(spec).__name__}")
 
 
 def _symmetric(pairs: Pairs) -> tuple[int, ...] | None:
@@ -246,7 +247,7 @@ def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
-    out.say(f"y = {_FUNCTIONS[spec.function].format(alpha=spec.alpha)}")
+    out.say(f"y = {function_call(_FUNCTIONS, spec)}")
 
 
 @write_layer.register

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from convparity.impls.errors import SpecError, quoted
+from convparity.impls.errors import SpecError, UnsupportedError, quoted
 from convparity.impls.spec.checks import Shape, fail
 
 T = TypeVar("T")
@@ -43,7 +43,8 @@ class Layer(Spec):
 
     - its fields, in PyTorch's vocabulary and in normal form: one int an axis, pairs of padding;
     - ``output_shape(input_shape)``, which raises ``SpecError`` where the input does not fit;
-    - ``parameters()``, the shapes of its weights by their canonical names (``kernel``, ``bias``).
+    - ``parameters()``, the shapes of its weights by their canonical names (``kernel``, ``bias``);
+    - ``multiply_accumulates(input_shape)``, where a weight has several axes; others take none.
     """
 
     # those of its weights that training does not change
@@ -71,6 +72,29 @@ class Layer(Spec):
             The shape of each by its canonical name (``kernel``, ``bias``), in the order of
             declaration.
         """
+
+    def multiply_accumulates(self, input_shape: Shape, /) -> int:
+        """How often the layer multiplies and adds: at every tap, those on padding too.
+
+        A layer without weights, or with one number a channel, counts none, as in the tools that we
+        compare with. One that has a kernel says how often it uses it.
+
+        Args:
+            input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+
+        Returns:
+            The multiply-accumulates of the whole batch.
+
+        Raises:
+            UnsupportedError: A weight has several axes, and the class does not say what it costs.
+        """
+        for name, shape in self.parameters().items():
+            if len(shape) > 1:
+                raise UnsupportedError(
+                    f"{type(self).__name__} does not say how often it uses its {name}: give the "
+                    "class multiply_accumulates(input_shape)"
+                )
+        return 0
 
 
 class Join(Spec):

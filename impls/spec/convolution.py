@@ -1,5 +1,6 @@
 """Convolutions: regular, depthwise, separable, transposed."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -130,6 +131,10 @@ class Conv(Layer):
         kernel = (*self.kernel_size, self.in_channels // self.groups, self.out_channels)
         return _with_bias(kernel, self.out_channels, self.bias)
 
+    def multiply_accumulates(self, input_shape: Shape, /) -> int:
+        pixels = math.prod(self.output_shape(input_shape)[:-1])
+        return pixels * math.prod(self.parameters()["kernel"])
+
 
 @dataclass(frozen=True, init=False)
 class DepthwiseConv(Layer):
@@ -210,6 +215,10 @@ class DepthwiseConv(Layer):
     def parameters(self) -> dict[str, Shape]:
         kernel = (*self.kernel_size, self.in_channels, self.depth_multiplier)
         return _with_bias(kernel, self.out_channels, self.bias)
+
+    def multiply_accumulates(self, input_shape: Shape, /) -> int:
+        pixels = math.prod(self.output_shape(input_shape)[:-1])
+        return pixels * math.prod(self.parameters()["kernel"])
 
 
 @dataclass(frozen=True, init=False)
@@ -449,6 +458,9 @@ class ConvTranspose(Layer):
     def parameters(self) -> dict[str, Shape]:
         kernel = (*self.kernel_size, self.out_channels // self.groups, self.in_channels)
         return _with_bias(kernel, self.out_channels, self.bias)
+
+    def multiply_accumulates(self, input_shape: Shape, /) -> int:
+        return math.prod(input_shape[:-1]) * math.prod(self.parameters()["kernel"])
 
 
 def transposed_crop(spec: ConvTranspose) -> tuple[Pairs, Shape]:

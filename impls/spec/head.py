@@ -121,3 +121,7 @@ class Dense(Layer):
     def parameters(self) -> dict[str, Shape]:
         kernel = {"kernel": (self.in_features, self.out_features)}
         return {**kernel, "bias": (self.out_features,)} if self.bias else {**kernel}
+
+    def multiply_accumulates(self, input_shape: Shape, /) -> int:
+        pixels = math.prod(self.output_shape(input_shape)[:-1])
+        return pixels * math.prod(self.parameters()["kernel"])

@@ -12,6 +12,7 @@ import numpy as np
 
 from convparity.analysis.proof.compare import SCALE_LIMIT
 from convparity.analysis.proof.rounding import Rounded
+from convparity.impls.errors import UnsupportedError
 from convparity.impls.notation import to_line
 from convparity.impls.script_writer import WIDTH, Writer
 from convparity.impls.spec import (
@@ -104,7 +105,7 @@ class Script(Writer):
 
 def _joined(join: Spec, taken: list[str]) -> str:
     if not isinstance(join, Add):
-        raise NotImplementedError(f"no script is known for {type(join).__name__}")
+        raise UnsupportedError(f"no script is known for {type(join).__name__}")
     return f"y = {' + '.join(sorted(taken, key='y'.__ne__))}"  # y first
 
 

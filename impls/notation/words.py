@@ -1,0 +1,279 @@
+"""The words and tokens of the one-line form: what each says, how it looks, how it is written.
+
+``line_form`` has the grammar. A layer without a word of its own is said by its name in small
+letters, and by its fields: ``shift num_features=4``.
+"""
+
+import dataclasses
+import inspect
+import json
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from convparity.impls.errors import SpecError
+from convparity.impls.notation.json_form import TYPES
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    PADDING_MODES,
+    PADDINGS,
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    Layer,
+    LayerNorm,
+    MaxPool,
+    Scale,
+    SeparableConv,
+    Spec,
+    arguments,
+)
+
+
+class Unsayable(Exception):
+    """The short form has no words for this."""
+
+
+class Token(NamedTuple):
+    """One kind of token: the fields it says, how it looks, and how it is read and written."""
+
+    fields: tuple[str, ...]
+    example: str
+    pattern: re.Pattern[str]  # its one group is what ``read`` gets
+    read: Callable[[str], dict[str, Any]]
+    write: Callable[[Any], str]  # "" where the defaults say the same
+
+
+class Word(NamedTuple):
+    """The first word of a layer: its type, what the word says by itself, and its tokens."""
+
+    type: type[Any]
+    fields: dict[str, Any]
+    tokens: tuple[Token, ...]
+    channels: str | None = None  # the field that tells the input's channels
+
+
+INT = "[0-9]{1,4300}"  # as many digits as Python reads
+INTS = f"{INT}(?:x{INT})*"
+_PAIR = f"{INT}(?::{INT})?"
+_REAL = r"-?[0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]{1,3})?"
+
+
+def _read_sizes(text: str) -> int | tuple[int, ...]:
+    sizes = tuple(int(size) for size in text.split("x"))
+    return sizes[0] if len(sizes) == 1 else sizes
+
+
+def write_sizes(sizes: tuple[int, ...]) -> str:
+    """``7x9``, or one number that stands for every axis."""
+    return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
+
+
+def _read_padding(text: str) -> Any:
+    if not text.startswith("p"):
+        return text
+    if ":" not in text:
+        return _read_sizes(text[1:])
+    entries = [tuple(map(int, entry.split(":"))) for entry in text[1:].split("x")]
+    return [(entry[0], entry[-1]) for entry in entries]
+
+
+def _write_padding(padding: Any) -> str:
+    if isinstance(padding, str):
+        return padding
+    if all(low == high for low, high in padding):
+        return "p" + write_sizes(tuple(low for low, _ in padding))
+    return "p" + "x".join(f"{low}:{high}" for low, high in padding)
+
+
+def _field(
+    name: str,
+    example: str,
+    pattern: str,
+    read: Callable[[str], Any] = str,
+    write: Callable[[Any], str] = str,
+    prefix: str = "",
+) -> Token:
+    """The token ``<prefix><pattern>`` for one field, left out where its default says the same."""
+
+    def written(spec: Any) -> str:
+        return "" if omitted(spec) else prefix + write(getattr(spec, name))
+
+    def omitted(spec: Any) -> bool:
+        default = arguments(type(spec))[name]
+        if default is inspect.Parameter.empty:
+            return False
+        try:
+            without: bool = dataclasses.replace(spec, **{name: default}) == spec
+        except SpecError:  # other fields do not go with the default
+            return False
+        return without
+
+    regex = re.compile(f"{prefix}({pattern})")
+    return Token((name,), prefix + example, regex, lambda text: {name: read(text)}, written)
+
+
+def _sizes(name: str, letter: str) -> Token:
+    example = f"3 or {letter}3x2 ({name})"
+    return _field(name, example, INTS, _read_sizes, write_sizes, prefix=letter)
+
+
+def _int(name: str, letter: str) -> Token:
+    return _field(name, f"8 ({name})", INT, int, prefix=letter)
+
+
+def _real(name: str, prefix: str) -> Token:
+    return _field(name, f"0.1 ({name})", _REAL, float, repr, prefix=prefix)
+
+
+def _in_out(noun: str) -> Token:
+    names = (f"in_{noun}", f"out_{noun}")
+    return Token(
+        names,
+        f"c3>8 ({noun} in>out)",
+        re.compile(f"c({INT}>{INT})"),
+        lambda text: dict(zip(names, map(int, text.split(">")), strict=True)),
+        lambda spec: f"c{getattr(spec, names[0])}>{getattr(spec, names[1])}",
+    )
+
+
+_NO_BIAS = {
+    "nobias": {"depthwise_bias": False, "pointwise_bias": False},
+    "nodwbias": {"depthwise_bias": False},
+    "nopwbias": {"pointwise_bias": False},
+}
+
+
+def _write_no_bias(spec: SeparableConv) -> str:
+    off = {name: False for name in _NO_BIAS["nobias"] if not getattr(spec, name)}
+    return next((word for word, fields in _NO_BIAS.items() if fields == off), "")
+
+
+_BIAS = _field("bias", "nobias", "nobias", lambda _: False, lambda _: "nobias")
+_SEPARABLE_BIAS = Token(
+    tuple(_NO_BIAS["nobias"]),
+    "nobias, nodwbias or nopwbias",
+    re.compile(f"({'|'.join(_NO_BIAS)})"),
+    _NO_BIAS.__getitem__,
+    _write_no_bias,
+)
+_WINDOW = (
+    _sizes("kernel_size", "k"),
+    _sizes("stride", "s"),
+    _sizes("dilation", "d"),
+    _field(
+        "padding",
+        "same, causal, p1, p1x2 or p1:2x0:1 (padding)",
+        f"{'|'.join(PADDINGS)}|p{_PAIR}(?:x{_PAIR})*",
+        _read_padding,
+        _write_padding,
+    ),
+    _field("padding_mode", "reflect, replicate or circular", "|".join(PADDING_MODES)),
+)
+_MULTIPLIER = _int("depth_multiplier", "m")
+_CONV = (_in_out("channels"), *_WINDOW, _int("groups", "g"), _BIAS)
+_DEPTHWISE = (_int("in_channels", "c"), *_WINDOW, _MULTIPLIER, _BIAS)
+_SEPARABLE = (_in_out("channels"), *_WINDOW, _MULTIPLIER, _SEPARABLE_BIAS)
+_TRANSPOSE = (
+    _in_out("channels"),
+    *_WINDOW[:4],
+    _sizes("output_padding", "op"),
+    _int("groups", "g"),
+    _BIAS,
+)
+_KERNEL, _STRIDE, _, _PADDING, _ = _WINDOW
+_MAXPOOL = (_KERNEL, _STRIDE, _PADDING)
+_NO_COUNT = _field("count_include_pad", "nocount", "nocount", lambda _: False, lambda _: "nocount")
+_AVGPOOL = (*_MAXPOOL, _NO_COUNT)
+_EPS = _real("eps", "eps")
+_BATCHNORM = (_int("num_features", "c"), _EPS, _real("momentum", "mom"))
+
+_OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
+    ("conv", Conv, _CONV, "in_channels"),
+    ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
+    ("separable", SeparableConv, _SEPARABLE, "in_channels"),
+    ("transpose", ConvTranspose, _TRANSPOSE, "in_channels"),
+    ("maxpool", MaxPool, _MAXPOOL, None),
+    ("avgpool", AvgPool, _AVGPOOL, None),
+    ("batchnorm", BatchNorm, _BATCHNORM, "num_features"),
+)
+OWN_WORDS: dict[str, Word] = {
+    **{
+        f"{name}{rank}d": Word(type_, {"rank": rank}, tokens, channels)
+        for name, type_, tokens, channels in _OF_RANK
+        for rank in (1, 2, 3)
+    },
+    "dense": Word(Dense, {}, (_in_out("features"), _BIAS), "in_features"),
+    "dropout": Word(Dropout, {}, (_real("p", "p"),)),
+    "flatten": Word(Flatten, {}, ()),
+    "gap": Word(GlobalAvgPool, {}, ()),
+    "layernorm": Word(LayerNorm, {}, (_int("num_features", "c"), _EPS), "num_features"),
+    "groupnorm": Word(
+        GroupNorm,
+        {},
+        (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
+        "num_features",
+    ),
+    "scale": Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
+    **{
+        name: Word(
+            Activation,
+            {"function": name},
+            (_real("alpha", "a"),) if name in DEFAULT_ALPHA else (),
+        )
+        for name in ACTIVATIONS
+    },
+}
+
+# ---------------------------------------------------------------- a layer without a word
+
+_VALUE = r"[^\s|;()]+"
+_CHANNELS = ("in_channels", "num_features", "in_features")  # fields that tell the input's channels
+
+
+def _read_value(text: str) -> Any:
+    if re.fullmatch(INTS, text):
+        return _read_sizes(text)
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _write_value(value: Any) -> str:
+    if isinstance(value, tuple):
+        text = "x".join(map(str, value))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+    if not re.fullmatch(_VALUE, text) or _read_value(text) != value:
+        raise Unsayable
+    return text
+
+
+def _by_its_fields(kind: type[Any]) -> Word:
+    names = [each.name for each in dataclasses.fields(kind)]
+    tokens = tuple(
+        _field(name, f"... ({name})", _VALUE, _read_value, _write_value, prefix=f"{name}=")
+        for name in names
+    )
+    return Word(kind, {}, tokens, next((each for each in _CHANNELS if each in names), None))
+
+
+_said = {word.type for word in OWN_WORDS.values()}
+WORDS = {
+    **{
+        name.lower(): _by_its_fields(kind)
+        for name, kind in TYPES.items()
+        if issubclass(kind, Layer) and kind not in _said
+    },
+    **OWN_WORDS,
+}
