@@ -150,7 +150,8 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
     ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
-        "impls.errors impls.script_writer impls.spec impls.weights impls.layouts impls.reference numpy"
+        "impls.errors impls.script_writer impls.spec impls.weights impls.layouts impls.reference "
+        "numpy"
     )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.

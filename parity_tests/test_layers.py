@@ -171,7 +171,7 @@ def test_a_layer_that_was_forgotten_is_an_error(ask: Any) -> None:
 @pytest.mark.parametrize("name", FRAMEWORKS)
 def test_a_layer_without_a_script_is_unsupported(name: str) -> None:
     with pytest.raises(UnsupportedError, match="no script is known for Forgotten"):
-        script_writer(name)(Forgotten(), {}, (1, 3), None)
+        script(name).write_layer(Forgotten(), {}, (1, 3), None)
 
 
 @dataclasses.dataclass(frozen=True)
