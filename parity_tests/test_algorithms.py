@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from convparity import (
+    Activation,
     Conv,
     DepthwiseConv,
     SeparableConv,
@@ -18,6 +19,7 @@ from convparity import (
     reference,
 )
 from convparity.analysis.proof.data import integer_case
+from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
 from parity_tests.asserts import replay
@@ -130,6 +132,53 @@ def test_flax_leaves_xla_where_the_table_says(spec, dtype, chosen, algorithm, pl
         assert "convolution" not in text
     else:
         assert "convolution" in text
+
+
+# ---------------------------------------------------------------- what the bench is told
+
+LARGE, SMALL = (2, 30, 29, 6), (2, 11, 12, 6)
+SAME_OR_NOT = [  # a layer, its input, and where "auto" is other code than "native"
+    (Conv(3, 8, 3), (2, 11, 12, 3), {"pytorch"}),
+    (Conv(6, 8, 3), LARGE, set()),
+    (Conv(6, 8, 1), LARGE, {"flax"}),
+    (Conv(6, 8, 3, groups=2), LARGE, set()),
+    (DepthwiseConv(6, 3), LARGE, {"pytorch", "flax"}),
+    (DepthwiseConv(6, 3), SMALL, {"flax"}),
+    (DepthwiseConv(6, (5, 11)), LARGE, {"pytorch"}),
+    (Activation("relu"), LARGE, set()),
+]
+
+
+@pytest.mark.parametrize(("spec", "shape", "others"), SAME_OR_NOT)
+def test_where_both_are_the_same_code(adapter, spec, shape, others) -> None:
+    assert adapter.chooses(spec, shape, "contiguous") == (adapter.name in others)
+
+
+@pytest.mark.parametrize(("spec", "shape", "others"), SAME_OR_NOT[:-1])
+def test_what_pytorch_says_of_it_is_so(spec, shape, others) -> None:
+    """What is laid out anew stays channels last; and what is channels last stays as it is."""
+    import torch
+
+    batch, *spatial, channels = shape
+    x = torch.rand(batch, channels, *spatial)
+    for memory_format in ("contiguous", "channels_last"):
+        is_so = [
+            build(spec, framework="pytorch", algorithm=algorithm)(x).is_contiguous(
+                memory_format=torch.channels_last
+            )
+            for algorithm in ("native", "auto")
+        ]
+        said = registry.get("pytorch").chooses(spec, shape, memory_format)
+        assert (is_so[0] != is_so[1]) == said
+        x = x.contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("spec", "shape", "others"), SAME_OR_NOT[:-1])
+def test_what_flax_says_of_it_is_so(spec, shape, others) -> None:
+    x = np.zeros(shape, np.float32)
+    text = flax_operations(build(spec, framework="flax"), x, "cpu")
+    replaced = "stablehlo.convolution" not in text
+    assert registry.get("flax").chooses(spec, shape, "channels_last") == replaced
 
 
 @pytest.mark.parametrize("much", [0, 1 << 30])  # its gradient image by image, too, or not

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from convparity import Conv, InputError, SeparableConv, SpecError
-from convparity.analysis.bench import grids, growth, page, timing
-from convparity.analysis.bench.findings import findings
+from convparity import Activation, Conv, InputError, SeparableConv, Sequential, SpecError
+from convparity.analysis.bench import grids, growth, page, record, timing, workers
+from convparity.analysis.bench.conversion import WIDTHS
+from convparity.analysis.bench.findings import as_built, best, findings
 from convparity.analysis.bench.limits import least_seconds, least_work
 from convparity.analysis.bench.plots import PICTURES
 from convparity.analysis.cli import cli
@@ -109,12 +110,131 @@ def test_goals_are_decided_by_the_ratios() -> None:
     assert slower == {"flax, channels_last: its own": False, "flax: its own separable": False}
 
 
+def test_a_goal_is_met_by_the_median() -> None:
+    """Not by a quarter of the rounds."""
+    rows = [row("native", 1.0), row("auto", 1.0) | {"seconds": [1.1, 1.1, 0.5]}]
+    found = next(each for each in findings(rows) if each.claim.endswith(": its own"))
+    assert found.speedup.high > found.goal > found.speedup.median
+    assert not found.met
+
+
+# ---------------------------------------------------------------- the same code, once
+
+ONCE = [  # regular: the same code; separable: not
+    row("native", 0.8, kind="regular", macs=80),
+    row("native", 1.0),
+    row("auto", 0.1),
+]
+
+
+def cells(grid: grids.Grid, label: str) -> tuple[str, ...]:
+    (found,) = (each[1:] for each in grid.rows if each[0].startswith(label))
+    return found
+
+
+def test_the_same_code_is_shown_once() -> None:
+    assert grids.ways(ONCE) == [("flax", "native"), ("flax", "auto")]
+    assert grids.ways(ONCE[:2]) == [("flax", "native")]
+    shown = grids.times(ONCE)
+    assert cells(shown, "regular") == ("800", grids.SAME)
+    assert cells(shown, "separable") == ("1,000", "100")
+    assert cells(grids.separable(ONCE), "separable") == ("8.0", "0.8", "8")
+    assert [each.claim for each in findings(ONCE[:1])] == []
+
+
+def test_what_is_built_is_the_fastest_format_of_whatever_code() -> None:
+    last = row("native", 0.01)
+    first = [row(each, 1.0, memory_format="contiguous") for each in ("native", "auto")]
+    assert as_built([last, *first], "flax") is last
+    assert best([last, *first], "flax", "auto") is None  # the same code as the fastest of its own
+    last = row("native", 2.0)
+    slower = row("auto", 3.0, memory_format="contiguous")
+    assert best([last, first[0], slower], "flax", "auto") is last
+    assert best([last, first[0], slower], "flax", "native") is first[0]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "memory_format", "measured"),
+    [("native", "a", True), ("native", "b", True), ("auto", "a", True), ("auto", "b", False)],
+)
+def test_the_same_code_is_measured_once(algorithm: str, memory_format: str, measured: bool) -> None:
+    class Some:
+        def chooses(self, layer, input_shape, memory_format) -> bool:
+            return isinstance(layer, Conv) and input_shape == SHAPE and memory_format == "a"
+
+    spec, asked = Sequential(Activation("relu"), Conv(2, 3, 3)), (algorithm,)
+    assert workers.has_own_code(Some(), *asked, spec, SHAPE, memory_format) == measured
+    never = workers.has_own_code(object(), *asked, spec, SHAPE, memory_format)
+    assert never == (algorithm == "native")
+
+
+SHAPE = (1, 5, 5, 2)
+
+
+# ---------------------------------------------------------------- the record
+
+
+def test_the_record_says_nothing_twice() -> None:
+    groups = record.grouped(ONCE)
+    assert len(groups) == 2
+    assert [set(each) for each in groups[0]["series"]] == [set(record.SERIES)]
+    assert record.flat(groups) == [
+        {name: value for name, value in each.items() if name != "first_call"}
+        | {"time": timing.spread(each["seconds"]).as_dict(), "first_call": 0.5}
+        for each in ONCE
+    ]
+
+
+def test_the_record_has_four_digits_of_what_was_measured() -> None:
+    assert record.rounded({"a": [1.23456, 123456.7], "n": 123456, "s": "x"}) == {
+        "a": [1.235, 123500.0],
+        "n": 123456,
+        "s": "x",
+    }
+
+
+def test_what_is_written_is_short() -> None:
+    data = json.loads((DOCS / "speed.json").read_text(encoding="utf-8"))["data"]
+    assert data == record.rounded(data)
+    for name in ("layers", "mobilenet", "growth"):
+        assert data[name] == record.grouped(record.flat(data[name]))
+
+
+def test_every_network_of_the_conversion_is_on_the_page() -> None:
+    pair = {"source": "a", "target": "b", "bytes": 4e6, "layers": 2, "plain": 0.1, "convert": 0.2}
+    pair |= {"ratio": 0.5, "exponent": None, "peak_over_weights": None}
+    data = {"conversion": [{"width": width, "pairs": [pair]} for width in WIDTHS]}
+    assert WIDTHS == (768, 1024)
+    titles = [grid.title for grid in grids.grids(data)]
+    assert [
+        f"{width:,} channels" in title for width, title in zip(WIDTHS, titles, strict=True)
+    ] == [
+        True,
+        True,
+    ]
+
+
+def test_what_is_kept_of_a_conversion_is_of_the_largest() -> None:
+    size = {"bytes": 10, "arrays": 2, "layers": 1}
+    size |= {name: {"median": 3.0, "low": 1, "high": 9} for name in ("plain", "convert", "ratio")}
+    pair = {"source": "a", "target": "b", "sizes": [{}, size], "exponent": {"convert": 1.0}}
+    pair |= {"seconds_per_layer": 1, "peak_over_weights": 1.5}
+    (network,) = record.conversions([{"width": 8, "pairs": [pair]}])
+    assert network["pairs"] == [
+        {"source": "a", "target": "b", "bytes": 10, "layers": 1, "plain": 3.0, "convert": 3.0}
+        | {"ratio": 3.0, "exponent": 1.0, "peak_over_weights": 1.5}
+    ]
+
+
 def test_exponents_are_slopes() -> None:
     assert growth.exponent([1, 2, 4], [3, 12, 48]) == pytest.approx(2)
     rows = [row("auto", 5.0 * n, grows="batch", size=n, macs=n**3, kind="Conv") for n in (1, 2, 8)]
     (found,) = growth.exponents(rows)
     assert found["exponent"] == pytest.approx(1)
     assert found["exponent_of_macs"] == pytest.approx(3)
+    more = [row("native", 5.0 * n, grows="batch", size=n, macs=n**3, kind="Conv") for n in (1, 2)]
+    two = growth.exponents([*rows[2:], *more])  # of the others "auto" is the same code
+    assert [each["exponent"] for each in two] == [pytest.approx(1)] * 2
 
 
 # ---------------------------------------------------------------- the command
@@ -143,12 +263,28 @@ def test_the_page_shows_its_figures() -> None:
     assert next(grids.grids(data)).title.startswith("Milliseconds")
 
 
+@pytest.mark.frameworks  # matplotlib comes with them
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_legend_lies_over_a_picture(name: str) -> None:
+    from matplotlib import pyplot
+
+    data = json.loads((DOCS / "speed.json").read_text(encoding="utf-8"))["data"]
+    pyplot.switch_backend("svg")
+    figure = PICTURES[name].figure(pyplot, data)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert all(axis.get_legend() is None for axis in figure.axes)
+    for axis in figure.axes:
+        assert not legend.get_window_extent().overlaps(axis.get_tightbbox()), axis.get_title()
+    pyplot.close(figure)
+
+
 @pytest.mark.frameworks
 def test_a_worker_measures_every_framework(adapter) -> None:
     """In a process of its own; an error of ours comes back as itself."""
-    from convparity.analysis.bench.workers import Job, measure, workers
+    from convparity.analysis.bench.workers import Job, measure
 
-    with workers([adapter.name], ["native"]) as found:
+    with workers.workers([adapter.name], ["native"]) as found:
         for direction in ("forward", "gradient"):
             job = Job(SeparableConv(2, 3, 3, padding="same"), (2, 6, 5, 2), direction)
             series = measure(found, job)

@@ -33,7 +33,7 @@ from convparity.impls.spec import (
 Data = dict[str, Any]
 Step = Callable[[str], None]  # told what is done next, by a sentence
 
-WIDTH = 1024  # channels: about 5 MB a layer with weights
+WIDTHS = (768, 1024)  # channels: about 3 and 5 MB a layer with weights
 LAYERS_A_UNIT = 9
 FLOAT32 = 4  # bytes
 HALVINGS = 4  # the sizes: the largest, a half of it, ... down to a sixteenth
@@ -42,7 +42,7 @@ CHEAP = (
 )
 
 
-def network(units: int, width: int = WIDTH) -> Sequential:
+def network(units: int, width: int = WIDTHS[-1]) -> Sequential:
     """Regular, depthwise, pointwise and dense layers and norms: each unit has as many bytes."""
     half = width // 2
     features = {
@@ -69,7 +69,7 @@ def conversion(
     step: Step,
     *,
     megabytes: float = 500,
-    width: int = WIDTH,
+    width: int = WIDTHS[-1],
     repeats: int = 7,
 ) -> Data:
     """Seconds to convert synthetic networks of up to ``megabytes``, and how they grow with size.

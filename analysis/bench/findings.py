@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from convparity.analysis.bench.timing import Spread, ratio
-from convparity.impls.registry import framework
+from convparity.impls import registry
 
 Data = dict[str, Any]
 
@@ -20,8 +20,8 @@ class Finding(NamedTuple):
 
     @property
     def met(self) -> bool:
-        """A quarter of the rounds reached it: of equal speeds, half of them do, but for chance."""
-        return self.speedup.high >= self.goal
+        """The median of the rounds reached it."""
+        return self.speedup.median >= self.goal
 
 
 def select(rows: list[Data], **wanted: Any) -> list[Data]:
@@ -32,6 +32,31 @@ def select(rows: list[Data], **wanted: Any) -> list[Data]:
 def fastest(rows: list[Data]) -> Data | None:
     """The row with the smallest median; None of none."""
     return min(rows, key=lambda row: row["time"]["median"], default=None)
+
+
+def chosen(rows: list[Data], framework: str) -> list[Data]:
+    """What ``build`` gives of one module: "auto", or "native" where that is the same code.
+
+    The same code is measured once, as "native", in each memory format.
+    """
+    auto = select(rows, framework=framework, algorithm="auto")
+    formats = {row["memory_format"] for row in auto}
+    native = select(rows, framework=framework, algorithm="native")
+    return auto + [row for row in native if row["memory_format"] not in formats]
+
+
+def best(rows: list[Data], framework: str, algorithm: str) -> Data | None:
+    """The fastest memory format; None of "auto" where that is the row of "native"."""
+    native = fastest(select(rows, framework=framework, algorithm="native"))
+    if algorithm == "native":
+        return native
+    built = as_built(rows, framework)
+    return None if built is native else built
+
+
+def as_built(rows: list[Data], framework: str) -> Data | None:
+    """The fastest of what ``build`` gives, whatever code that is."""
+    return fastest(chosen(rows, framework))
 
 
 def speedup(slow: Data | None, fast: Data | None) -> Spread | None:
@@ -77,10 +102,10 @@ def _replaced(rows: list[Data], group: list[Data]) -> Iterator[Claim]:
     """What a framework's own convolution spoils, and what our algorithms are to mend."""
     kind, direction = group[0]["kind"], group[0]["direction"]
     for name in dict.fromkeys(row["framework"] for row in group):
-        goals = framework(name).goals
+        goals = registry.framework(name).goals
         if goals is None:
             continue
-        ours = fastest(select(group, framework=name, algorithm="auto"))
+        ours = as_built(group, name)
         own = fastest(select(group, framework=name, algorithm="native"))
         if (kind, direction) == ("depthwise", "gradient"):
             yield f"{name}: its own depthwise", own, ours, goals.depthwise_gradient

@@ -1,12 +1,13 @@
 """The figures as tables of text, for the terminal and for the documentation alike."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from convparity.analysis.bench.findings import (
     Data,
     Finding,
-    fastest,
+    as_built,
+    best,
     findings,
     groups,
     select,
@@ -14,8 +15,10 @@ from convparity.analysis.bench.findings import (
 )
 from convparity.analysis.bench.growth import exponents
 from convparity.analysis.bench.limits import least_seconds
+from convparity.analysis.bench.record import flat
 from convparity.analysis.bench.timing import Spread
 
+SAME = "="  # the same code as in the column before
 TIMED = ("framework", "algorithm", "memory_format")  # of whom there is an exponent
 
 
@@ -30,7 +33,7 @@ class Grid(NamedTuple):
 
 def grids(data: Data) -> Iterator[Grid]:
     """Every table that the data have figures for."""
-    rows = data.get("layers", []) + data.get("mobilenet", [])
+    rows = flat(data.get("layers", []) + data.get("mobilenet", []))
     if rows:
         yield times(rows)
         yield shares(rows, data["limits"])
@@ -38,17 +41,18 @@ def grids(data: Data) -> Iterator[Grid]:
         yield from goals(rows)
         yield memory(rows)
     if "growth" in data:
-        yield growing(data["growth"])
-    if "conversion" in data:
-        yield converting(data["conversion"])
+        yield growing(flat(data["growth"]))
+    for network in data.get("conversion", []):
+        yield converting(network)
     if "startup" in data:
         yield starting(data["startup"])
 
 
-def _who(rows: list[Data]) -> list[tuple[str, str]]:
+def ways(rows: list[Data]) -> list[tuple[str, str]]:
     """Each framework with each algorithm, the framework's own first."""
-    found = dict.fromkeys((row["framework"], row["algorithm"]) for row in rows)
-    return sorted(found, key=lambda each: (list(found).index((each[0], "auto")), each[1] == "auto"))
+    found = {(row["framework"], row["algorithm"]) for row in rows}
+    names = dict.fromkeys(row["framework"] for row in rows)
+    return [(name, each) for name in names for each in ("native", "auto") if (name, each) in found]
 
 
 def _label(row: Data) -> str:
@@ -56,17 +60,23 @@ def _label(row: Data) -> str:
     return f"{'' if row['kind'] == 'network' else row['kind'] + ' '}{row['title']}{way}"
 
 
-def _best(group: list[Data], framework: str, algorithm: str) -> Data | None:
-    return fastest(select(group, framework=framework, algorithm=algorithm))
+Cell = Callable[[Data], str]
+
+
+def _cells(group: list[Data], who: list[tuple[str, str]], cell: Cell) -> Iterator[str]:
+    """What is said of each; "=" of "auto" where that is the same code as "native"."""
+    for framework, algorithm in who:
+        row = best(group, framework, algorithm)
+        same = algorithm == "auto" and row is None and select(group, framework=framework)
+        yield SAME if same else "-" if row is None else cell(row)
 
 
 def times(rows: list[Data]) -> Grid:
     """Milliseconds, in the memory format that was fastest."""
-    who = _who(rows)
+    who = ways(rows)
     body = []
     for group in groups(rows):
-        cells = (_best(group, *each) for each in who)
-        shown = ("-" if row is None else milliseconds(row["time"]["median"]) for row in cells)
+        shown = _cells(group, who, lambda row: milliseconds(row["time"]["median"]))
         body.append((_label(group[0]), *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     title = "Milliseconds, medians after a warm-up, in the fastest memory format"
@@ -75,11 +85,10 @@ def times(rows: list[Data]) -> Grid:
 
 def shares(rows: list[Data], limits: dict[str, float]) -> Grid:
     """How much of the machine's limit each reaches."""
-    who = _who(rows)
+    who = ways(rows)
     body = []
     for group in groups(rows):
-        cells = (_best(group, *each) for each in who)
-        shown = ("-" if row is None else f"{100 * share(row, limits):.0f} %" for row in cells)
+        shown = _cells(group, who, lambda row: f"{100 * share(row, limits):.0f} %")
         body.append((_label(group[0]), *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     return Grid("Share of the roofline", ("", *heads), body)
@@ -92,20 +101,29 @@ def share(row: Data, limits: dict[str, float]) -> float:
 
 def separable(rows: list[Data]) -> Grid:
     """How many times as fast as the regular layer the separable one is, against its MACs."""
-    who = _who(rows)
+    who = ways(rows)
     body = []
     for group in groups(select(rows, kind="separable")):
         same = {"title": group[0]["title"], "direction": group[0]["direction"]}
         regular = select(rows, kind="regular", **same)
         if not regular:
             continue
-        cells = (speedup(_best(regular, *each), _best(group, *each)) for each in who)
-        shown = ("-" if cell is None else f"{cell.median:.2g}" for cell in cells)
+        shown = (_saving(regular, group, *each) for each in who)
         macs = regular[0]["macs"] / group[0]["macs"]
         body.append((_label(group[0]), f"{macs:.1f}", *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     title = "Regular over separable: how many times fewer MACs, how many times as fast"
     return Grid(title, ("", "MACs", *heads), body)
+
+
+def _saving(regular: list[Data], separable: list[Data], framework: str, algorithm: str) -> str:
+    if algorithm == "native":
+        found = speedup(*(best(rows, framework, algorithm) for rows in (regular, separable)))
+    elif best(regular, framework, "auto") is None and best(separable, framework, "auto") is None:
+        return SAME
+    else:
+        found = speedup(*(as_built(rows, framework) for rows in (regular, separable)))
+    return "-" if found is None else f"{found.median:.2g}"
 
 
 def goals(rows: list[Data]) -> Iterator[Grid]:
@@ -134,12 +152,10 @@ def goals(rows: list[Data]) -> Iterator[Grid]:
 
 def memory(rows: list[Data]) -> Grid:
     """Megabytes above what the process held before the call."""
-    who = _who(rows)
+    who = ways(rows)
     body = []
     for group in groups(rows):
-        cells = (_best(group, *each) for each in who)
-        peaks = (None if row is None else row["peak_bytes"] for row in cells)
-        shown = ("-" if peak is None else f"{peak / 1e6:.0f}" for peak in peaks)
+        shown = _cells(group, who, lambda row: megabytes(row["peak_bytes"]))
         body.append((_label(group[0]), *shown))
     heads = tuple(f"{framework}\n{algorithm}" for framework, algorithm in who)
     title = "Peak memory in MB, beyond what the process held before the call"
@@ -170,30 +186,28 @@ def _exponent(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
 
 
-def converting(data: Data) -> Grid:
+def converting(network: Data) -> Grid:
     """Conversion beside a plain copy and transposition of the same arrays."""
     body = []
-    for pair in data["pairs"]:
-        largest = pair["sizes"][-1]
-        exponent, peak = pair["exponent"]["convert"], pair["peak_over_weights"]
+    for pair in network["pairs"]:
+        exponent, peak = pair["exponent"], pair["peak_over_weights"]
         body.append(
             (
                 f"{pair['source']} to {pair['target']}",
-                f"{largest['bytes'] / 1e6:.0f} MB",
-                milliseconds(largest["plain"]["median"]),
-                milliseconds(largest["convert"]["median"]),
-                f"{100 * largest['ratio']['median']:.0f} %",
-                "-" if exponent is None else f"{exponent:.2f}",
+                f"{pair['bytes'] / 1e6:.0f} MB",
+                milliseconds(pair["plain"]),
+                milliseconds(pair["convert"]),
+                f"{100 * pair['ratio']:.0f} %",
+                _exponent(exponent),
                 "-" if peak is None else f"{peak:.2f}",
             )
         )
     columns = ("", "weights", "plain copy, ms", "convert, ms", "speed", "exponent", "peak")
-    largest = data["pairs"][0]["sizes"][-1]
-    each = largest["bytes"] / largest["layers"] / 1e6
+    each = network["pairs"][0]["bytes"] / network["pairs"][0]["layers"] / 1e6
     title = (
         "Conversion against a plain NumPy copy and transposition, medians after a warm-up, of "
-        f"{each:.1f} MB a layer, without the run of the module that `convert` makes first: "
-        "networks of smaller layers convert more slowly"
+        f"{network['width']:,} channels, {each:.1f} MB a layer, without the run of the module that "
+        "`convert` makes first: networks of smaller layers convert more slowly"
     )
     return Grid(title, columns, body)
 
@@ -201,10 +215,14 @@ def converting(data: Data) -> Grid:
 def starting(data: Data) -> Grid:
     """Seconds to start."""
     body = [
-        (name, f"{row['time']['median']:.2f} s", f"{row['beyond numpy']['median']:.2f} s")
-        for name, row in data.items()
+        (name, f"{row['time']:.2f} s", f"{row['beyond numpy']:.2f} s") for name, row in data.items()
     ]
     return Grid("Start-up, medians", ("", "in all", "beyond NumPy's import"), body)
+
+
+def megabytes(peak: int | None) -> str:
+    """Whole ones; where the system tells none, a dash."""
+    return "-" if peak is None else f"{peak / 1e6:.0f}"
 
 
 def milliseconds(seconds: float) -> str:

@@ -1,5 +1,6 @@
 """Layers and MobileNetV1 in every framework: by its own algorithms ("native") and by ours ("auto").
 
+Where "auto" is the same code as "native", it is measured once, as "native".
 Regular and separable, forward and both ways; a depthwise layer's gradient by itself.
 """
 
@@ -77,12 +78,11 @@ def _rows(
 
 
 def as_dict(series: Series) -> Data:
-    """A series, for JSON."""
+    """A series as a row of a table."""
     return {
         "framework": series.framework,
         "algorithm": series.algorithm,
         "memory_format": series.ready.memory_format,
-        "first_call": series.ready.first_call,
         "peak_bytes": series.ready.peak_bytes,
         "time": spread(series.seconds).as_dict(),
         "seconds": series.seconds,

@@ -16,7 +16,9 @@ Written by `convparity bench --json {name}.json --page {name}.md`; `--from {name
 anew. Every figure comes from one run in which the calls took turns; a ratio is taken round by
 round and given as its median, with the quartiles in brackets. Each framework and each algorithm
 has a process of its own. "native" is the framework's own layers; "auto" is what `convparity.build`
-gives unless it is told otherwise. "Both ways" is the forward pass and all gradients.
+gives unless it is told otherwise; where that is the same code, it is measured and drawn once, and
+the column says "=". "Both ways" is the forward pass and all gradients. A goal is met where the
+median reaches it.
 
 The roofline: no layer can be faster than its arithmetic at the rate of the fastest matrix product,
 or than its input, weights and output moved once at the speed of the fastest elementwise pass, both

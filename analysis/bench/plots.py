@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from convparity.analysis.bench.findings import Data, fastest, groups, select, speedup
-from convparity.analysis.bench.grids import share
+from convparity.analysis.bench.findings import Data, as_built, best, groups, select, speedup
+from convparity.analysis.bench.grids import share, ways
 from convparity.analysis.bench.growth import MIDDLE, SIZES
+from convparity.analysis.bench.record import flat
 from convparity.analysis.report.plots import write_figure
 from convparity.impls.errors import FrameworkUnavailable
 
 WAYS = {"native": "the framework's own", "auto": "as built"}
+COLOURS = {"native": "C0", "auto": "C1"}
 
 
 def draw(data: Data, folder: Path) -> None:
@@ -35,72 +37,83 @@ def _frameworks(rows: list[Data]) -> list[str]:
 
 
 def _speedup(pyplot: Any, data: Data) -> Any:
-    rows = data["layers"]
+    rows = flat(data["layers"])
     names = _frameworks(rows)
     figure, axes = pyplot.subplots(
-        2, len(names), figsize=(3.1 * len(names), 6), sharex=True, sharey=True, squeeze=False
+        2, len(names), figsize=(3.1 * len(names), 6.3), sharex=True, sharey=True, squeeze=False
     )
+    drawn: dict[str, Any] = {}
     for line, direction in zip(axes, ("forward", "gradient"), strict=True):
         for axis, name in zip(line, names, strict=True):
             for algorithm, mark in (("native", "x"), ("auto", "o")):
                 points = list(_points(rows, name, algorithm, direction))
+                if not points:  # the same code, drawn once
+                    continue
                 x, y, low, high = zip(*points, strict=True)
                 errors = [
                     [a - b for a, b in zip(y, low, strict=True)],
                     [b - a for a, b in zip(y, high, strict=True)],
                 ]
-                axis.errorbar(x, y, errors, fmt=mark, label=WAYS[algorithm], capsize=2)
+                bars = axis.errorbar(x, y, errors, fmt=mark, color=COLOURS[algorithm], capsize=2)
+                drawn.setdefault(WAYS[algorithm], bars)
             axis.plot([5, 30], [5, 30], "k--", linewidth=0.8)
             axis.axhline(1, color="k", linestyle=":", linewidth=0.8)
             axis.set(xscale="log", yscale="log", title=f"{name}, {direction}")
             axis.set_xticks([8, 18, 23], labels=["8", "18", "23"], minor=False)
             axis.set_xticks([], minor=True)
-    axes[0][0].legend(loc="lower right")
     figure.supxlabel("regular MACs / separable MACs")
     figure.supylabel("regular time / separable time")
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 0.95))
+    figure.legend(drawn.values(), drawn, loc="upper center", ncols=len(drawn))
     return figure
 
 
 def _points(
     rows: list[Data], framework: str, algorithm: str, direction: str
 ) -> Iterator[tuple[float, float, float, float]]:
-    wanted = {"framework": framework, "algorithm": algorithm, "direction": direction}
     for title in dict.fromkeys(row["title"] for row in rows):
-        slow = fastest(select(rows, kind="regular", title=title, **wanted))
-        fast = fastest(select(rows, kind="separable", title=title, **wanted))
+        regular, separable = (
+            select(rows, kind=kind, title=title, direction=direction)
+            for kind in ("regular", "separable")
+        )
+        slow, fast = (best(group, framework, algorithm) for group in (regular, separable))
+        if algorithm == "auto" and (slow is not None or fast is not None):
+            slow, fast = as_built(regular, framework), as_built(separable, framework)
         found = speedup(slow, fast)
         if found is not None and slow is not None and fast is not None:
             yield slow["macs"] / fast["macs"], *found
 
 
 def _roofline(pyplot: Any, data: Data) -> Any:
-    rows = data["layers"]
-    found = groups(select(rows, kind="separable", direction="forward"))
-    who = list(dict.fromkeys((row["framework"], row["algorithm"]) for row in rows))
-    figure, axis = pyplot.subplots(figsize=(9, 3.6))
-    for place, (framework, algorithm) in enumerate(who):
-        best = [fastest(select(g, framework=framework, algorithm=algorithm)) for g in found]
-        heights = [0 if row is None else 100 * share(row, data["limits"]) for row in best]
-        at = [i + (place - (len(who) - 1) / 2) * 0.8 / len(who) for i in range(len(found))]
-        axis.bar(at, heights, 0.8 / len(who), label=f"{framework}, {WAYS[algorithm]}")
-    axis.set_xticks(range(len(found)), [g[0]["title"].replace(" ", "\n", 1) for g in found])
+    rows = select(flat(data["layers"]), kind="separable", direction="forward")
+    found = groups(rows)
+    bars = {}
+    for name, algorithm in ways(rows):
+        best_of = enumerate(best(group, name, algorithm) for group in found)
+        if shown := [(i, row) for i, row in best_of if row is not None]:  # the same code once
+            bars[f"{name}, {WAYS[algorithm]}"] = shown
+    figure, axis = pyplot.subplots(figsize=(9, 3.9))
+    for place, (label, shown) in enumerate(bars.items()):
+        heights = [100 * share(row, data["limits"]) for _, row in shown]
+        at = [i + (place - (len(bars) - 1) / 2) * 0.8 / len(bars) for i, _ in shown]
+        axis.bar(at, heights, 0.8 / len(bars), label=label)
+    axis.set_xticks(range(len(found)), [g[0]["title"].replace(" ", "\n") for g in found])
     axis.set(ylabel="% of the limit")
-    axis.legend(fontsize=7)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 0.92))
+    figure.legend(loc="upper center", ncols=len(bars), fontsize=8)
     return figure
 
 
 def _growth(pyplot: Any, data: Data) -> Any:
-    rows = data["growth"]
+    rows = flat(data["growth"])
     names = _frameworks(rows)
     figure, axes = pyplot.subplots(1, len(SIZES), figsize=(3 * len(SIZES), 3.4), sharey=True)
     for axis, (grows, sizes) in zip(axes, SIZES.items(), strict=True):
         for colour, name in enumerate(names):
             for kind, style in (("Conv", "-"), ("SeparableConv", "--")):
-                wanted = {"grows": grows, "kind": kind, "framework": name, "algorithm": "auto"}
-                best = [fastest(select(rows, size=size, **wanted)) for size in sizes]
-                times = [1e3 * row["time"]["median"] for row in best if row is not None]
+                of_kind = select(rows, grows=grows, kind=kind)
+                built = [as_built(select(of_kind, size=size), name) for size in sizes]
+                times = [1e3 * row["time"]["median"] for row in built if row is not None]
                 label = name if kind == "Conv" else None
                 axis.plot(sizes, times, style, marker=".", color=f"C{colour}", label=label)
         others = ", ".join(f"{k} {v}" for k, v in MIDDLE.items() if k != grows)
@@ -109,8 +122,9 @@ def _growth(pyplot: Any, data: Data) -> Any:
         axis.set_xticks(sizes, labels=[str(size) for size in sizes])
         axis.set_xticks([], minor=True)
     axes[0].set_ylabel("ms")
-    axes[0].legend()
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 0.93))
+    lines, labels = axes[0].get_legend_handles_labels()
+    figure.legend(lines, labels, loc="upper center", ncols=len(names))
     return figure
 
 
@@ -126,7 +140,8 @@ PICTURES = {
     "speedup": Picture(
         "layers",
         "How many times as fast the separable layer is, against how many times fewer MACs it "
-        "takes: on the dashed line the two are equal, below the dotted one it is slower",
+        "takes: on the dashed line the two are equal, below the dotted one it is slower; what is "
+        "built is shown where it is not the framework's own code",
         _speedup,
     ),
     "roofline": Picture(

@@ -5,7 +5,8 @@ import platform
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from convparity.analysis.bench.conversion import conversion
+from convparity.analysis.bench import record
+from convparity.analysis.bench.conversion import WIDTHS, conversion
 from convparity.analysis.bench.growth import growth
 from convparity.analysis.bench.layers import layers, mobilenet
 from convparity.analysis.bench.limits import limits
@@ -23,7 +24,10 @@ ALGORITHMS = ("auto", "native")
 
 
 def run(chapters: Iterable[str], frameworks: tuple[str, ...], step: Step) -> Data:
-    """Measure the chapters, one after the other; what they measured is plain data."""
+    """Measure the chapters, one after the other; what is kept of it is plain data.
+
+    "failures" says which converted weights were not the same bits.
+    """
     chosen = list(chapters)
     data: Data = {
         "machine": {
@@ -39,17 +43,19 @@ def run(chapters: Iterable[str], frameworks: tuple[str, ...], step: Step) -> Dat
             step("the machine's limits")
             before = limits(found)
             if "layers" in chosen:
-                data["layers"] = layers(found, step)
+                data["layers"] = record.grouped(layers(found, step))
             if "mobilenet" in chosen:
-                data["mobilenet"] = mobilenet(found, step)
+                data["mobilenet"] = record.grouped(mobilenet(found, step))
             if "growth" in chosen:
-                data["growth"] = growth(found, step)
+                data["growth"] = record.grouped(record.medians(growth(found, step)))
             step("the machine's limits, once more")
             after = limits(found)
             data["limits"] = {name: max(before[name], after[name]) for name in before}
     if "conversion" in chosen:
         import_frameworks(frameworks)
-        data["conversion"] = conversion(frameworks, step)
+        networks = [conversion(frameworks, step, width=width) for width in WIDTHS]
+        data["conversion"] = record.conversions(networks)
+        data["failures"] = [each for network in networks for each in network["failures"]]
     if "startup" in chosen:
-        data["startup"] = startup(step)
-    return data
+        data["startup"] = record.starts(startup(step))
+    return dict(record.rounded(data))

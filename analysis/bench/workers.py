@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
 from convparity.analysis.bench.timing import burst, peak_bytes, take_turns
+from convparity.analysis.cost.counting import layer_costs
 from convparity.impls.errors import ConvparityError
 from convparity.impls.notation import from_json, to_json
 from convparity.impls.spec import Shape, Spec
@@ -26,6 +27,26 @@ class Job(NamedTuple):
     input_shape: Shape
     direction: str
     seed: int = 0
+
+
+@runtime_checkable
+class Chooses(Protocol):
+    """An adapter whose "auto" runs other code than "native" does for some layers."""
+
+    def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
+        """Whether it does for a layer, on a CPU in float32."""
+
+
+def has_own_code(
+    adapter: Any, algorithm: str, spec: Spec, input_shape: Shape, memory_format: str
+) -> bool:
+    """Whether it is to be measured: "auto" is not where it is the same code as "native"."""
+    if algorithm == "native":
+        return True
+    return isinstance(adapter, Chooses) and any(
+        adapter.chooses(cost.spec, cost.input_shape, memory_format)
+        for cost in layer_costs(spec, input_shape)
+    )
 
 
 class Ready(NamedTuple):
@@ -149,10 +170,12 @@ def _runners(
     adapter = registry.get(framework)
     module = adapter.build(spec, init_weights(spec, seed), algorithm=algorithm)
     x = rng.standard_normal(input_shape).astype(np.float32)
-    if direction == "forward":
-        return adapter.runners(module, x)
-    by_y = rng.standard_normal(shape).astype(np.float32)
-    return adapter.runners(module, x, by_y)
+    by_y = rng.standard_normal(shape).astype(np.float32) if direction == "gradient" else None
+    return {
+        name: call
+        for name, call in adapter.runners(module, x, by_y).items()
+        if has_own_code(adapter, algorithm, spec, input_shape, name)
+    }
 
 
 def _first(call: Callable[[], Any]) -> tuple[float, int | None]:

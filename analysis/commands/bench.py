@@ -8,11 +8,11 @@ import click
 from convparity.analysis.commands.shared import (
     command,
     find_frameworks,
+    finish,
     frameworks_option,
     json_option,
     open_console,
     read_json,
-    write_json,
 )
 from convparity.impls.errors import InputError, one_of
 
@@ -62,12 +62,11 @@ def bench(
         limits = grids.summary(data)
         text = f"The limits of that machine: {limits['arithmetic']}, {limits['memory']}."
         tables.show(console, text)
-    if path is not None:
-        write_json(path, data)
     if page:
         from convparity.analysis.bench.page import write_page
 
         write_page(data, page)
+    finish(data, data.get("failures", []), path)
 
 
 def _measure(chapters: tuple[str, ...], frameworks: str | None) -> Any:

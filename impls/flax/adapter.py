@@ -21,7 +21,7 @@ from convparity.impls.flax.describe import describe, named_layers
 from convparity.impls.flax.make import How, make, outline
 from convparity.impls.layouts import copy_into
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, parameter_shapes
 from convparity.impls.weights import Weights
 
 ALIGNMENT = 64  # bytes: other memory XLA copies once more
@@ -346,6 +346,16 @@ class FlaxAdapter(Adapter):
             for name, slot in self.slots(twin).items()
             if isinstance(slot.variable, nnx.Param)
         }
+
+    def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
+        """Whether "auto" runs other code than "native" does: the table has an algorithm for it."""
+        if isinstance(layer, DepthwiseConv):
+            kernel, groups = (*layer.kernel_size, 1, layer.out_channels), layer.in_channels
+        elif isinstance(layer, Conv):
+            kernel, groups = parameter_shapes(layer)["kernel"], layer.groups
+        else:
+            return False
+        return xla_algorithms.choose(kernel, groups) is not None
 
     def runners(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None

@@ -16,7 +16,7 @@ from convparity.impls.keras.describe import by_name, children, describe
 from convparity.impls.keras.make import build, make
 from convparity.impls.keras.variables import given
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
-from convparity.impls.spec import Spec, dotted
+from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, dotted
 from convparity.impls.weights import Weights
 
 
@@ -197,6 +197,10 @@ class KerasAdapter(Adapter):
             for variable, value in zip(others, moved, strict=True):
                 variable.assign(value)
         return by_x, by_weight
+
+    def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
+        """Whether "auto" runs other code than "native" does: on JAX alone it may."""
+        return isinstance(layer, Conv | DepthwiseConv) and keras.backend.backend() == "jax"
 
     def runners(
         self, module: Any, x: np.ndarray, cotangent: np.ndarray | None = None

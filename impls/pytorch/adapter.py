@@ -18,7 +18,7 @@ from convparity.impls.pytorch.bindings import BATCH_NORM, TABLE
 from convparity.impls.pytorch.describe import describe
 from convparity.impls.pytorch.make import make
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
-from convparity.impls.spec import Spec
+from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec
 from convparity.impls.weights import Weights
 
 
@@ -171,6 +171,15 @@ class PyTorchAdapter(Adapter):
             name: slot.layout.to_canonical(self.read(gradient))
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
+
+    def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
+        """Whether "auto" runs other code than "native" does: it lays the input out anew."""
+        if not isinstance(layer, Conv | DepthwiseConv) or memory_format == "channels_last":
+            return False
+        groups = layer.in_channels if isinstance(layer, DepthwiseConv) else layer.groups
+        batch, *spatial, channels = input_shape
+        x = torch.empty(batch, channels, *spatial)
+        return layers.fastest_format(x, groups) is not x
 
     def runners(
         self, module: nn.Module, x: np.ndarray, cotangent: np.ndarray | None = None

@@ -52,7 +52,7 @@ def lanes(
     found: list[list[tuple[str, str, list[str]]]] = [[] for _ in range(workers)]
     slow = [name for name in frameworks if name != FULL]
     for name in [*slow, *(name for name in frameworks if name == FULL)]:
-        chosen = [fault for fault in faults if name in FAULTS[fault].frameworks]
+        chosen = [fault for fault in faults if name in (FAULTS[fault].frameworks or frameworks)]
         # the control first: it draws every example that the others may need
         chunks = [[CONTROL]] if CONTROL in chosen else []
         others = [fault for fault in chosen if fault != CONTROL]
