@@ -7,18 +7,13 @@ from contextlib import contextmanager
 import numpy as np
 from hypothesis import event, settings
 
-from convparity.analysis.diagnosis.diagnose import diagnose
 from convparity.analysis.proof.compare import precision, structure
 from convparity.analysis.proof.data import exact_shape
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.analysis.replay.replay import Replay
 from convparity.impls.adapter import Adapter
-from convparity.impls.spec import Spec
-from convparity.impls.weights import Weights
 from parity_tests.cells import cells
 from parity_tests.strategies import Case
-
-SECONDS = 2.0  # that a failure's diagnosis may take
 
 
 def replay(case: Case, data: str = "ints") -> str:
@@ -72,35 +67,14 @@ def _assert_right(examples: Sequence[Replay], adapters: Iterable[Adapter]) -> No
                 _who(outputs, wrong),
                 *(f"  {name}: {verdict}" for name, verdict in wrong.items()),
                 f"  replay: convparity replay '{example}'",
+                f"  diagnose: convparity diagnose '{example}' --frameworks {_frameworks(wrong)}",
             ]
-            seen = {name: outputs[name] for name in wrong}
-            raise Wrong("\n".join(message), spec, weights, x, seen)
+            raise AssertionError("\n".join(message))
 
 
-class Wrong(AssertionError):
-    """A failure that diagnoses itself when it is printed: a shrinking run raises hundreds."""
-
-    def __init__(
-        self, message: str, spec: Spec, weights: Weights, x: np.ndarray, seen: dict[str, np.ndarray]
-    ) -> None:
-        super().__init__(message)
-        self.case, self.seen = (spec, weights, x), seen
-        self.diagnosis: str | None = None
-
-    def __str__(self) -> str:
-        if self.diagnosis is None:
-            lines = [f"  {name}: {self._diagnose(y)}" for name, y in self.seen.items()]
-            self.diagnosis = "\n".join(dict.fromkeys(lines))
-        return f"{super().__str__()}\n{self.diagnosis}"
-
-    def _diagnose(self, y: np.ndarray) -> str:
-        try:
-            found = diagnose(y, *self.case, seconds=SECONDS)
-        except Exception as error:  # the failure itself must be read, whatever happens here
-            return f"no diagnosis ({type(error).__name__}: {error})"
-        if found.right:
-            return "the values are right"  # and their dtype is not
-        return str(found).replace("\n", "\n    or ")
+def _frameworks(wrong: Iterable[str]) -> str:
+    """Those of "pytorch on cpu" and the like, as the commands take them."""
+    return ",".join(dict.fromkeys(name.partition(" on ")[0] for name in wrong))
 
 
 def _who(outputs: dict[str, np.ndarray], wrong: Iterable[str]) -> str:

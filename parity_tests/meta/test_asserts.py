@@ -1,27 +1,24 @@
 """The assertions fail where they must, and say who is wrong and how to run it again."""
 
 import re
+import shlex
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from convparity import Conv, Sequential
-from convparity.analysis.diagnosis.diagnose import Diagnosis
-from convparity.analysis.diagnosis.suspects import right
-from convparity.analysis.faults import FAULTS, implementation
+from convparity.analysis.cli import cli
 from convparity.analysis.replay.replay import parse
-from parity_tests import asserts
+from convparity.impls.adapter import Placement
+from convparity.impls.spec import Spec
+from convparity.impls.weights import Weights
 from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
 from parity_tests.meta.fakes import FakeAdapter
+from parity_tests.meta.numpy_framework import HERE, Module, NumpyAdapter, installed, make
 from parity_tests.strategies import Case
 
 CASE = Case(Conv(4, 8, (3, 2), (2, 1), "same", (1, 2), groups=2), (2, 7, 9, 4), 17)
-
-
-@pytest.fixture(autouse=True)
-def no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of faults that no diagnosis knows, pairs need not be tried here."""
-    monkeypatch.setattr(asserts, "SECONDS", 0.0)
 
 
 def off_by_one(y: np.ndarray) -> np.ndarray:
@@ -88,17 +85,6 @@ def test_a_replay_of_precision_says_so() -> None:
         assert_precision(CASE, [FakeAdapter("a", off_by_one)])
 
 
-class Seeded(FakeAdapter):
-    """Runs an implementation that is wrong."""
-
-    def __init__(self, name, wrong):
-        super().__init__(name)
-        self.wrong = wrong
-
-    def forward(self, module, x):
-        return self.wrong(*module, x)
-
-
 class Frozen(FakeAdapter):
     """Computes with the weights that it was built with, whatever is loaded later."""
 
@@ -125,41 +111,34 @@ def test_weights_that_stay_are_seen() -> None:
         assert_parity(CASE, [FakeAdapter("a"), Frozen("frozen")])
 
 
-def test_a_failure_names_the_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = Seeded("a", implementation(right, FAULTS["layout-08"]))
-    with pytest.raises(AssertionError) as failure:
-        assert_structure(CASE, [wrong, FakeAdapter("b")])
-    monkeypatch.setattr(asserts, "SECONDS", 60.0)
-    first, *rest = str(failure.value).splitlines()
-    assert first == "a on cpu wrong: b on cpu and the reference agree"
-    assert rest[-1].startswith("  a on cpu: matches: kernel flipped")
+class Flipped(NumpyAdapter):
+    """Holds the kernel of a convolution upside down."""
+
+    def make(self, spec: Spec, weights: Weights | None, place: Placement = HERE) -> Module:
+        return make(spec, {**weights, "kernel": weights["kernel"][::-1, ::-1].copy()})
 
 
-def test_a_diagnosis_is_made_when_a_failure_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shrinking run raises hundreds of failures, and prints the last."""
-    asked: list[object] = []
-    found = Diagnosis(False, (), 7, 0, True)
-    monkeypatch.setattr(asserts, "diagnose", lambda *case, seconds: asked.append(case) or found)
-    with pytest.raises(AssertionError) as failure:
-        assert_structure(CASE, [FakeAdapter("a", off_by_one)])
-    assert not asked
-    assert str(failure.value) == str(failure.value)
-    assert "a on cpu: matches no known fault, nor two at once (7 faults" in str(failure.value)
-    assert len(asked) == 1
+def test_the_command_that_a_failure_prints_names_the_fault() -> None:
+    """The failure itself diagnoses nothing: a shrinking run raises hundreds of them."""
+    with installed(Flipped()), pytest.raises(AssertionError) as failure:
+        assert_structure(CASE, [Flipped(), FakeAdapter("b")])
+    first, *_, last = str(failure.value).splitlines()
+    assert first == "numpy on cpu wrong: b on cpu and the reference agree"
+    program, *arguments = shlex.split(last.removeprefix("  diagnose: "))
+    with installed(Flipped()):
+        done = CliRunner().invoke(cli, arguments)
+    assert (program, done.exit_code) == ("convparity", 1)
+    assert done.output.startswith("numpy: matches: kernel flipped")
 
 
-def test_an_error_of_the_diagnosis_hides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*case: object, seconds: float) -> None:
-        raise ZeroDivisionError("in the diagnosis")
+def test_a_diagnosis_is_of_every_wrong_framework_once() -> None:
+    class Two(FakeAdapter):
+        def devices(self) -> tuple[str, ...]:
+            return "cpu", "gpu:0"
 
-    monkeypatch.setattr(asserts, "diagnose", fails)
-    with pytest.raises(AssertionError) as failure:
-        assert_structure(CASE, [FakeAdapter("a", off_by_one)])
-    message = str(failure.value)
-    assert "a on cpu all differ from the reference" in message
-    assert "worst y[" in message
-    assert "convparity replay '" in message
-    assert message.endswith("a on cpu: no diagnosis (ZeroDivisionError: in the diagnosis)")
+    wrong = [Two("a", off_by_one), FakeAdapter("b", off_by_one)]
+    with pytest.raises(AssertionError, match=r"convparity diagnose '.* ints:17' --frameworks a,b$"):
+        assert_structure(CASE, [*wrong, FakeAdapter("c")])
 
 
 def test_a_cell_never_drawn_is_a_failure() -> None:

@@ -60,8 +60,7 @@ def run(prop: Any, adapter: SeededAdapter) -> tuple[int, str] | None:
         with collector.with_value(seen.append):
             prop.run(adapter)
     except (AssertionError, pytest.fail.Exception) as error:  # no other error is a verdict
-        # not str(error), which would diagnose what is known here
-        message = str(error.args[0] if error.args else "").strip() or type(error).__name__
+        message = str(error).strip() or type(error).__name__
         if message.startswith("never drawn"):  # a count of cells, which no adapter can change
             return None
         if not adapter.seeded:  # the property is red without a fault
