@@ -8,6 +8,7 @@ from convparity import Conv, Sequential, UnsupportedError, init_weights, referen
 from convparity.analysis.proof.compare import compare
 from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
+from convparity.impls.adapter import Placement
 from parity_tests.asserts import assert_precision, assert_structure
 from parity_tests.meta import numpy_framework
 from parity_tests.meta.fakes import FakeAdapter
@@ -79,13 +80,13 @@ def test_it_answers_for_its_framework() -> None:
 def test_right_outputs_are_kept_and_copied() -> None:
     outputs = Outputs(FakeAdapter("pytorch"))
     weights, x = integer_case(*LAYER)
-    how = ("cpu", "float32", "auto")
-    first = outputs(LAYER.spec, weights, x, *how)
+    place = Placement()
+    first = outputs(LAYER.spec, weights, x, place)
     first += 1
     assert len(outputs.known) == 1
-    np.testing.assert_array_equal(outputs(LAYER.spec, weights, x, *how), first - 1)
+    np.testing.assert_array_equal(outputs(LAYER.spec, weights, x, place), first - 1)
     moved = {**weights, "bias": weights["bias"] + 1}
-    np.testing.assert_array_equal(outputs(LAYER.spec, moved, x, *how), first)
+    np.testing.assert_array_equal(outputs(LAYER.spec, moved, x, place), first)
     assert len(outputs.known) == 2
 
 
