@@ -1,6 +1,6 @@
 """What ``build`` and ``convert`` return, by the framework's name: for type checkers alone.
 
-Written by ``python -m parity_tests.meta.overloads`` from the rows of the registry.
+Written by ``python -m parity_tests.project.overloads`` from the rows of the registry.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,7 @@
 """What every layer means: NumPy float64, plain loops over kernel taps, no framework.
 
-Slow and obvious on purpose; ``parity_tests/test_reference.py`` holds it against a second oracle
-that shares no code with it.
+Slow and obvious on purpose; ``parity_tests/core/test_reference.py`` holds it against a second
+oracle that shares no code with it.
 """
 
 import math

@@ -2,6 +2,7 @@
 
 import gc
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,8 +35,17 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "gate"))
 
+# their assertions, too, show what they compared
+pytest.register_assert_rewrite("parity_tests.support")
 
 DEVICES = pytest.StashKey[list[str]]()
+NEED_FRAMEWORKS = ("properties", "frameworks")  # the folders whose tests all do
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """In these folders each test is marked ``frameworks``; elsewhere it says so itself."""
+    if item.path.relative_to(Path(__file__).parent).parts[0] in NEED_FRAMEWORKS:
+        item.add_marker(pytest.mark.frameworks)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -13,10 +13,10 @@ from convparity.analysis.replay.replay import parse
 from convparity.impls.adapter import Placement
 from convparity.impls.spec import Spec
 from convparity.impls.weights import Weights
-from parity_tests.asserts import assert_parity, assert_precision, assert_structure, coverage
-from parity_tests.meta.fakes import FakeAdapter
-from parity_tests.meta.numpy_framework import HERE, Module, NumpyAdapter, installed, make
-from parity_tests.strategies import Case
+from parity_tests.support.asserts import assert_parity, assert_precision, assert_structure, coverage
+from parity_tests.support.fakes import FakeAdapter
+from parity_tests.support.numpy_framework import HERE, Module, NumpyAdapter, installed, make
+from parity_tests.support.strategies import Case
 
 CASE = Case(Conv(4, 8, (3, 2), (2, 1), "same", (1, 2), groups=2), (2, 7, 9, 4), 17)
 

@@ -15,7 +15,7 @@ from convparity.analysis.catalogue.entries.environments import LIBRARIES, NEEDS,
 from convparity.analysis.catalogue.entry import KINDS, Chapter, Divergence
 from convparity.analysis.catalogue.run import complaint, pairs
 from convparity.impls.registry import FRAMEWORKS
-from parity_tests.meta.divergence_pages import BUILDS, COMMAND, ROOT, SCRIPTS, files
+from parity_tests.project.divergence_pages import BUILDS, COMMAND, ROOT, SCRIPTS, files
 
 each_entry = pytest.mark.parametrize("entry", CATALOGUE, ids=lambda entry: entry.id)
 FEWEST = 40

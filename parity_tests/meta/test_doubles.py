@@ -32,7 +32,16 @@ from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls import networks
 from convparity.impls.reference import run
 from convparity.impls.spec import Composite
-from parity_tests.meta.doubles import (
+from parity_tests.support.executor import (
+    LEANS,
+    MARGIN,
+    ORDERS,
+    ROOT_UNITS,
+    Arithmetic,
+    Executor,
+    unit_in_last_place,
+)
+from parity_tests.trials.doubles import (
     DOUBLES,
     SPECS,
     Count,
@@ -45,15 +54,6 @@ from parity_tests.meta.doubles import (
     narrowed,
     outcomes,
     report,
-)
-from parity_tests.meta.executor import (
-    LEANS,
-    MARGIN,
-    ORDERS,
-    ROOT_UNITS,
-    Arithmetic,
-    Executor,
-    unit_in_last_place,
 )
 
 U = 2.0**-24

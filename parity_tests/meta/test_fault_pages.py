@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from convparity.impls.registry import FRAMEWORKS
-from parity_tests.meta import fault_pages
-from parity_tests.meta.faults import CONTROL, FAULTS
+from parity_tests.support.faults import CONTROL, FAULTS
+from parity_tests.trials import fault_pages
 
-COMMAND = [sys.executable, "-m", "parity_tests.meta.kill_matrix", "--quick"]
+COMMAND = [sys.executable, "-m", "parity_tests.trials.kill_matrix", "--quick"]
 KILLED = {"killer": "outputs: chains", "examples": 3, "message": "pytorch wrong"}
 SURVIVED = {"killer": None, "examples": 0, "message": ""}
 
@@ -25,7 +25,7 @@ def written() -> dict[str, Any]:
 
 
 def test_the_page_shows_the_data() -> None:
-    """Of a fault with another title, `python -m parity_tests.meta.fault_pages`."""
+    """Of a fault with another title, `python -m parity_tests.trials.fault_pages`."""
     assert fault_pages.PAGE.read_text() == fault_pages.page(written())
 
 

@@ -38,9 +38,9 @@ from convparity.analysis.proof.data import real_case
 from convparity.impls.reference import run
 from convparity.impls.spec import ACTIVATIONS, child_weights
 from convparity.impls.weights import Weights
-from parity_tests.cells import FAMILIES
-from parity_tests.meta.faults import CONTROL, FAULTS, operations
-from parity_tests.strategies import MAKERS, Case, cases, chain_cases, layers
+from parity_tests.support.cells import FAMILIES
+from parity_tests.support.faults import CONTROL, FAULTS, operations
+from parity_tests.support.strategies import MAKERS, Case, cases, chain_cases, layers
 
 ENOUGH = 60  # cases that hold a fault
 FORWARD = [fault for fault in FAULTS.values() if fault.forward and fault.id != CONTROL]
@@ -352,7 +352,7 @@ def test_two_faults_in_two_layers() -> None:
     ],
 )
 def test_what_one_fault_makes_another_may_refuse_and_no_more(spec, shape) -> None:
-    """`python -m parity_tests.meta.trials pairs` tries every two in random specs."""
+    """`python -m parity_tests.trials.trials pairs` tries every two in random specs."""
     weights, x = real_case(spec, shape, 0)
     here = [fault for fault in FORWARD if seed(spec, shape, fault) is not None]
     assert len(here) >= 30

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from convparity import InputError
-from parity_tests.meta import fuzz
+from parity_tests.trials import fuzz
 
 
 def test_mutants_come_to_clear_errors() -> None:

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from parity_tests.meta import machines
-from parity_tests.meta.processor import processor
+from parity_tests.support.processor import processor
+from parity_tests.trials import machines
 
 
 def test_the_processor_has_a_name() -> None:

@@ -9,13 +9,13 @@ from convparity.analysis.proof.compare import compare
 from convparity.analysis.proof.data import integer_case
 from convparity.impls import registry
 from convparity.impls.adapter import Placement
-from parity_tests.asserts import assert_precision, assert_structure
-from parity_tests.meta import numpy_framework
-from parity_tests.meta.fakes import FakeAdapter
-from parity_tests.meta.faults import CONTROL, FAULTS
-from parity_tests.meta.numpy_framework import NumpyAdapter
-from parity_tests.meta.seeded_adapter import Outputs, SeededAdapter, installed, level_of
-from parity_tests.strategies import Case
+from parity_tests.support import numpy_framework
+from parity_tests.support.asserts import assert_precision, assert_structure
+from parity_tests.support.fakes import FakeAdapter
+from parity_tests.support.faults import CONTROL, FAULTS
+from parity_tests.support.numpy_framework import NumpyAdapter
+from parity_tests.support.seeded_adapter import Outputs, SeededAdapter, installed, level_of
+from parity_tests.support.strategies import Case
 
 LAYER = Case(Conv(4, 4, 3, 2, "same"), (2, 8, 6, 4), 17)
 NETWORK = LAYER._replace(spec=Sequential(LAYER.spec, Conv(4, 2, 1)))

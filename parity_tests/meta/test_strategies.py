@@ -20,8 +20,8 @@ from convparity.analysis.proof.data import case_trust, exact_shape, integer_case
 from convparity.analysis.proof.rounding import exact_input, trace
 from convparity.impls.reference import run
 from convparity.impls.spec import walk
-from parity_tests.cells import FAMILIES, cells
-from parity_tests.strategies import (
+from parity_tests.support.cells import FAMILIES, cells
+from parity_tests.support.strategies import (
     CONVS,
     MAKERS,
     Case,

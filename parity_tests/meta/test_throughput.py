@@ -1,13 +1,13 @@
-"""What ``meta.throughput`` measures is what it says."""
+"""What ``trials.throughput`` measures is what it says."""
 
 import pytest
 from hypothesis import given, settings
 
 from convparity.impls.adapter import Adapter
-from parity_tests.asserts import assert_parity
-from parity_tests.meta import throughput
-from parity_tests.meta.naive import naive, plain_cases
-from parity_tests.strategies import Case
+from parity_tests.support.asserts import assert_parity
+from parity_tests.support.naive import naive, plain_cases
+from parity_tests.support.strategies import Case
+from parity_tests.trials import throughput
 
 pytestmark = pytest.mark.frameworks
 

@@ -1,6 +1,6 @@
 """The verdicts neither cry wolf nor go blind: emulated arithmetic, right and wrong.
 
-``python -m parity_tests.meta.emulation`` counts the same over many more random layers.
+``python -m parity_tests.support.emulation`` counts the same over many more random layers.
 """
 
 import json
@@ -44,8 +44,8 @@ from convparity.analysis.proof.rounding import (
 )
 from convparity.analysis.proof.verdict import Place
 from convparity.impls.weights import Arrays
-from parity_tests.meta import emulation
-from parity_tests.meta.emulation import (
+from parity_tests.support import emulation
+from parity_tests.support.emulation import (
     CORRECT,
     FAULTS,
     bfloat16,
@@ -58,7 +58,7 @@ from parity_tests.meta.emulation import (
     rounded_reference,
     tf32,
 )
-from parity_tests.strategies import Case, chain_cases, layer_cases
+from parity_tests.support.strategies import Case, chain_cases, layer_cases
 
 LAYER = Conv(4, 6, (3, 2), (2, 1), "same", groups=2)
 SHAPE = (2, 7, 5, 4)

@@ -1,0 +1,65 @@
+"""The script of a case, run: it passes where the framework is right, and nowhere else."""
+
+import subprocess
+import sys
+
+import pytest
+
+from convparity.analysis.replay.replay import parse
+from convparity.analysis.replay.scripts import write_script
+from convparity.impls.registry import FRAMEWORKS
+from parity_tests.support.lines import GOLDEN
+
+LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework or another
+    "conv2d c2>3 k3 s2 d2 same hw7x8 ints:1",
+    "conv2d c2>3 k3 p4 circular hw3 ints:2",
+    "conv2d c3>2 k3 hw30 ints:3",
+    "depthwise2d c3 k3 s2 d2 same hw7x6 ints:4",
+    "depthwise3d c2 k2 s2 m3 same dhw4x3x5 ints:5",
+    "transpose2d c2>3 k3 s2 d2 p1:2x0:1 op1 nobias hw4 ints:6",
+    "transpose2d c4>6 k4 s2 same g2 hw4 ints:7",
+    "layernorm c3 hw4 reals:8",
+    "groupnorm g2 c4 hw4 ints:9",
+    "scale c3 n2 hw4 ints:9",
+    "residual( separable2d c4>4 k3 same hw4 | gelu ) | flatten | dropout p0.3 | softmax reals:10",
+]
+RUN_ALL = """
+import runpy, sys
+for path in sys.argv[1:]:
+    print(path, flush=True)
+    runpy.run_path(path)
+"""
+
+
+def run(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_scripts_pass(framework, tmp_path):
+    paths = [tmp_path / f"{number}.py" for number in range(len(GOLDEN) + len(LINES))]
+    for path, line in zip(paths, GOLDEN + LINES, strict=True):
+        path.write_text(write_script(parse(line), framework))
+    done = run("-c", RUN_ALL, *paths, cwd=tmp_path)
+    assert done.returncode == 0, f"{done.stdout.splitlines()[-1:]}\n{done.stderr[-2000:]}"
+    assert done.stdout.count("right: ") == len(paths)
+
+
+@pytest.mark.parametrize(
+    ("framework", "data"), [*((name, "ints") for name in FRAMEWORKS), ("pytorch", "reals")]
+)
+def test_a_script_fails_where_the_framework_does_not_give_the_expected(framework, data, tmp_path):
+    script = write_script(parse(f"conv1d c2>3 k2 w4 {data}:1"), framework)
+    before, _, after = script.partition("expected = np.array([")
+    first, rest = after.split(",", 1)
+    wrong = str(float(first) * (1 + 1e-4) + 1e-4)  # as little as TF32 would change it
+    path = tmp_path / "case.py"
+    path.write_text(f"{before}expected = np.array([{wrong},{rest}")
+    done = run(path, cwd=tmp_path)
+    assert done.returncode == 1
+    assert "AssertionError" in done.stderr
+    assert "expected" in done.stderr
+    assert "right: " not in done.stdout
+    assert "numpy " in done.stdout

@@ -1,0 +1,165 @@
+"""Specs of every type with any values of their fields, whether or not an input would fit them."""
+
+from operator import itemgetter
+
+from hypothesis import strategies as st
+
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    PADDING_MODES,
+    Activation,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    LayerNorm,
+    MaxPool,
+    Residual,
+    Scale,
+    SeparableConv,
+    Sequential,
+)
+from parity_tests.support import strategies
+
+INTS = st.integers(1, 12)
+SPEC_NAMES = st.text("abYZ019_", min_size=1, max_size=3)
+
+
+@st.composite
+def windows(draw):
+    rank = draw(st.integers(1, 3))
+    axes = st.one_of(INTS, st.tuples(*[INTS] * rank))
+    amount = st.integers(0, 3)
+    paddings = [st.sampled_from(["valid", "same"]), amount, st.tuples(*[amount] * rank)]
+    paddings.append(st.tuples(*[st.tuples(amount, amount)] * rank))
+    if rank == 1:
+        paddings.append(st.just("causal"))
+    return {
+        "rank": rank,
+        "in_channels": draw(INTS),
+        "kernel_size": draw(axes),
+        "stride": draw(axes),
+        "dilation": draw(axes),
+        "padding": draw(st.one_of(paddings)),
+        "padding_mode": draw(st.sampled_from(PADDING_MODES)),
+    }
+
+
+@st.composite
+def convs(draw):
+    window, groups = draw(windows()), draw(st.integers(1, 3))
+    window["in_channels"] *= groups
+    return Conv(**window, out_channels=groups * draw(INTS), groups=groups, bias=draw(st.booleans()))
+
+
+@st.composite
+def depthwise_convs(draw):
+    return DepthwiseConv(**draw(windows()), depth_multiplier=draw(INTS), bias=draw(st.booleans()))
+
+
+@st.composite
+def separable_convs(draw):
+    return SeparableConv(
+        **draw(windows()),
+        out_channels=draw(INTS),
+        depth_multiplier=draw(INTS),
+        depthwise_bias=draw(st.booleans()),
+        pointwise_bias=draw(st.booleans()),
+    )
+
+
+@st.composite
+def transposed_convs(draw):
+    window, groups = draw(windows()), draw(st.integers(1, 3))
+    del window["padding_mode"]
+    if window["padding"] == "causal":
+        window["padding"] = "valid"
+    window["in_channels"] *= groups
+    strides = window["stride"]
+    strides = (strides,) * window["rank"] if isinstance(strides, int) else strides
+    if window["padding"] != "same":
+        window["output_padding"] = tuple(draw(st.integers(0, s - 1)) for s in strides)
+    return ConvTranspose(
+        **window, out_channels=groups * draw(INTS), groups=groups, bias=draw(st.booleans())
+    )
+
+
+@st.composite
+def pools(draw, kind):
+    rank = draw(st.integers(1, 3))
+    kernel = draw(st.tuples(*[INTS] * rank))
+    pairs = st.tuples(*[st.tuples(*[st.integers(0, k - 1)] * 2) for k in kernel])
+    fields = {"count_include_pad": draw(st.booleans())} if kind is AvgPool else {}
+    return kind(
+        kernel,
+        draw(st.none() | INTS | st.tuples(*[INTS] * rank)),
+        draw(st.sampled_from(["valid", "same"]) | pairs),
+        rank=rank,
+        **fields,
+    )
+
+
+@st.composite
+def group_norms(draw):
+    groups = draw(INTS)
+    return GroupNorm(groups, groups * draw(INTS), draw(EPS))
+
+
+ALPHAS = st.floats(0, allow_infinity=False, allow_nan=False)
+EPS = st.floats(0, 1, exclude_min=True, exclude_max=True) | st.just(1e-5)
+LAYERS = {
+    Conv: convs(),
+    DepthwiseConv: depthwise_convs(),
+    SeparableConv: separable_convs(),
+    BatchNorm: st.builds(
+        BatchNorm,
+        INTS,
+        EPS,
+        st.floats(0, 1) | st.just(0.1),
+        st.integers(1, 3),
+    ),
+    ConvTranspose: transposed_convs(),
+    MaxPool: pools(MaxPool),
+    AvgPool: pools(AvgPool),
+    LayerNorm: st.builds(LayerNorm, INTS, EPS),
+    GroupNorm: group_norms(),
+    Activation: st.builds(Activation, st.sampled_from(ACTIVATIONS))
+    | st.builds(Activation, st.sampled_from(sorted(DEFAULT_ALPHA)), ALPHAS),
+    GlobalAvgPool: st.just(GlobalAvgPool()),
+    Flatten: st.just(Flatten()),
+    Dropout: st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
+    Dense: st.builds(Dense, INTS, INTS, st.booleans()),
+    Scale: st.builds(Scale, INTS),
+}
+LAYERS |= {  # of any other, those that fit some input
+    kind: strategies.layers(kind).map(itemgetter(0))
+    for kind in strategies.MAKERS
+    if kind not in LAYERS
+}
+
+
+def numbered(children):
+    return st.lists(children, min_size=1, max_size=4).map(Sequential)
+
+
+def named(children):
+    return st.dictionaries(SPEC_NAMES, children, min_size=1, max_size=4).map(Sequential)
+
+
+def residuals(children):
+    return st.builds(Residual, children, st.none() | children)
+
+
+COMPOSITES = {Sequential: (numbered, named), Residual: (residuals,)}
+leaves = st.one_of(*LAYERS.values())
+unnamed_specs = st.recursive(leaves, lambda children: numbered(children) | residuals(children))
+specs = st.recursive(
+    leaves, lambda children: numbered(children) | named(children) | residuals(children)
+)

@@ -1,0 +1,372 @@
+"""The hard cells of the surface: where ports go wrong, and what each family must have drawn."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    PADDING_MODES,
+    Activation,
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupNorm,
+    MaxPool,
+    SeparableConv,
+    Sequential,
+    Shape,
+    effective_kernel,
+    output_shape,
+    padding_pairs,
+    walk,
+)
+from parity_tests.support import strategies
+from parity_tests.support.strategies import Case
+
+
+class Family(NamedTuple):
+    """Layers that are judged together, and the hard cells that each run of them must meet."""
+
+    cases: st.SearchStrategy[Case]
+    cells: frozenset[str]
+    share: float = 1  # of the examples of a profile
+
+    @property
+    def examples(self) -> int:
+        """How many of them a run of the current profile draws."""
+        return round(self.share * settings().max_examples)
+
+
+def cells(case: Case) -> Iterator[str]:
+    """The hard cells that a case lies in."""
+    batch, *spatial, channels = case.input_shape
+    yield "batch of 1" if batch == 1 else "batch of several"
+    yield f"rank {len(spatial)}"
+    yield from _large_cells(case)
+    match case.spec:
+        case Conv() | DepthwiseConv() | SeparableConv():
+            yield from _conv_cells(case.spec, case.input_shape)
+        case ConvTranspose():
+            yield from _transposed_cells(case.spec)
+        case MaxPool() | AvgPool():
+            yield from _pool_cells(case.spec, tuple(spatial))
+        case GroupNorm(num_groups=groups):
+            yield "GroupNorm"
+            if 1 < groups < channels:
+                yield "several groups of several channels"
+        case Activation(function=function):
+            yield function
+            if case.spec != Activation(function):
+                yield f"{function} with an alpha"
+        case Dense() | Flatten() | GlobalAvgPool() | Dropout():
+            yield type(case.spec).__name__
+            if isinstance(case.spec, Dense):
+                yield "in = out" if case.spec.out_features == channels else "in != out"
+        case Sequential():
+            yield from (type(layer).__name__ for _, layer in walk(case.spec))
+            if any(name == "layer0" for name, _ in case.spec.children):
+                yield "named layers"
+        case _:
+            yield type(case.spec).__name__
+
+
+def _large_cells(case: Case) -> Iterator[str]:
+    """In what a layer that has a window is larger than most that are drawn."""
+    spec, shape = case.spec, case.input_shape
+    if not isinstance(spec, Conv | DepthwiseConv | SeparableConv | ConvTranspose):
+        return
+    if min(spec.kernel_size) > 4 and spec.rank == 2:
+        yield "kernel over 4x4"
+    if shape[0] > 3:
+        yield "batch over 3"
+    if max(getattr(spec, "groups", 1), getattr(spec, "depth_multiplier", 1)) > 3:
+        yield "groups or a multiplier over 3"
+    if max(shape[-1], output_shape(spec, shape)[-1]) > 16:
+        yield "more than 16 channels"
+    if max(shape[1:-1]) > 16:
+        yield "rows beyond 16"
+
+
+def _conv_cells(spec: Conv | DepthwiseConv | SeparableConv, shape: Shape) -> Iterator[str]:
+    """Of the step that has the window, and of the channels."""
+    _, *spatial, channels = shape
+    kind = type(spec).__name__
+    yield f"{kind} of rank {spec.rank}"
+    out = output_shape(spec, shape)
+    if set(spatial) == {channels}:
+        yield "H = W = C"
+    if len({*spatial, channels}) == len(spatial) + 1:
+        yield "H, W, C all distinct"
+    if set(out[1:-1]) == {1}:
+        yield "one-pixel output"
+    if isinstance(spec, Conv):
+        yield "in = out" if channels == out[-1] else "in != out"
+        if spec.groups > 1 and channels > spec.groups:
+            yield "several channels a group"
+    elif spec.depth_multiplier > 1:
+        yield "depth multiplier"
+    step = spec.depthwise if isinstance(spec, SeparableConv) else spec
+    extent = effective_kernel(step.kernel_size, step.dilation)
+    if max(extent) > 1:
+        yield from _window_cells(step)
+        yield from _padding_cells(step, kind, extent, tuple(spatial))
+    if any(n % s for n, s in zip(spatial, step.stride, strict=True)):
+        yield "stride does not divide the size"
+
+
+def _window_cells(spec: Conv | DepthwiseConv | ConvTranspose) -> Iterator[str]:
+    kernel, stride, dilation = spec.kernel_size, spec.stride, spec.dilation
+    if any(k % 2 == 0 for k in kernel):
+        yield "even kernel"
+    if len(set(kernel)) > 1:
+        yield "non-square kernel"
+    if len(set(stride)) > 1:
+        yield "unequal strides"
+    if any(d > 1 and k > 1 for d, k in zip(dilation, kernel, strict=True)):
+        yield "dilation"
+    if any(s > 1 and d > 1 and k > 1 for s, d, k in zip(stride, dilation, kernel, strict=True)):
+        yield "stride with dilation"
+
+
+def _padding_cells(
+    spec: Conv | DepthwiseConv, kind: str, extent: Shape, spatial: Shape
+) -> Iterator[str]:
+    pairs = padding_pairs(spec, spatial)
+    if not any(map(any, pairs)):
+        return
+    if spec.padding == "same" and any(k > n for k, n in zip(extent, spatial, strict=True)):
+        yield "kernel larger than the input"
+    if spec.padding == "causal":
+        yield f"causal {kind}"
+        if max(spec.stride) > 1:
+            yield "causal with stride"
+        if max(spec.dilation) > 1:
+            yield "causal with dilation"
+    elif any(low != high for low, high in pairs):
+        yield "asymmetric same" if spec.padding == "same" else "asymmetric pairs"
+    yield spec.padding_mode
+    if any(max(pair) >= n for pair, n in zip(pairs, spatial, strict=True)):
+        yield f"{spec.padding_mode} as wide as the input"
+    if any(max(pair) > n for pair, n in zip(pairs, spatial, strict=True)):
+        yield f"{spec.padding_mode} wider than the input"
+    if spec.padding_mode != "zeros" and isinstance(spec.padding, str):
+        yield f"{spec.padding} with a mode"
+
+
+def _transposed_cells(spec: ConvTranspose) -> Iterator[str]:
+    yield from _window_cells(spec)
+    pairs = () if isinstance(spec.padding, str) else spec.padding
+    extent = effective_kernel(spec.kernel_size, spec.dilation)
+    if any(spec.output_padding):
+        yield "output padding"
+        if any(map(any, pairs)):
+            yield "output padding with a crop"
+    if spec.groups > 1:
+        yield "groups"
+        if spec.in_channels > spec.groups:
+            yield "several channels a group"
+    yield "in = out" if spec.in_channels == spec.out_channels else "in != out"
+    if any(low != high for low, high in pairs):
+        yield "asymmetric crop"
+    if any(max(pair) >= k for pair, k in zip(pairs, extent, strict=False)):
+        yield "crop as wide as the kernel"
+    if spec.padding == "same":
+        yield "same"
+        if any(k > s and (k - s) % 2 for k, s in zip(extent, spec.stride, strict=True)):
+            yield "asymmetric same"
+    if any(k < s for k, s in zip(extent, spec.stride, strict=True)):
+        yield "stride beyond the kernel"
+
+
+def _pool_cells(spec: MaxPool | AvgPool, spatial: Shape) -> Iterator[str]:
+    kind = type(spec).__name__
+    yield f"{kind} of rank {spec.rank}"
+    pairs = padding_pairs(spec, spatial)
+    if any(map(any, pairs)):
+        yield f"{kind} with padding"
+        if isinstance(spec, AvgPool):
+            yield "padding counted" if spec.count_include_pad else "padding not counted"
+    if any(low != high for low, high in pairs):
+        yield f"{kind}, asymmetric {'same' if spec.padding == 'same' else 'pairs'}"
+    windows = tuple(zip(spec.kernel_size, spec.stride, strict=True))
+    if any(k > s for k, s in windows):
+        yield "overlapping windows"
+    if any(k < s for k, s in windows):
+        yield "stride beyond the kernel"
+    if len(set(windows)) > 1:
+        yield "unequal axes"
+    if any(k > n for k, n in zip(spec.kernel_size, spatial, strict=True)):
+        yield "kernel larger than the input"
+
+
+# ---------------------------------------------------------------- what each family must meet
+
+_BATCHES = {"batch of 1", "batch of several"}
+_RANKS = {"rank 1", "rank 2", "rank 3"}
+_WINDOWS = {"even kernel", "dilation", "stride with dilation"}
+
+
+def _each(pattern: str, *values: object) -> set[str]:
+    return {pattern.format(value) for value in values}
+
+
+_CONVS = {
+    *_BATCHES,
+    *_WINDOWS,
+    *PADDING_MODES,
+    *_each("{} as wide as the input", *PADDING_MODES),
+    *_each("{} wider than the input", *PADDING_MODES),
+    "same with a mode",
+    "H = W = C",
+    "H, W, C all distinct",
+    "in = out",
+    "in != out",
+    "several channels a group",
+    "depth multiplier",
+    "one-pixel output",
+    "stride does not divide the size",
+    "kernel larger than the input",
+    "asymmetric same",
+    "asymmetric pairs",
+}
+_OF_RANK_1 = {
+    *_each("causal {}", "Conv", "DepthwiseConv", "SeparableConv", "with stride", "with dilation"),
+    "causal with a mode",
+}
+_OF_SEVERAL_AXES = {"non-square kernel", "unequal strides"}
+
+
+def _convolutions(rank: int) -> Family:
+    """By rank, so that each has as many examples, and meets its cells as often."""
+    kinds = _each("{} of rank " + str(rank), "Conv", "DepthwiseConv", "SeparableConv")
+    own = _OF_RANK_1 if rank == 1 else _OF_SEVERAL_AXES
+    specs = strategies.layers(*strategies.CONVS, rank=rank)
+    return Family(strategies.cases(specs), frozenset({f"rank {rank}", *_CONVS, *kinds, *own}), 2)
+
+
+def _activation(function: str) -> Family:
+    own = {f"{function} with an alpha"} if function in DEFAULT_ALPHA else set()
+    specs = strategies.ranks.flatmap(
+        lambda rank: st.tuples(strategies.activations(function), strategies.values(rank))
+    )
+    cells = frozenset({function, *_BATCHES, *_RANKS, "rank 0", *own})
+    return Family(strategies.cases(specs), cells, 0.3 if own else 0.2)
+
+
+FAMILIES = {
+    **{f"convolutions of rank {rank}": _convolutions(rank) for rank in (1, 2, 3)},
+    "transposed": Family(
+        strategies.transposed_cases,
+        frozenset(
+            {
+                *_BATCHES,
+                *_RANKS,
+                *_WINDOWS,
+                *_OF_SEVERAL_AXES,
+                "in = out",
+                "in != out",
+                "groups",
+                "several channels a group",
+                "output padding",
+                "output padding with a crop",
+                "asymmetric crop",
+                "crop as wide as the kernel",
+                "same",
+                "asymmetric same",
+                "stride beyond the kernel",
+            }
+        ),
+    ),
+    "large layers": Family(
+        strategies.large_cases,
+        frozenset(
+            {
+                "kernel over 4x4",
+                "batch over 3",
+                "groups or a multiplier over 3",
+                "more than 16 channels",
+                "rows beyond 16",
+            }
+        ),
+        0.3,
+    ),
+    "pools": Family(
+        strategies.pool_cases,
+        frozenset(
+            {
+                *_BATCHES,
+                *_RANKS,
+                *_each("MaxPool of rank {}", 1, 2, 3),
+                *_each("AvgPool of rank {}", 1, 2, 3),
+                *_each("MaxPool{}", " with padding", ", asymmetric same", ", asymmetric pairs"),
+                *_each("AvgPool{}", " with padding", ", asymmetric same", ", asymmetric pairs"),
+                "padding counted",
+                "padding not counted",
+                "overlapping windows",
+                "stride beyond the kernel",
+                "unequal axes",
+                "kernel larger than the input",
+            }
+        ),
+        2,  # as two kinds of layer
+    ),
+    "norms": Family(
+        strategies.norm_cases,
+        frozenset(
+            {
+                *_BATCHES,
+                *_RANKS,
+                "rank 0",
+                "BatchNorm",
+                "LayerNorm",
+                "GroupNorm",
+                "several groups of several channels",
+            }
+        ),
+    ),
+    "scales": Family(
+        strategies.scale_cases, frozenset({*_BATCHES, *_RANKS, "rank 0", "Scale"}), 0.3
+    ),
+    **{function: _activation(function) for function in ACTIVATIONS},
+    "heads": Family(
+        strategies.head_cases,
+        frozenset({*_BATCHES, *_RANKS, "rank 0", "in = out", "in != out"})
+        | frozenset({"Dense", "Flatten", "GlobalAvgPool", "Dropout"}),
+    ),
+    "chains": Family(
+        strategies.chain_cases,
+        frozenset(
+            {
+                *_BATCHES,
+                *_RANKS,
+                "named layers",
+                *_each(
+                    "{}",
+                    *("Conv", "DepthwiseConv", "ConvTranspose", "MaxPool", "AvgPool"),
+                    *("BatchNorm", "LayerNorm", "GroupNorm", "Activation", "Dropout"),
+                    *("GlobalAvgPool", "Flatten", "Dense"),
+                ),
+            }
+        ),
+    ),
+}
+
+_MET = {word for family in FAMILIES.values() for cell in family.cells for word in cell.split()}
+FAMILIES |= {  # any other kind of layer is a family by itself
+    kind.__name__: Family(
+        strategies.cases(strategies.layers(kind)),
+        frozenset({*_BATCHES, *_RANKS, kind.__name__}),
+        0.3,
+    )
+    for kind in strategies.MAKERS
+    if kind.__name__ not in {*_MET, Activation.__name__}
+}
