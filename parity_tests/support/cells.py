@@ -332,6 +332,7 @@ FAMILIES = {
                 "several groups of several channels",
             }
         ),
+        2,  # as three kinds of layer, one of them with groups
     ),
     "scales": Family(
         strategies.scale_cases, frozenset({*_BATCHES, *_RANKS, "rank 0", "Scale"}), 0.3
