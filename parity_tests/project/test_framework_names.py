@@ -37,7 +37,6 @@ EXEMPT = {
     "impls/import_order.py": Exemption("two packages that others import, in an order that kills"),
     "impls/xla_algorithms.py": Exemption("written in JAX, for two folders that use it"),
     "analysis/catalogue/": Exemption("entries of the catalogue of differences"),
-    "analysis/report/catalogue_tables.py": Exemption("shows those entries"),
     "analysis/faults/": Exemption("a public report is named by its project", within="reference"),
     "analysis/cost/counting.py": Exemption("tools that count so", within="CONVENTIONS"),
 }
