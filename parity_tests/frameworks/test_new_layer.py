@@ -51,7 +51,7 @@ def test_the_whole_way(run: Run) -> None:
 
 def test_they_are_judged_as_the_others_are(run: Run) -> None:
     """Their strategies make families, which the tests of all families run on."""
-    files = ("parity_tests/properties/test_outputs.py", "parity_tests/core/test_layers.py")
+    files = ("parity_tests/properties/test_outputs.py", "parity_tests/frameworks/test_layers.py")
     theirs = "(Shift or softsign) and (test_family or is_made_in)"
     assert "8 passed" in run("pytest", *files, "-q", "-p", "no:cacheprovider", "-k", theirs)
 
