@@ -5,13 +5,14 @@ import importlib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from convparity.impls.errors import (
+    FOREIGN,
     FrameworkUnavailable,
     InputError,
     UnsupportedError,
@@ -109,10 +110,13 @@ def asked(frameworks: Any) -> tuple[str, ...]:
         return available()
     if isinstance(frameworks, str):
         return (framework(frameworks).name,)
-    if not isinstance(frameworks, Iterable):
+    try:
+        names = list(islice(frameworks, MOST_NAMES + 1))
+    except FOREIGN:  # what cannot be iterated, though it may look so: an array without axes
         example = list(FRAMEWORKS)[:1]
-        raise InputError(f"frameworks are names, such as {example}, not {quoted(frameworks)}")
-    names = list(islice(frameworks, MOST_NAMES + 1))
+        raise InputError(
+            f"frameworks are names, such as {example}, not {quoted(frameworks)}"
+        ) from None
     if len(names) > MOST_NAMES:
         raise InputError(f"frameworks are at most {MOST_NAMES} names: name each once")
     return tuple(framework(name).name for name in names)

@@ -62,7 +62,8 @@ class Sequential(Composite):
         given: object = layers
         if len(layers) == 1 and not isinstance(layers[0], Spec):
             given = layers[0]
-        if not isinstance(given, Iterable) or isinstance(given, str):
+        shape = getattr(given, "shape", None)  # an array without axes only looks like a list
+        if not isinstance(given, Iterable) or isinstance(given, str) or shape == ():
             raise fail(self, f"takes specs, a list of specs or a mapping, not {quoted(given)}")
         named = (
             given if isinstance(given, Mapping) else dict(enumerate(islice(given, MAX_LAYERS + 1)))

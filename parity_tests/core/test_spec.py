@@ -187,6 +187,7 @@ def test_specs_are_frozen():
         (lambda: Sequential({}), "Sequential: needs at least one layer"),
         (lambda: Sequential("relu"), "takes specs, a list of specs or a mapping, not 'relu'"),
         (lambda: Sequential(Flatten), "takes specs, a list of specs or a mapping"),
+        (lambda: Sequential(np.array(3)), r"takes specs, a list of specs.*not array\(3\)"),
         (lambda: Sequential(Flatten(), 3), "layer 1 must be a spec, not 3"),
         (lambda: Sequential({0: Flatten(), "0": Flatten()}), "two layers are called '0'"),
         (lambda: Sequential({"a.b": Flatten()}), "letters, digits and '_', not 'a.b'"),

@@ -169,6 +169,7 @@ def test_frameworks_are_one_name_or_several() -> None:
         (["p"], "unknown framework 'p'"),
         ([None], "unknown framework None"),
         (3, "frameworks are names, such as .*not 3"),
+        (np.array(3), r"frameworks are names, such as .*not array\(3\)"),
     ):
         with pytest.raises(InputError, match=message):
             convparity.compare(SPEC, frameworks=wrong, input_shape=SHAPE)  # type: ignore[arg-type]
