@@ -56,6 +56,15 @@ class Weight(NamedTuple):
 
 Fields = Mapping[str, str | Field]  # a name alone is that of the argument and of the attribute
 
+# Where a framework's momentum is the weight of the old statistics: a spec's is that of the new
+# ones. 1 - (1 - p) is not p in binary: ten digits bring back what was meant.
+OF_THE_OLD = Field("momentum", None, lambda p: 1 - p, lambda m: round(1 - m, 10))
+
+
+def same(*names: str) -> dict[str, str | Field]:
+    """Fields that a framework and the spec call the same."""
+    return {name: name for name in names}
+
 
 def shown(value: object) -> str:
     """A value as an error may show it: a function by its name."""

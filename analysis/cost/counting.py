@@ -12,8 +12,6 @@ from typing import Any, NamedTuple
 from convparity.impls.errors import InputError, one_of
 from convparity.impls.spec import (
     Conv,
-    Dropout,
-    Flatten,
     Join,
     Layer,
     SeparableConv,
@@ -263,7 +261,7 @@ def _cost(spec: Layer | Join, path: str, *shapes: Shape) -> Cost:
     after = output_shape(spec, *shapes)
     biases = sum(tensor.size for tensor in own if tensor.name == "bias")
     moved = sum(map(math.prod, shapes)) + trained + statistics + math.prod(after)
-    if isinstance(spec, Dropout | Flatten):  # at inference no value changes or moves
+    if isinstance(spec, Layer) and not spec.moves_values:
         moved = 0
     return Cost(
         path,

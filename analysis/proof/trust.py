@@ -122,11 +122,11 @@ def lit(layer: Layer, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
     """
     matter = could = 0
     drawn = np.random.default_rng(0).standard_normal(x.shape)
+    others = init_weights(layer, 0)
     for name, array in weights.items():
         for place in np.linspace(0, array.size - 1, min(array.size, SAMPLE)).astype(int):
             shows = _shows(layer, weights, name, place, x)
             matter += shows
-            others = init_weights(layer, 0)
             could += shows or any(_shows(layer, others, name, place, z) for z in (drawn, -drawn))
     return matter, could
 

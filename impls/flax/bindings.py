@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from flax import nnx
 
-from convparity.impls.bindings import Field, Fields, Row, Table, Weight
+from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.flax import layers
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
@@ -51,11 +51,6 @@ def said(module: Any) -> str:
 def refused(what: str, why: str) -> UnsupportedError:
     """The error for what no spec says."""
     return UnsupportedError(f"flax: {what} cannot be read as a spec: {why}")
-
-
-def same(*names: str) -> dict[str, str | Field]:
-    """Fields that Flax and the spec call the same."""
-    return {name: name for name in names}
 
 
 def _upper(padding: Any) -> Any:
@@ -263,9 +258,7 @@ OTHERS = [
         layers.BatchNorm,
         {
             **NORM,
-            # the weight of the old statistics here, of the new ones in a spec; 1 - (1 - p) is not
-            # p in binary: ten digits bring back what was meant
-            "momentum": Field("momentum", None, lambda p: 1 - p, lambda m: round(1 - m, 10)),
+            "momentum": OF_THE_OLD,
             "rank": Field("rank", lambda m: getattr(m, "rank", 2)),  # nnx's own has none
         },
         {**SCALED, **STATISTICS},

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from convparity.impls.bindings import Field, Fields, Row, Table, Weight
+from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import layers, pooling
 from convparity.impls.keras.windows import extent_of
@@ -202,12 +202,7 @@ POOL: Fields = {
 }
 FEATURES: Fields = {"num_features": Field(None, lambda module: module.gamma.shape[0])}
 NORM: Fields = {**FEATURES, "eps": "epsilon"}
-BATCH_NORM: Fields = {
-    **NORM,
-    # Keras's is the weight of the old statistics; 1 - (1 - p) is not p in binary: ten digits bring
-    # back what was meant
-    "momentum": Field("momentum", None, lambda p: 1 - p, lambda m: round(1 - m, 10)),
-}
+BATCH_NORM: Fields = {**NORM, "momentum": OF_THE_OLD}
 AFFINE = {"center": True, "scale": True}
 SCALED = {"scale": Weight("gamma"), "offset": Weight("beta")}
 STATISTICS = {"mean": Weight("moving_mean"), "variance": Weight("moving_variance")}

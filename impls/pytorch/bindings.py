@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from convparity.impls.bindings import Field, Fields, Row, Table, Weight
+from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
 from convparity.impls.pytorch import layers
@@ -50,11 +50,6 @@ def refuse_unless(fits: bool, module: nn.Module, needs: str) -> None:
         raise UnsupportedError(
             f"pytorch: {said(module)} cannot be read as a spec: it needs {needs}"
         )
-
-
-def same(*names: str) -> dict[str, str | Field]:
-    """Fields that torch and the spec call the same."""
-    return {name: name for name in names}
 
 
 # ---------------------------------------------------------------- convolutions

@@ -49,6 +49,7 @@ class Layer(Spec):
 
     # those of its weights that training does not change
     statistics: ClassVar[tuple[str, ...]] = ()
+    moves_values: ClassVar[bool] = True  # False: at inference it leaves each where and what it is
 
     @abstractmethod
     def output_shape(self, input_shape: Shape, /) -> Shape:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import (
@@ -29,6 +30,8 @@ class Flatten(Layer):
         >>> cp.output_shape(layer, (2, 4, 5, 3))
         (2, 60)
     """
+
+    moves_values: ClassVar[bool] = False
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
         takes(self, input_shape)
@@ -59,6 +62,8 @@ class Dropout(Layer):
         >>> cp.reference(layer, {}, np.array([[1, 2]])).tolist()
         [[1.0, 2.0]]
     """
+
+    moves_values: ClassVar[bool] = False
 
     p: float
 
