@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.judging import precision
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import ConvparityError, InputError
 from convparity.impls.recording import Call

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, rms
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, rms
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 
 MOVED = 2  # roundings by which an input is moved

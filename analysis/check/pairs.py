@@ -16,7 +16,8 @@ from convparity.analysis.diagnosis.diagnose import diagnose
 from convparity.analysis.layerwise.trees import family
 from convparity.analysis.proof.judging import precision
 from convparity.analysis.proof.node_by_node import attempt
-from convparity.analysis.proof.rounding import exact_input, round_to, trace
+from convparity.analysis.proof.rounded import exact_input, round_to
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.errors import ConvparityError
 from convparity.impls.spec import Dense, Dropout, Flatten, Layer
 from convparity.impls.weights import Weights

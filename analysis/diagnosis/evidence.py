@@ -23,7 +23,8 @@ import numpy as np
 from convparity.analysis.diagnosis.suspects import Observation, right, same
 from convparity.analysis.faults import Faulty
 from convparity.analysis.proof.judging import precision, structure
-from convparity.analysis.proof.rounding import Rounded, common_unit, exact_input, trace
+from convparity.analysis.proof.rounded import Rounded, common_unit, exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls.spec import Spec
 

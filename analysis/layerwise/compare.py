@@ -16,7 +16,8 @@ from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
 from convparity.analysis.proof.data import LIMIT
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.node_by_node import attempt
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, exact_input, round_to
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
 from convparity.impls.errors import InputError, WeightError, check_name

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.proof.rounding import round_to
+from convparity.analysis.proof.rounded import round_to
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError, UnsupportedError

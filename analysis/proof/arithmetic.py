@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from convparity.analysis.proof.probes import SIGNIFICAND, Probe
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF
 
 # Effective bits between correct float32 (over 17), TF32 or float16 (9.8 to 12) and bfloat16.
 LEAST_BITS = {"float32": 15.0, "tf32 or float16": 9.6, "bfloat16": 5.5}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convparity.analysis.proof.linear_form import LINEAR, tap_sources, to_filters, to_kernel
-from convparity.analysis.proof.rounding import Rounded
+from convparity.analysis.proof.rounded import Rounded
 from convparity.impls.reference import pool_windows, run
 from convparity.impls.spec import (
     Activation,

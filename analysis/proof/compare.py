@@ -36,7 +36,8 @@ from convparity.analysis.proof.node_by_node import (
     other_shape,
     run_nodes,
 )
-from convparity.analysis.proof.rounding import Rounded, exact_input, rms, round_to, trace
+from convparity.analysis.proof.rounded import Rounded, exact_input, rms, round_to
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.trust import Trust, constant, least
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from convparity.analysis.proof.linear_form import LINEAR, Linear, dealt, filters_shape, to_kernel
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, trace
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.trust import Trust, changed, constant, trust
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import run

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, tap_sources, to_filters
-from convparity.analysis.proof.rounding import round_to
+from convparity.analysis.proof.rounded import round_to
 from convparity.impls.reference import Implementation, run
 from convparity.impls.spec import Composite, Step, fold_steps, output_shape
 from convparity.impls.weights import Arrays

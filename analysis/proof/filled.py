@@ -12,7 +12,7 @@ from functools import singledispatchmethod
 import numpy as np
 
 from convparity.analysis.proof.linear_form import Linear, dealt, filters_shape, to_kernel
-from convparity.analysis.proof.rounding import rms
+from convparity.analysis.proof.rounded import rms
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from convparity.analysis.proof.rounding import Rounded, rms
+from convparity.analysis.proof.rounded import Rounded, rms
 from convparity.analysis.proof.verdict import Place, Precision, Structure
 
 NO_OUTPUT = "no entry of the right output is finite"

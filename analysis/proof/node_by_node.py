@@ -15,7 +15,7 @@ import numpy as np
 
 from convparity.analysis.proof.data import exact_shape, layer_case
 from convparity.analysis.proof.judging import structure
-from convparity.analysis.proof.rounding import BASES, Rounded
+from convparity.analysis.proof.rounded import BASES, Rounded
 from convparity.analysis.proof.trust import Trust
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.adapter import Adapter

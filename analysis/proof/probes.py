@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 from convparity.analysis.proof.linear_form import Linear, filters_shape, tap_sources, to_kernel
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, round_to
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, round_to
 from convparity.impls.reference import run
 from convparity.impls.spec import Shape, parameter_shapes
 from convparity.impls.weights import Weights

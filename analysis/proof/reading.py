@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.fitting import fitting_shape
-from convparity.analysis.proof.rounding import round_to
+from convparity.analysis.proof.rounded import round_to
 from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter

@@ -16,7 +16,8 @@ from convparity.analysis.proof.certificate import Certificate, Seen, sums
 from convparity.analysis.proof.filled import Filled
 from convparity.analysis.proof.linear_form import LINEAR
 from convparity.analysis.proof.passing import ANY, Passing, Range, classes_of, offsets, range_of
-from convparity.analysis.proof.rounding import Rounded, exact_input, round_to, trace
+from convparity.analysis.proof.rounded import Rounded, exact_input, round_to
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.selection import Selection
 from convparity.analysis.proof.wiring import ENTRY, Node, Wiring
 from convparity.impls.errors import UnsupportedError

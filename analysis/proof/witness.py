@@ -10,7 +10,8 @@ from collections import deque
 import numpy as np
 
 from convparity.analysis.proof.judging import precision
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF, Rounded, exact_input, trace
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.recording import Call, Value

@@ -19,7 +19,8 @@ import numpy as np
 
 from convparity.analysis.proof.compare import Precision, Structure, precision, structure
 from convparity.analysis.proof.data import Case, exact_shape, integer_case, real_case
-from convparity.analysis.proof.rounding import Rounded, exact_input, trace
+from convparity.analysis.proof.rounded import Rounded, exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import SpecError, quoted

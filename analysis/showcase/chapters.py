@@ -14,7 +14,8 @@ import numpy as np
 from convparity.analysis.cost import counting
 from convparity.analysis.faults import symmetric_padding
 from convparity.analysis.proof.compare import Verdict, compare, precision
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.showcase import pictures
 from convparity.impls import networks, registry
 from convparity.impls.convert import apply

@@ -28,7 +28,8 @@ from convparity.analysis.faults import Faulty, implementation
 from convparity.analysis.faults import seed as seed_fault
 from convparity.analysis.layerwise.compare import first_divergence
 from convparity.analysis.proof.data import integer_case, real_case
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls import networks
 from convparity.impls.errors import InputError
 from parity_tests.support.faults import FAULTS

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from convparity import Activation, Conv, Dense, Flatten, Residual, SeparableConv, Sequential
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.reference import reference
 from convparity.impls.spec import (
     INPUT,

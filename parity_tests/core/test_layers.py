@@ -13,7 +13,7 @@ import pytest
 
 import convparity
 from convparity.analysis.cost import counting
-from convparity.analysis.proof import adjoint, data, rounding, trust
+from convparity.analysis.proof import adjoint, data, rounded, rounding, trust
 from convparity.analysis.report import support
 from convparity.impls import reference, spec
 from convparity.impls.errors import SpecError, UnsupportedError
@@ -82,7 +82,7 @@ def test_a_join_has(who: str, kind: type[Join]) -> None:
 def test_an_activation_has_a_meaning_and_a_bound(function: str) -> None:
     layer, x = Activation(function), np.linspace(-4, 4, 18).reshape(3, 6)  # type: ignore[arg-type]
     assert reference.run(layer, {}, x).shape == x.shape, f"{function} lacks a case in activate"
-    target = rounding.trace(layer, {}, rounding.exact_input(x))
+    target = rounding.trace(layer, {}, rounded.exact_input(x))
     assert np.isfinite(target.bound).all()
     assert function in rounding.EXACT or target.bound.all()
     assert oracle.activated(layer, x).shape == x.shape
@@ -131,7 +131,7 @@ def test_a_layer_without_its_facts_cannot_be_made(missing: str) -> None:
     "ask",
     [
         lambda layer: reference.reference(layer, {"weight": np.ones(3)}, np.ones((1, 3))),
-        lambda layer: rounding.trace(layer, {}, rounding.exact_input(np.ones((1, 3)))),
+        lambda layer: rounding.trace(layer, {}, rounded.exact_input(np.ones((1, 3)))),
         lambda layer: data.integer_case(layer, (1, 3), 0),
         lambda layer: adjoint.adjoint(layer, {}, [np.ones((1, 3))], np.ones((1, 3))),
         lambda layer: trust.lit(layer, init_weights(layer, 0), np.ones((1, 3))),

@@ -14,7 +14,8 @@ from convparity.analysis.proof.lighting import Lights
 from convparity.analysis.proof.lit import lit_structure
 from convparity.analysis.proof.near import near_shapes
 from convparity.analysis.proof.passing import Passing
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls import networks
 from convparity.impls.reference import run
 from convparity.impls.spec import (

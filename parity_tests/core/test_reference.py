@@ -33,7 +33,8 @@ from convparity import (
     Spec,
     reference,
 )
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.errors import SpecError, WeightError
 from parity_tests.support.asserts import coverage, note_cells, replay
 from parity_tests.support.cells import FAMILIES

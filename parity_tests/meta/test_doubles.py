@@ -27,7 +27,8 @@ from convparity import (
 )
 from convparity.analysis.proof.compare import precision, structure
 from convparity.analysis.proof.data import integer_case, real_case
-from convparity.analysis.proof.rounding import Rounded, exact_input, trace, transform_margin
+from convparity.analysis.proof.rounded import Rounded, exact_input
+from convparity.analysis.proof.rounding import trace, transform_margin
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls import networks
 from convparity.impls.reference import run

@@ -17,7 +17,8 @@ from convparity import (
     output_shape,
 )
 from convparity.analysis.proof.data import case_trust, exact_shape, integer_case
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.reference import run
 from convparity.impls.spec import walk
 from parity_tests.support.cells import FAMILIES, cells

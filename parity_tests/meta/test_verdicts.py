@@ -35,13 +35,8 @@ from convparity.analysis.proof.compare import compare, compare_callables, judge,
 from convparity.analysis.proof.data import integer_case, real_case
 from convparity.analysis.proof.emulation import exactly
 from convparity.analysis.proof.linear_form import tap_sources, to_filters, to_kernel
-from convparity.analysis.proof.rounding import (
-    UNIT_ROUNDOFF,
-    common_unit,
-    exact_input,
-    round_to,
-    trace,
-)
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, common_unit, exact_input, round_to
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.verdict import Place
 from convparity.impls.weights import Arrays
 from parity_tests.support import emulation

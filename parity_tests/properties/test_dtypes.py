@@ -20,7 +20,8 @@ from convparity import (
 from convparity.analysis.proof.compare import compare, structure
 from convparity.analysis.proof.data import integer_case
 from convparity.analysis.proof.probes import PROBED
-from convparity.analysis.proof.rounding import exact_input, round_to, trace
+from convparity.analysis.proof.rounded import exact_input, round_to
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import DTYPES, Adapter
 from parity_tests.support.asserts import replay
 from parity_tests.support.strategies import Case, linear_cases, max_pool_cases, scale_cases

@@ -14,7 +14,8 @@ from hypothesis import example, given, settings
 
 from convparity import Conv, Spec, init_weights, parameter_shapes, reference
 from convparity.analysis.proof.data import integer_case
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import Shape
 from parity_tests.support.asserts import replay

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 
 from convparity import Activation, Conv, Flatten, Residual, SeparableConv, Sequential, Spec
 from convparity.analysis.proof.compare import compare, precision
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import walk
 from convparity.impls.weights import init_weights

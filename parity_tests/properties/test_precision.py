@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from convparity import Conv, LayerNorm, Sequential
 from convparity.analysis.proof.compare import precision
 from convparity.analysis.proof.data import real_case
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from parity_tests.support.asserts import assert_precision, replay
 from parity_tests.support.strategies import Case, cases, chain_cases, layer_cases, layers

@@ -9,7 +9,8 @@ from hypothesis import event, settings
 
 from convparity.analysis.proof.compare import precision, structure
 from convparity.analysis.proof.data import exact_shape
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.replay.replay import Replay
 from convparity.impls.adapter import Adapter
 from parity_tests.support.cells import cells

@@ -13,7 +13,7 @@ import numpy as np
 
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
-from convparity.analysis.proof.rounding import SMALLEST_NORMAL, UNIT_ROUNDOFF
+from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
 from convparity.impls.reference import activate, pool_counts, pool_windows
 from convparity.impls.spec import (
     Activation,

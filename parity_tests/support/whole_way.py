@@ -10,7 +10,8 @@ import torch
 import convparity as cp
 from convparity import Activation, Conv, Dense, GlobalAvgPool, Residual, Sequential, Shift
 from convparity.analysis.proof.adjoint import adjoint
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.analysis.replay.replay import judge, parse
 from convparity.analysis.replay.scripts import write_script
 from convparity.impls import registry

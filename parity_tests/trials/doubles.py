@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 
 from convparity.analysis.proof.compare import Precision, Structure, precision, structure
 from convparity.analysis.proof.data import exact_shape, integer_case, real_case
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.notation import to_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from convparity.analysis.proof.rounding import UNIT_ROUNDOFF
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF
 from convparity.impls import registry
 from convparity.impls.reference import activate
 from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, Activation

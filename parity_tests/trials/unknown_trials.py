@@ -18,7 +18,8 @@ from convparity.analysis.diagnosis.diagnose import Answer, Diagnosis, diagnose
 from convparity.analysis.diagnosis.suspects import prediction, right, same
 from convparity.analysis.proof.data import exact_shape, integer_case, real_case
 from convparity.analysis.proof.judging import precision, structure
-from convparity.analysis.proof.rounding import exact_input, trace
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.reference import Implementation
 from convparity.impls.spec import ACTIVATIONS, Spec
 from convparity.impls.weights import Arrays

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.compare import SCALE_LIMIT
-from convparity.analysis.proof.rounding import Rounded
+from convparity.analysis.proof.rounded import Rounded
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.notation import to_line
 from convparity.impls.script_writer import WIDTH, Writer
