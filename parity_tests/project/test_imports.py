@@ -43,7 +43,7 @@ PURE = """
 import pathlib, tempfile
 import numpy as np
 import convparity
-from convparity.analysis.proof import data, compare, rounding
+from convparity.analysis.proof import compare, data, rounded, rounding
 from convparity.analysis.cost import counting
 from convparity.impls import networks, notation, registry
 
@@ -62,7 +62,7 @@ for name in networks.names():
     network = networks.get(name)
     counting.total_cost(network.spec, network.input_shape)
 weights, x = data.integer_case(spec, shape, 0)
-target = rounding.trace(spec, weights, rounding.exact_input(x))
+target = rounding.trace(spec, weights, rounded.exact_input(x))
 assert compare.structure(target.value.astype("float32"), target).ok
 registry.available()
 """
