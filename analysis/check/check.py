@@ -20,9 +20,10 @@ from convparity.analysis.check.pairs import (
 )
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line
+from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line, quoted
 from convparity.impls.limits import check_numbers
 from convparity.impls.recording import Call, generators_as_they_were
+from convparity.impls.spec import dotted
 from convparity.impls.values import real_array
 
 __all__ = ["Check", "check"]
@@ -92,6 +93,10 @@ class _Subject:
         self.module = module
         self.adapter: Adapter = registry.owner(module)
         self.name = f"{self.adapter.name}'s {type(module).__name__}"
+        for path, part in self.adapter.named_modules(module).items():
+            for name, value in vars(part).items():
+                if isinstance(value, np.ndarray):  # a framework would work, or print, for minutes
+                    check_numbers(value.shape, f"{self.name}: {quoted(dotted(path, name))}")
 
     def inputs(self, inputs: Any) -> Inputs:
         """What the user calls it with, as channels-last arrays."""

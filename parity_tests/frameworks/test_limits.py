@@ -22,6 +22,17 @@ def test_nor_by_a_framework(adapter: Any) -> None:
         convparity.apply(convparity.Activation("relu"), {}, large, framework=adapter.name)
 
 
+def test_nor_by_a_field_of_a_module_that_is_run(adapter: Any) -> None:
+    """An array that repeats itself takes no memory, until a framework works through it."""
+    spec = convparity.Sequential(convparity.Conv(2, 3, 3), convparity.Activation("relu"))
+    module = adapter.build(spec)
+    path, layer = next(iter(adapter.children(module).items()))
+    vars(layer)["a_field"] = np.broadcast_to(np.float32(1), (2**20, 2**10, 2**5, 2))
+    where = rf"{path}\.a_field' of shape .*CONVPARITY_LIMIT"
+    with pytest.raises(InputError, match=where):
+        convparity.check(module, adapter.build(spec), np.ones((1, 4, 4, 2), np.float32))
+
+
 def test_nor_by_the_run_beside_a_module() -> None:
     """What is drawn for it fits its fields, which may ask for anything."""
     from torch import nn
