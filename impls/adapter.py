@@ -126,14 +126,18 @@ class Adapter(ABC):
         """
 
     @abstractmethod
-    def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
-        """Run the module the way its framework runs inference; waits for the result."""
+    def forward(self, module: Any, x: Any) -> Any:
+        """Run the module the way its framework runs inference; waits for the result.
+
+        ``x`` is an array, or a tuple of those that the module takes; what it gives is an array, or
+        a tuple or a dict of arrays.
+        """
 
     @abstractmethod
-    def record(self, module: Any, inputs: Any) -> Call:
+    def record(self, module: Any, *inputs: Any) -> Call:
         """Run the module once at inference, and keep what each module in it was given and gave.
 
-        ``inputs`` is an array as ``forward`` takes it, or a native tensor in the module's own
+        ``inputs`` are arrays as ``forward`` takes them, or native tensors in the module's own
         layout. Training mode, buffers, gradients and the state of every generator are afterwards
         what they were. On a device that may compute in TF32 unless it is told, it is told not to.
         """
@@ -346,7 +350,7 @@ class Adapter(ABC):
         return slots
 
     @final
-    def apply(self, module: Any, spec: Spec, x: np.ndarray) -> np.ndarray:
+    def apply(self, module: Any, spec: Spec, x: Any) -> Any:
         """``forward`` behind the checks that the frameworks leave out."""
         return self.forward(module, check_input(spec, x))
 

@@ -9,7 +9,7 @@ from convparity.impls import registry
 from convparity.impls.limits import check_work
 from convparity.impls.overloads import typed_build
 from convparity.impls.spec import Spec
-from convparity.impls.values import check_input
+from convparity.impls.values import check_input, inputs_of
 from convparity.impls.weights import Weights, check_mapping
 
 
@@ -111,13 +111,15 @@ def apply(
     Args:
         spec: Any layer or network.
         weights: The canonical weights: an array for each name of ``parameter_shapes(spec)``.
-        x: The input, channels last: ``(N, *spatial, C)`` or ``(N, features)``.
+        x: The input, channels last: ``(N, *spatial, C)`` or ``(N, features)``; of a graph that
+            takes several values, a tuple of them.
         framework: "pytorch", "flax" or "keras"; "torch" and "jax" are understood.
         device: "cpu", or one that the framework sees, such as "gpu:0".
         dtype: Of the weights and the input: "float32", "float64", "float16" or "bfloat16".
 
     Returns:
-        The output, channels last, of shape ``output_shape(spec, x.shape)``.
+        The output, channels last, of shape ``output_shape(spec, x.shape)``; of a graph with several
+        outputs, a tuple or a dict of them.
 
     Raises:
         SpecError: ``x`` does not fit the spec.
@@ -138,7 +140,7 @@ def apply(
     """
     adapter = registry.get(framework)
     x = check_input(spec, x)
-    check_work(spec, x.shape)
+    check_work(spec, *(each.shape for each in inputs_of(x)))
     check_mapping(weights)
     module = adapter.build(spec, weights, device=device, dtype=dtype)
     return adapter.forward(module, x)

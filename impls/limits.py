@@ -89,14 +89,14 @@ def check_numbers(shape: Shape, what: str) -> None:
         )
 
 
-def check_work(spec: Spec, input_shape: Shape, passes: int = 1) -> None:
+def check_work(spec: Spec, *input_shapes: Shape, passes: int = 1) -> None:
     """Raise ``InputError`` if a layer of ``spec`` takes more than the limit on this input.
 
     ``passes`` is how many times as many numbers are held, or runs made, as in one run of the
     reference. Raises ``SpecError`` where the input does not fit.
     """
     times, weights = _times(), 0
-    for path, each, shapes in walk_shapes(spec, input_shape):
+    for path, each, shapes in walk_shapes(spec, *input_shapes):
         if hasattr(each, "children"):
             continue
         work = layer_work(each, shapes)

@@ -28,11 +28,13 @@ class Value(NamedTuple):
             key: array for step, part in self.parts for key, array in part.arrays(at + step).items()
         }
 
+    def leaves(self) -> list["Value"]:
+        """What it is made of, in order; a value without parts is its own."""
+        return [leaf for _, part in self.parts for leaf in part.leaves()] if self.parts else [self]
+
     def dtypes(self) -> list[str]:
         """The dtypes of every array in it."""
-        if self.array is not None:
-            return [self.dtype]
-        return [dtype for _, part in self.parts for dtype in part.dtypes()]
+        return [leaf.dtype for leaf in self.leaves() if leaf.array is not None]
 
 
 @dataclass
@@ -58,22 +60,23 @@ class Recorder:
 
     def enter(self, module: Any, inputs: tuple[Any, ...]) -> None:
         """``module`` is called with ``inputs``."""
-        call = Call(module, tuple(map(self._kept, inputs)))
+        call = Call(module, tuple(map(self.kept, inputs)))
         (self._running[-1].inside if self._running else self.roots).append(call)
         self._running.append(call)
 
     def leave(self, output: Any) -> None:
         """The module that was called last, and has not come back, gives ``output``."""
-        self._running.pop().made = self._kept(output)
+        self._running.pop().made = self.kept(output)
 
-    def _kept(self, native: Any) -> Value:
+    def kept(self, native: Any) -> Value:
+        """A native value, or those in a tuple, a list or a mapping, as it is kept."""
         if isinstance(native, Mapping):
             steps = [(f"[{key!r}]", part) for key, part in native.items()]
         elif isinstance(native, tuple | list):
             steps = [(f"[{index}]", part) for index, part in enumerate(native)]
         else:
             return self.value(native)
-        parts = tuple((step, self._kept(part)) for step, part in steps)
+        parts = tuple((step, self.kept(part)) for step, part in steps)
         return Value(None, type(native).__name__, parts)
 
     def around(self, module: Any, run: Callable[..., Any]) -> Callable[..., Any]:

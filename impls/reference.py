@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from functools import reduce, singledispatch
 from itertools import product
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Composite,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -30,17 +31,20 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Pairs,
     Scale,
     Shape,
     Spec,
+    Subtract,
     effective_kernel,
     fold_steps,
     output_shape,
+    packed,
     padding_pairs,
     transposed_crop,
 )
-from convparity.impls.values import check_input
+from convparity.impls.values import check_input, inputs_of
 from convparity.impls.weights import Arrays, check_weights
 
 
@@ -62,10 +66,12 @@ def reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
     Args:
         spec: Any layer or network.
         weights: The canonical weights: an array for each name of ``parameter_shapes(spec)``.
-        x: The input, channels last: ``(N, *spatial, C)`` or ``(N, features)``.
+        x: The input, channels last: ``(N, *spatial, C)`` or ``(N, features)``; of a graph that
+            takes several values, a tuple of them.
 
     Returns:
-        The output in float64, of shape ``output_shape(spec, x.shape)``.
+        The output in float64, of shape ``output_shape(spec, x.shape)``; of a graph with several
+        outputs, a tuple or a dict of them.
 
     Raises:
         SpecError: ``x`` does not fit the spec.
@@ -80,10 +86,11 @@ def reference(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
         >>> cp.reference(cp.Conv(1, 1, 2, bias=False, rank=1), weights, x).ravel().tolist()
         [21.0, 32.0]
     """
-    array = check_input(spec, x)
-    check_work(spec, array.shape)
+    arrays = inputs_of(check_input(spec, x))
+    check_work(spec, *(array.shape for array in arrays))
     own = check_weights(spec, weights)
-    return run(spec, own, array.astype(np.float64))
+    y: np.ndarray = packed(spec, run(spec, own, *(array.astype(np.float64) for array in arrays)))
+    return y
 
 
 def as_grouped(spec: DepthwiseConv) -> Conv:
@@ -323,5 +330,23 @@ def _(spec: Add, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 
 
 @run.register
-def _(spec: Composite, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    return fold_steps(spec, x, lambda step, values: run(step.spec, step.weights(weights), *values))
+def _(spec: Multiply, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return reduce(np.multiply, values)
+
+
+@run.register
+def _(spec: Subtract, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    first, second = values
+    return first - second
+
+
+@run.register
+def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return np.concatenate(values, axis=spec.axis)
+
+
+@run.register
+def _(spec: Composite, weights: Arrays, *values: np.ndarray) -> Any:
+    return fold_steps(
+        spec, values, lambda step, taken: run(step.spec, step.weights(weights), *taken)
+    )

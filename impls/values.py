@@ -4,13 +4,13 @@ Whatever a user gives passes here once. Behind it there are plain NumPy arrays o
 the machine's order of bytes. Everything else is one error that names the value and the remedy.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line, quoted
-from convparity.impls.spec import Spec, output_shape
+from convparity.impls.spec import Composite, Spec, output_shape
 
 # dtype -> the least number that is rounded to infinity: half a step above its largest
 OVERFLOW = {
@@ -84,8 +84,29 @@ def check_choice(value: Any, what: str) -> None:
         raise InputError(f"{what} is True, False or None, not {quoted(value)}")
 
 
-def check_input(spec: Spec, x: Any) -> np.ndarray:
-    """``x`` as an array of real numbers that fits ``spec``: channels-last, with the batch."""
-    array = real_array(x, "x")
-    output_shape(spec, array.shape)
-    return array
+def check_input(spec: Spec, x: Any) -> Any:
+    """``x`` as an array of real numbers that fits ``spec``: channels-last, with the batch.
+
+    Of a graph that takes several values, a tuple of such arrays.
+    """
+    several = isinstance(spec, Composite) and len(spec.sources) > 1
+    if several and not isinstance(x, tuple | list):
+        names = ", ".join(spec.sources) if isinstance(spec, Composite) else ""
+        raise InputError(f"x is a tuple of arrays, one for each of {names}, not {quoted(x)}")
+    arrays = tuple(real_array(each, "x") for each in (x if several else (x,)))
+    output_shape(spec, *(array.shape for array in arrays))
+    return arrays if several else arrays[0]
+
+
+def inputs_of(x: Any) -> tuple[np.ndarray, ...]:
+    """What ``check_input`` gives, as a tuple of arrays even where it is one."""
+    return x if isinstance(x, tuple) else (x,)
+
+
+def on_each(function: Callable[[Any], Any], value: Any) -> Any:
+    """A value, or each of a tuple, a list or a dict of values, as ``function`` makes it."""
+    if isinstance(value, Mapping):
+        return {key: on_each(function, each) for key, each in value.items()}
+    if isinstance(value, tuple | list):
+        return tuple(on_each(function, each) for each in value)
+    return function(value)

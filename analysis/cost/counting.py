@@ -229,7 +229,7 @@ def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
     def visit(spec: Spec, path: str, shape: Shape) -> Shape:
         if isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit()):
             return fold_steps(
-                spec, shape, lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+                spec, [shape], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
             )
         found.append(_total(path, spec, shape))
         return found[-1].output_shape

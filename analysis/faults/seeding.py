@@ -5,6 +5,7 @@ A part of the network that holds no fault is asked of the right implementation a
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
@@ -106,7 +107,7 @@ def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Fa
 
     def visit(step: Step, shapes: list[Shape]) -> Shape:
         faulty = None
-        if step.child is not None:
+        if not step.joins and len(shapes) == 1:
             faulty = _seed(step.spec, shapes[0], seeds, step.path(at))
         if faulty is None:
             return output_shape(step.spec, *shapes)
@@ -114,7 +115,7 @@ def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Fa
         return _shape(faulty, shapes[0])
 
     try:
-        made = fold_steps(spec, shape, visit)
+        made = fold_steps(spec, [shape], visit)
     except SpecError:  # what one wrong layer makes, the next one, or a join, would refuse
         return None
     if not found:
@@ -131,9 +132,9 @@ def _inside(spec: Composite, shape: Shape, seeds: Sequence[Seed], at: str) -> Fa
             weights=lambda weights: _merged(children, parts, weights),
         )
 
-    def through(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def through(right: Implementation, weights: Arrays, x: np.ndarray) -> Any:
         return fold_stretches(
-            spec, x, lambda steps, values: _stretch(steps, parts, right, weights, *values)
+            spec, [x], lambda steps, values: _stretch(steps, parts, right, weights, *values)
         )
 
     return Faulty(spec, detail, run=through, shape=made)
@@ -162,8 +163,8 @@ def _stretch(
 ) -> np.ndarray:
     """A join, a layer or a chain of them; neighbours that are pure are asked at once."""
     first = steps[0]
-    if first.child is None:
-        return run(first.spec, {}, *values)
+    if first.joins or len(values) > 1:
+        return run(first.spec, first.weights(weights), *values)
     (x,) = values
     output_shape(first.spec, x.shape)  # of what a wrong layer made, the next one may be refused
     if len(steps) == 1:

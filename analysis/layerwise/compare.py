@@ -104,11 +104,11 @@ def first_divergence(
     rng = np.random.default_rng(seed)
     if x is None:
         shape = shape_of(input_shape)
-        check_work(_known(truth), shape, PASSES)
+        check_work(_known(truth), shape, passes=PASSES)
         given = rng.standard_normal(shape)
     else:
         given = check_input(_known(truth), x)
-        check_work(_known(truth), given.shape, PASSES)
+        check_work(_known(truth), given.shape, passes=PASSES)
     start = round_to(given, dtype)
     walk = _Walk(rng, dtype, direct)
     walk.run(align(truth, tried), start, start, root=True)
@@ -152,15 +152,16 @@ class _Walk:
         children = {inner.expected.name: inner for inner in pair.inside}
 
         def visit(step: Step, values: list[Values]) -> Values:
-            if step.child is not None:
-                return self.run(children[step.child], *values[0])
+            if not step.joins and len(values) == 1:
+                return self.run(children[str(step.child)], *values[0])
             right = self._joined(step.spec, [x for x, _ in values])
             if all(drifted is x for x, drifted in values):
                 return right, right
             tried = [drifted for _, drifted in values if drifted is not None]
             return right, self._joined(step.spec, tried) if len(tried) == len(values) else None
 
-        return fold_steps(spec, start, visit)
+        made: Values = fold_steps(spec, [start], visit)
+        return made
 
     def _joined(self, join: Spec, values: list[np.ndarray]) -> np.ndarray:
         with np.errstate(all="ignore"):  # a wrong layer may give anything

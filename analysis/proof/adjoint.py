@@ -6,7 +6,7 @@ and gives that number's gradients by the layer's inputs and by its weights.
 
 import math
 from collections.abc import Callable
-from functools import singledispatch
+from functools import reduce, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -29,9 +30,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Scale,
     Shape,
     Spec,
+    Subtract,
     effective_kernel,
     padding_pairs,
     transposed_crop,
@@ -329,4 +332,47 @@ def _(
 def _(
     spec: Add, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
-    return Gradients((g,) * len(inputs), {})
+    return Gradients(tuple(_to_shape(g, x.shape) for x in inputs), {})
+
+
+@adjoint.register
+def _(
+    spec: Subtract,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    first, second = inputs
+    return Gradients((_to_shape(g, first.shape), _to_shape(-g, second.shape)), {})
+
+
+@adjoint.register
+def _(
+    spec: Multiply,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    others = [
+        reduce(np.multiply, (x for j, x in enumerate(inputs) if j != i), np.ones(()))
+        for i in range(len(inputs))
+    ]
+    return Gradients(
+        tuple(_to_shape(g * rest, x.shape) for x, rest in zip(inputs, others, strict=True)), {}
+    )
+
+
+@adjoint.register
+def _(
+    spec: Concat, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    ends = np.cumsum([x.shape[spec.axis] for x in inputs])[:-1]
+    return Gradients(tuple(np.split(g, ends, axis=spec.axis)), {})
+
+
+def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:
+    """The sum of ``g`` over the axes along which a value of ``shape`` stood for many."""
+    axes = tuple(i for i, (n, own) in enumerate(zip(g.shape, shape, strict=True)) if n != own)
+    return g.sum(axis=axes, keepdims=True)

@@ -319,7 +319,7 @@ def _asked(
     elif input_shape is None:
         raise InputError(f"{who} needs an input x, or an input_shape to draw one for")
     shape = shape_of(input_shape) if x is None else x.shape
-    check_work(spec, shape, PASSES)
+    check_work(spec, shape, passes=PASSES)
     _checked(dtype, seed)
     return x, shape
 

@@ -16,7 +16,6 @@ from convparity.impls.errors import SpecError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
-    Add,
     AvgPool,
     BatchNorm,
     Composite,
@@ -28,6 +27,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GroupNorm,
+    Join,
     Layer,
     LayerNorm,
     MaxPool,
@@ -246,21 +246,23 @@ class _Draw:
         if isinstance(spec, Composite):
             return fold_steps(
                 spec,
-                values[0],
+                values,
                 lambda step, inputs: self.draw(step.spec, step.path(path), *inputs),
             )
         shapes = [value.shape for value in values]
-        self.size = sum(value.size for value in values)
-        self.weights |= under(path, self.layer(spec, shapes[0]))
+        if isinstance(spec, Join):
+            self.size = max(1.0, spec.largest(*(value.size for value in values)))
+        else:
+            self.size = values[0].size
+            self.weights |= under(path, self.layer(spec, shapes[0]))
         return _Value(output_shape(spec, *shapes), self.size)
 
     @singledispatchmethod
     def layer(self, spec: Spec, shape: Shape) -> Weights:
         """The weights of one layer on an input of ``shape``; ``size`` becomes that of its output.
 
-        Before it, ``size`` is that of the layer's input, or of all its inputs together. Where no
-        more is known of a layer, no weight is 0, which may hide what it meets, and the reference
-        says how large its output is.
+        Before it, ``size`` is that of the layer's input. Where no more is known of a layer, no
+        weight is 0, which may hide what it meets, and the reference says how large its output is.
         """
         if not isinstance(spec, Layer):
             raise NotImplementedError(f"no integers are drawn for {type(spec).__name__}")
@@ -269,7 +271,6 @@ class _Draw:
         self.size = max(1.0, float(abs(run(spec, weights, largest)).max(initial=0)))
         return weights
 
-    @layer.register(Add)
     @layer.register(Dropout)
     @layer.register(Flatten)
     @layer.register(MaxPool)

@@ -96,13 +96,13 @@ def emulated(
     """A direct float32 implementation with some of its steps narrowed; as ``rng`` orders sums."""
 
     def visit(weights: Arrays, step: Step, values: list[np.ndarray]) -> np.ndarray:
-        if step.child is None:
+        if step.joins:
             return run(step.spec, {}, *values)
         return candidate(step.spec, step.weights(weights), *values)
 
     def candidate(layer: Any, weights: Arrays, x: np.ndarray) -> np.ndarray:
         if isinstance(layer, Composite):
-            return fold_steps(layer, x, partial(visit, weights))
+            return fold_steps(layer, [x], partial(visit, weights))
         with np.errstate(over="ignore"):
             y = summed(products(layer, kernel_as(weights["kernel"]), x_as(x)), sum_as, rng)
         if layer.bias:

@@ -9,16 +9,19 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
 from itertools import product
+from typing import Any
 
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
     AvgPool,
     Composite,
+    Concat,
     Conv,
     Dense,
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    Join,
     MaxPool,
     Shape,
     Spec,
@@ -29,6 +32,7 @@ from convparity.impls.spec import (
 )
 
 BATCH = 2
+CHANNELS_ARE = ("in_channels", "num_features", "in_features")
 VECTORS = 31  # the batch where there is no image
 CHANNELS = 5  # where no layer asks for any
 ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is not waited for
@@ -58,9 +62,24 @@ def fitting_shape(spec: Spec) -> Shape | None:
     return None
 
 
-def _fits(spec: Spec, shape: Shape) -> bool:
+def fitting_shapes(spec: Spec) -> tuple[Shape, ...] | None:
+    """``fitting_shape`` for each input of ``spec``; where there are several, of one size."""
+    channels = _channels_of_each(spec)
+    if len(channels) == 1:
+        shape = fitting_shape(spec)
+        return None if shape is None else (shape,)
+    for rank in dict.fromkeys((*_ranks(spec), 0, 1, 2, 3)):
+        for n in (*SIZES, *range(4, 0, -1)) if rank else (0,):
+            batch = BATCH if rank else VECTORS
+            shapes = tuple((batch, *range(n, n + rank), each) for each in channels)
+            if _fits(spec, *shapes):
+                return shapes
+    return None
+
+
+def _fits(spec: Spec, *shapes: Shape) -> bool:
     try:
-        output_shape(spec, shape)
+        output_shape(spec, *shapes)
     except SpecError:
         return False
     return True
@@ -80,13 +99,33 @@ def _ranks(spec: Spec) -> Iterable[int]:
 
 def _channels(spec: Spec) -> int:
     """What the first layer that says it takes; behind a flatten nothing more is said."""
-    for _, layer in walk(spec):
-        for name in ("in_channels", "num_features", "in_features"):
-            if hasattr(layer, name):
-                return int(getattr(layer, name))
-        if isinstance(layer, Flatten):
-            break
-    return CHANNELS
+    return _channels_of_each(spec)[0]
+
+
+def _channels_of_each(spec: Spec) -> tuple[int, ...]:
+    """The channels of each input of ``spec``, as the first layer that they reach unmixed says."""
+    sources = len(spec.sources) if isinstance(spec, Composite) else 1
+    found: dict[int, int] = {}
+
+    def visit(step: Spec, *carried: int | None) -> Any:
+        """Which input's channels a value has: those of the input by this number, or of none."""
+        if isinstance(step, Composite):
+            return fold_steps(step, carried, lambda each, values: visit(each.spec, *values))
+        if isinstance(step, Join):
+            return None if isinstance(step, Concat) else next(filter(_known, carried), None)
+        says = (getattr(step, name, None) for name in CHANNELS_ARE)
+        said = next(filter(_known, says), None)
+        if carried[0] is not None and said is not None:
+            found.setdefault(carried[0], said)
+        mixes = hasattr(step, "in_channels") or isinstance(step, Dense | Flatten)
+        return None if mixes else carried[0]
+
+    visit(spec, *range(sources))
+    return tuple(found.get(i, CHANNELS) for i in range(sources))
+
+
+def _known(value: int | None) -> bool:
+    return value is not None
 
 
 # ---------------------------------------------------------------- sizes that any layer takes
@@ -123,7 +162,7 @@ def _filled(spec: Spec, shape: Shape) -> bool | None:
     def visit(step: Spec, *shapes: Shape) -> Shape:
         nonlocal filled
         if isinstance(step, Composite):
-            return fold_steps(step, shapes[0], lambda each, values: visit(each.spec, *values))
+            return fold_steps(step, shapes, lambda each, values: visit(each.spec, *values))
         if isinstance(step, WINDOWS):
             extent, spatial = window_extent(step), shapes[0][1:-1]
             filled = filled and all(k <= n for k, n in zip(extent, spatial, strict=True))
@@ -198,7 +237,7 @@ def _flattened(spec: Spec, shape: Shape) -> Shape | None:
         if reached:
             return shapes[0]
         if isinstance(step, Composite):
-            return fold_steps(step, shapes[0], lambda each, values: visit(each.spec, *values))
+            return fold_steps(step, shapes, lambda each, values: visit(each.spec, *values))
         if isinstance(step, Flatten):
             reached.append(shapes[0])
             return shapes[0]

@@ -165,7 +165,7 @@ def calibrated(spec: Spec, weights: Arrays, x: np.ndarray) -> Weights:
         if isinstance(spec, Composite):
             return fold_steps(
                 spec,
-                values[0],
+                values,
                 lambda step, inputs: visit(
                     step.spec, step.path(path), step.weights(weights), *inputs
                 ),

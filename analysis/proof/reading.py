@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.proof.fitting import fitting_shape
+from convparity.analysis.proof.fitting import fitting_shapes
 from convparity.analysis.proof.rounded import round_to
 from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
@@ -28,7 +28,7 @@ from convparity.impls.errors import (
 from convparity.impls.limits import check_work
 from convparity.impls.overloads import typed_convert
 from convparity.impls.recording import Call
-from convparity.impls.spec import Spec, output_shape
+from convparity.impls.spec import Composite, Spec, output_shape
 from convparity.impls.weights import check_weights
 
 __all__ = ["convert", "describe"]
@@ -133,9 +133,12 @@ def _runs(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Iterator[Ca
     if inputs is None:
         yield _run(adapter, module, spec, _drawn(adapter, module, spec))
         return
-    given = _one(inputs)
-    if not np.any(np.isfinite(array := adapter.to_array(given)) & (array != 0)):
-        raise InputError("inputs hold no finite number but zero, which tells nothing: give others")
+    given = _given(spec, inputs)
+    for array in map(adapter.to_array, given):
+        if not np.any(np.isfinite(array) & (array != 0)):
+            raise InputError(
+                "inputs hold no finite number but zero, which tells nothing: give others"
+            )
     yield _run(adapter, module, spec, given)
     try:
         drawn = _run(adapter, module, spec, _drawn(adapter, module, spec))
@@ -144,35 +147,43 @@ def _runs(adapter: Adapter, module: Any, spec: Spec, inputs: Any) -> Iterator[Ca
     yield drawn
 
 
-def _run(adapter: Adapter, module: Any, spec: Spec, given: Any) -> Call:
-    """One run, on an input that fits the spec."""
+def _run(adapter: Adapter, module: Any, spec: Spec, given: tuple[Any, ...]) -> Call:
+    """One run, on inputs that fit the spec."""
+    said = " and ".join(str(tuple(each.shape)) for each in given)
     try:
-        call = adapter.record(module, given)
+        call = adapter.record(module, *given)
     except FOREIGN as error:  # each framework raises its own
         raise UnsupportedError(
             f"{adapter.name}: the module cannot be run, so that nothing shows that it does what "
-            f"its fields say: on an input of {tuple(given.shape)} it fails with "
+            f"its fields say: on an input of {said} it fails with "
             f"{in_one_line(error, 200)}. Give what you call it with as inputs=, or mend the module"
         ) from error
-    (seen,) = call.given
-    if seen.array is not None:
+    seen = [leaf.array for value in call.given for leaf in value.leaves()]
+    arrays = [array for array in seen if array is not None]
+    if len(arrays) == len(seen):
         try:
-            output_shape(spec, seen.array.shape)
+            output_shape(spec, *(array.shape for array in arrays))
         except SpecError as error:
             raise UnsupportedError(
-                f"{adapter.name}: the module runs on an input of {tuple(given.shape)}, which does "
+                f"{adapter.name}: the module runs on an input of {said}, which does "
                 f"not fit what was read from it: {error}. (In a spec a dense layer acts on "
                 "(N, features); on an image each framework takes another axis.)"
             ) from None
     return call
 
 
-def _one(inputs: Any) -> Any:
-    """The one input of a network, with few examples."""
-    if isinstance(inputs, list | tuple):
-        if len(inputs) != 1:
-            raise InputError(f"a spec has one input so far, not {len(inputs)}: give one")
-        (inputs,) = inputs
+def _given(spec: Spec, inputs: Any) -> tuple[Any, ...]:
+    """The inputs of a network, with few examples."""
+    each = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
+    takes = len(spec.sources) if isinstance(spec, Composite) else 1
+    if len(each) != takes:
+        what = "one input" if takes == 1 else f"{takes} inputs"
+        raise InputError(f"the module takes {what}, not {len(each)}: give as many")
+    return tuple(map(_few, each))
+
+
+def _few(inputs: Any) -> Any:
+    """An input, with few examples."""
     if not getattr(inputs, "shape", ()):
         raise InputError(f"inputs must be a tensor of the module's framework, not {quoted(inputs)}")
     try:
@@ -181,14 +192,14 @@ def _one(inputs: Any) -> Any:
         raise InputError(f"inputs must be a tensor with values, not {quoted(inputs)}") from None
 
 
-def _drawn(adapter: Adapter, module: Any, spec: Spec) -> np.ndarray:
-    shape = fitting_shape(spec)
-    if shape is None:
+def _drawn(adapter: Adapter, module: Any, spec: Spec) -> tuple[np.ndarray, ...]:
+    shapes = fitting_shapes(spec)
+    if shapes is None:
         raise UnsupportedError(
             f"{adapter.name}: no input was found that fits what was read from the module, so that "
             "it could be run beside it: give what you call it with, as inputs=. (In a spec a dense "
             "layer acts on (N, features); on an image each framework takes another axis.)"
         )
-    check_work(spec, shape)
-    drawn = np.random.default_rng(0).standard_normal(shape) * SPREAD
-    return round_to(drawn, adapter.dtype(module))
+    check_work(spec, *shapes)
+    rng, dtype = np.random.default_rng(0), adapter.dtype(module)
+    return tuple(round_to(rng.standard_normal(shape) * SPREAD, dtype) for shape in shapes)

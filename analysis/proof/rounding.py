@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Composite,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -44,9 +45,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Scale,
     Shape,
     Spec,
+    Subtract,
     fold_steps,
 )
 from convparity.impls.weights import Arrays
@@ -348,12 +351,64 @@ def _(spec: Add, weights: Arrays, *values: Rounded) -> Rounded:
     )
 
 
+@trace.register
+def _(spec: Subtract, weights: Arrays, first: Rounded, second: Rounded) -> Rounded:
+    negated = dataclasses.replace(second, value=-second.value, noise=-second.noise)
+    return trace(Add(), {}, first, negated)
+
+
+@trace.register
+def _(spec: Multiply, weights: Arrays, *values: Rounded) -> Rounded:
+    return reduce(_product, values)
+
+
+def _product(a: Rounded, b: Rounded) -> Rounded:
+    value = a.value * b.value
+    inherited = abs(a.value) * b.bound + a.bound * abs(b.value) + a.bound * b.bound
+    both = dataclasses.replace(
+        a,
+        value=value,
+        bound=inherited,
+        noise=a.disturbed * b.disturbed - value,
+        own=np.hypot(a.own * abs(b.value), b.own * abs(a.value)),
+        basis=max(a.basis, b.basis, key=BASES.index),
+    )
+    return both.then(
+        value,
+        abs(value) + inherited,
+        inherited=inherited,
+        noise=lambda disturbed: disturbed,
+        variance=lambda: value**2,
+        roundings=1,
+        unit=_times(a.unit, b.unit),
+        flushed=a.tiny + a.small * abs(b.value) + b.small * abs(a.value),
+    )
+
+
+@trace.register
+def _(spec: Concat, weights: Arrays, *values: Rounded) -> Rounded:
+    def joined(name: str) -> np.ndarray:
+        parts = [np.broadcast_to(getattr(each, name), each.value.shape) for each in values]
+        return np.concatenate(parts, axis=spec.axis)
+
+    small = np.concatenate([each.small for each in values], axis=spec.axis)
+    return dataclasses.replace(
+        values[0],
+        value=joined("value"),
+        bound=joined("bound") + small,
+        noise=joined("noise"),
+        own=joined("own") + small,
+        unit=reduce(_finer, (each.unit for each in values)),
+        basis=max((each.basis for each in values), key=BASES.index),
+    )
+
+
 def _finer(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else min(a, b)
 
 
 @trace.register
-def _(spec: Composite, weights: Arrays, x: Rounded) -> Rounded:
+def _(spec: Composite, weights: Arrays, *values: Rounded) -> Any:
     return fold_steps(
-        spec, x, lambda step, values: trace(step.spec, step.weights(weights), *values)
+        spec, values, lambda step, values: trace(step.spec, step.weights(weights), *values)
     )

@@ -28,7 +28,7 @@ def nodes_of(spec: Spec) -> list[Node]:
     def visit(spec: Spec, path: str, inputs: list[int]) -> int:
         if isinstance(spec, Composite):
             return fold_steps(
-                spec, inputs[0], lambda step, taken: visit(step.spec, step.path(path), taken)
+                spec, inputs, lambda step, taken: visit(step.spec, step.path(path), taken)
             )
         nodes.append(Node(path, spec, tuple(inputs)))
         return len(nodes) - 1

@@ -6,6 +6,7 @@ dtype, a layer that does something else is seen by itself and named.
 """
 
 from collections import deque
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.recording import Call, Value
-from convparity.impls.spec import Composite, Spec, Step, dotted, fold_steps, is_one_layer
+from convparity.impls.spec import Composite, Spec, Step, dotted, fold_steps, is_one_layer, named
 from convparity.impls.weights import Arrays
 
 # an exact value that a module gave, or what rounding may make of one that nobody saw
@@ -53,14 +54,33 @@ class Witness:
         self._check(made, target, path, "what it gives is not what its fields say")
 
     def _arrays(self, call: Call, path: str) -> tuple[Value, Value]:
-        """What a module was given and made, if that is one array each."""
-        made = call.made
-        if len(call.given) != 1 or call.given[0].array is None:
+        """What a layer was given and made, if that is one array each."""
+        given, made = self._given(call, path), self._made(call, path)
+        if len(given) != 1:
             raise self._refused(path, "it is not given one array")
-        if made is None or made.array is None:
-            kind = "nothing" if made is None else f"a {made.dtype}"
+        if len(made) != 1:
+            raise self._refused(path, f"it gives {len(made)} arrays, not one")
+        return given[0], made[0]
+
+    def _given(self, call: Call, path: str) -> list[Value]:
+        """The arrays that a module was given."""
+        found = [leaf for value in call.given for leaf in value.leaves()]
+        if not found or any(leaf.array is None for leaf in found):
+            raise self._refused(path, "it is given something else than arrays")
+        return found
+
+    def _made(self, call: Call, path: str, spec: Spec | None = None) -> list[Value]:
+        """The arrays that a module made, in the order of the results of ``spec``."""
+        found = [] if call.made is None else call.made.leaves()
+        if isinstance(spec, Composite) and call.made is not None:
+            parts = dict(call.made.parts)
+            keys = [each if each.isdigit() else repr(each) for each in spec.results]
+            if parts.keys() == {f"[{key}]" for key in keys}:  # a mapping may come in any order
+                found = [parts[f"[{key}]"] for key in keys]
+        if not found or any(leaf.array is None for leaf in found):
+            kind = "nothing" if not found else f"a {found[0].dtype}"
             raise self._refused(path, f"it gives {kind}, not one array")
-        return call.given[0], made
+        return found
 
     def _check_dtype(self, call: Call, given: Value, made: Value, path: str) -> None:
         """Raise where a layer computes in less than what it is given and holds."""
@@ -79,30 +99,44 @@ class Witness:
     # -- composites
 
     def _composite(self, call: Call, spec: Composite, path: str) -> None:
-        given, made = self._arrays(call, path)
+        given, made = self._given(call, path), self._made(call, path, spec)
+        if len(given) != len(spec.sources) or len(made) != len(spec.results):
+            raise self._refused(
+                path,
+                f"it takes {len(given)} arrays and gives {len(made)}, its layers "
+                f"{len(spec.sources)} and {len(spec.results)}",
+            )
         children = self.adapter.children(call.module)
         pending = deque(call.inside)
 
-        def visit(step: Step, values: list[Known]) -> Known:
+        def visit(step: Step, values: list[Known]) -> Any:
             if step.child is None:
-                return trace(step.spec, {}, *(self._rounded(each, made.dtype) for each in values))
+                return self._joined(step, values, made[0].dtype)
             below = dotted(path, step.child)
             if not pending or pending[0].module is not children[step.child]:
                 raise self._refused(path, f"it does not run {step.child!r} where its layers say so")
             inner = pending.popleft()
-            taken, gave = self._arrays(inner, below)
-            names = " and ".join(step.inputs)
-            self._check(taken, values[0], below, f"its input is not the value of {names}")
-            self.judge(inner, step.spec, below)
-            assert gave.array is not None
-            return gave.array
+            taken, gave = self._given(inner, below), self._made(inner, below, step.spec)
+            if len(taken) != len(values):
+                raise self._refused(below, f"it is given {len(taken)} arrays, not {len(values)}")
+            for name, found, value in zip(step.inputs, taken, values, strict=True):
+                self._check(found, value, below, f"its input is not the value of {name}")
+            if step.joins:
+                target = self._joined(step, values, gave[0].dtype)
+                self._check(gave[0], target, below, "what it gives is not what its fields say")
+            else:
+                self.judge(inner, step.spec, below)
+            arrays = [each.array for each in gave]
+            return arrays[0] if named(step, arrays).keys() == {step.name} else arrays
 
-        assert given.array is not None
-        start: Known = given.array
-        end = fold_steps(spec, start, visit)
+        ends = fold_steps(spec, [each.array for each in given], visit)
         if pending:
             raise self._refused(path, "it runs more layers, or one more often, than it says")
-        self._check(made, end, path, "it does not give what its last layer gives")
+        for found, end in zip(made, ends if len(made) > 1 else [ends], strict=True):
+            self._check(found, end, path, "it does not give what its last layer gives")
+
+    def _joined(self, step: Step, values: list[Known], dtype: str) -> Rounded:
+        return trace(step.spec, {}, *(self._rounded(each, dtype) for each in values))
 
     def _rounded(self, value: Known, dtype: str) -> Rounded:
         return value if isinstance(value, Rounded) else self._exact(value, dtype)

@@ -22,6 +22,7 @@ from convparity.impls.flax.make import How, make, outline
 from convparity.impls.layouts import copy_into
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, parameter_shapes
+from convparity.impls.values import inputs_of, on_each
 from convparity.impls.weights import Weights
 
 ALIGNMENT = 64  # bytes: other memory XLA copies once more
@@ -36,8 +37,8 @@ class Place(nnx.Variable):
 
 
 @jax.jit
-def _run(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> jax.Array:
-    return nnx.merge(graph, state)(x)
+def _run(graph: nnx.GraphDef[Any], state: Any, *inputs: jax.Array) -> Any:
+    return nnx.merge(graph, state)(*inputs)
 
 
 class _Seen(NamedTuple):
@@ -56,27 +57,34 @@ def _flatten_seen(seen: _Seen) -> Any:
 jax.tree_util.register_pytree_node(_Seen, _flatten_seen, lambda name, parts: _Seen(name, *parts))
 
 
+class _Traced(Recorder):
+    """Keeps traced values as they are: whatever holds them is a tree to JAX."""
+
+    def kept(self, native: Any) -> Any:
+        return native
+
+
 # what was compiled lately, by what it computes: code that was changed in between computes other
 COMPILED: OrderedDict[Any, Callable[..., _Seen]] = OrderedDict()
 MOST = 64
 
 
-def _record(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> _Seen:
+def _record(graph: nnx.GraphDef[Any], state: Any, *inputs: jax.Array) -> _Seen:
     """One compiled run of the module, with what every module in it was given and made."""
 
-    def run(graph: nnx.GraphDef[Any], state: Any, x: jax.Array) -> _Seen:
-        recorder = Recorder(lambda value: value)
-        _watched(nnx.merge(graph, state), "", recorder)(x)
+    def run(graph: nnx.GraphDef[Any], state: Any, *inputs: jax.Array) -> _Seen:
+        recorder = _Traced(lambda value: value)
+        _watched(nnx.merge(graph, state), "", recorder)(*inputs)
         return _seen(recorder.roots[0])
 
-    traced = jax.jit(run).lower(graph, state, x)
+    traced = jax.jit(run).lower(graph, state, *inputs)
     key = (sha256(traced.as_text().encode()).digest(), traced.in_tree, traced.out_tree)
     if key not in COMPILED:
         # for a single run: to optimise takes as long again
         COMPILED[key] = traced.compile({"xla_backend_optimization_level": 0})
         if len(COMPILED) > MOST:
             COMPILED.popitem(last=False)
-    return COMPILED[key](graph, state, x)
+    return COMPILED[key](graph, state, *inputs)
 
 
 def _seen(call: Call) -> _Seen:
@@ -96,9 +104,9 @@ def _watched(module: Any, name: str, recorder: Recorder) -> Callable[..., Any]:
         run = object.__new__(type(module))
         vars(run).update(vars(module) | inner)  # past nnx, which would have its layers be modules
 
-    def alone(x: jax.Array) -> Any:
+    def alone(*inputs: jax.Array) -> Any:
         # no fusion with what comes before or after, which would leave out a rounding between them
-        return jax.lax.optimization_barrier(run(x))
+        return jax.lax.optimization_barrier(run(*inputs))
 
     return recorder.around(name, run if composite else alone)
 
@@ -263,30 +271,34 @@ class FlaxAdapter(Adapter):
             array = _aligned_copy(array, variable.dtype)
         variable.set_value(jax.device_put(array, may_alias=True))
 
-    def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
+    def forward(self, module: Any, x: Any) -> Any:
         if not isinstance(module, nnx.Module):  # a bare function, such as nnx.relu in a Sequential
             return self._out(jax.jit(module)(jnp.asarray(x)))
-        return self._out(_run(*nnx.split(module), self._in(module, x)))
+        given = (self._in(module, each) for each in inputs_of(x))
+        return on_each(self._out, _run(*nnx.split(module), *given))
 
-    def record(self, module: Any, inputs: Any) -> Call:
-        if isinstance(inputs, np.ndarray) and isinstance(module, nnx.Module):
-            inputs = self._in(module, inputs)
+    def record(self, module: Any, *inputs: Any) -> Call:
+        known = isinstance(module, nnx.Module)
+        given = tuple(
+            self._in(module, x) if known and isinstance(x, np.ndarray) else jnp.asarray(x)
+            for x in inputs
+        )
         with generators_as_they_were(), jax.default_matmul_precision("highest"):
-            if not isinstance(module, nnx.Module):
-                seen = _Seen("", (jnp.asarray(inputs),), module(jnp.asarray(inputs)), ())
+            if not known:
+                seen = _Seen("", given, module(*given), ())
             else:
                 twin = nnx.clone(module)  # the module itself is neither touched nor run
                 twin.eval()
                 graph, state = nnx.split(twin)
-                seen = _record(graph, state, jnp.asarray(inputs))
+                seen = _record(graph, state, *given)
         return self._call(module, seen)
 
     def _call(self, module: Any, seen: "_Seen") -> Call:
-        children = self.children(module)
+        children, recorder = self.children(module), Recorder(self._value)
         return Call(
             module,
-            tuple(map(self._value, seen.given)),
-            self._value(seen.made),
+            tuple(map(recorder.kept, seen.given)),
+            recorder.kept(seen.made),
             [self._call(children[inner.name], inner) for inner in seen.inside],
         )
 

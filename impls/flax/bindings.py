@@ -23,8 +23,10 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     ActivationName,
+    Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -35,9 +37,11 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Scale,
     SeparableConv,
     Spec,
+    Subtract,
     effective_kernel,
 )
 
@@ -307,6 +311,13 @@ OTHERS = [
     ),
 ]
 
+JOINS = [
+    Row(Add, layers.Add),
+    Row(Multiply, layers.Multiply),
+    Row(Subtract, layers.Subtract),
+    Row(Concat, layers.Concat, same("axis")),
+]
+
 # ---------------------------------------------------------------- functions
 
 
@@ -357,7 +368,7 @@ SIGNATURES = {
     each: inspect.signature(each)
     for each in dict.fromkeys([*(row.gives["function"] for row in ACTIVATIONS), *POOLS])
 }
-TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *ACTIVATIONS), said)
+TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS), said)
 
 
 def read_function(function: Any, *parameters: Any) -> Spec:

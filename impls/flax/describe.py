@@ -141,5 +141,7 @@ READERS: dict[type, Any] = {
     layers.Activation: lambda module, rank: read_function(module.function, *module.parameters),
     nnx.Sequential: _sequential,
     layers.Sequential: _sequential,
-    layers.Graph: lambda module, rank: wired(_children(module, rank), module.steps),
+    layers.Graph: lambda module, rank: wired(
+        _children(module, rank), module.steps, module.inputs, module.outputs
+    ),
 }

@@ -523,13 +523,54 @@ def add(first: jax.Array, *others: jax.Array) -> jax.Array:
 JOINS = {"add": add}
 
 
+class Add(nnx.Module):
+    """The sum of values, from the left, as a layer."""
+
+    def __call__(self, *values: jax.Array) -> jax.Array:
+        return add(*values)
+
+
+class Multiply(nnx.Module):
+    """The product of values, from the left, as a layer."""
+
+    def __call__(self, first: jax.Array, *others: jax.Array) -> jax.Array:
+        for each in others:
+            first = first * each
+        return first
+
+
+class Subtract(nnx.Module):
+    """The first value less the second, as a layer."""
+
+    def __call__(self, first: jax.Array, second: jax.Array) -> jax.Array:
+        return first - second
+
+
+class Concat(nnx.Module):
+    """``jnp.concatenate`` as a layer.
+
+    Args:
+        axis: The axis: -1 is that of the channels, 1 the first spatial one.
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = axis
+
+    def __call__(self, *values: jax.Array) -> jax.Array:
+        return jnp.concatenate(values, self.axis)
+
+
 class Graph(nnx.Module):
     """Named layers, and the steps that run them.
 
     Args:
         children: The layers by their names.
         steps: Each is the name of a value, the layer or the one of ``JOINS`` that makes it, and the
-            names of the values that this takes. The last value is the output.
+            names of the values that this takes. Of a layer that gives several, each is
+            ``name.0``, or ``name.key``.
+        inputs: The names of the values that the graph is called with.
+        outputs: The name of what it gives, or a tuple of names, or of pairs of a key and a name;
+            None is the last value.
 
     A residual block, for one::
 
@@ -541,20 +582,43 @@ class Graph(nnx.Module):
 
     names: tuple[str, ...] = ()
     steps: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    inputs: tuple[str, ...] = ("<input>",)
+    outputs: str | tuple[str, ...] | tuple[tuple[str, str], ...] | None = None
 
     def __init__(
         self,
-        children: Mapping[str, Callable[[jax.Array], jax.Array]],
+        children: Mapping[str, Callable[..., Any]],
         steps: Iterable[tuple[str, str, Iterable[str]]],
+        inputs: Iterable[str] = ("<input>",),
+        outputs: str | tuple[str, ...] | tuple[tuple[str, str], ...] | None = None,
     ) -> None:
         self.names = tuple(children)
         for name, child in children.items():
             setattr(self, name, child)
-        self.steps = tuple((name, call, tuple(inputs)) for name, call, inputs in steps)
+        self.steps = tuple((name, call, tuple(taken)) for name, call, taken in steps)
+        self.inputs, self.outputs = tuple(inputs), outputs
 
-    def __call__(self, x: jax.Array) -> jax.Array:
-        values = {"<input>": x}
-        for name, call, inputs in self.steps:
-            run = JOINS[call] if call in JOINS else getattr(self, call)
-            values[name] = x = run(*[values[each] for each in inputs])
-        return x
+    def __call__(self, *inputs: jax.Array) -> Any:
+        values: dict[str, Any] = dict(zip(self.inputs, inputs, strict=True))
+        for name, call, taken in self.steps:
+            run = getattr(self, call) if call in self.names else JOINS[call]
+            values |= named(name, run(*[values[each] for each in taken]))
+        return gathered(values, self.steps[-1][0] if self.outputs is None else self.outputs)
+
+
+def named(step: str, made: Any) -> dict[str, Any]:
+    """What a step made, by the names of its values."""
+    if isinstance(made, Mapping):
+        return {f"{step}.{key}": value for key, value in made.items()}
+    if isinstance(made, tuple | list):
+        return {f"{step}.{i}": value for i, value in enumerate(made)}
+    return {step: made}
+
+
+def gathered(values: Mapping[str, Any], outputs: Any) -> Any:
+    """The values that a graph gives: one, a tuple, or a dict of them."""
+    if isinstance(outputs, str):
+        return values[outputs]
+    if all(isinstance(each, str) for each in outputs):
+        return tuple(values[each] for each in outputs)
+    return {key: values[each] for key, each in outputs}

@@ -15,7 +15,7 @@ from convparity.impls.spec import (
     Sequential,
     Spec,
     is_one_layer,
-    wires,
+    wiring,
 )
 
 
@@ -67,4 +67,4 @@ def compose(spec: Composite, child: Callable[[Spec], Any]) -> Any:
     chain = isinstance(spec, Sequential)
     check_names("flax", spec, layers.Sequential if chain else layers.Graph)
     children = {name: child(each) for name, each in spec.children}
-    return layers.Sequential(children) if chain else layers.Graph(children, wires(spec))
+    return layers.Sequential(children) if chain else layers.Graph(children, *wiring(spec))

@@ -17,6 +17,7 @@ from convparity.impls.keras.make import build, make
 from convparity.impls.keras.variables import given
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, dotted
+from convparity.impls.values import inputs_of, on_each
 from convparity.impls.weights import Weights
 
 
@@ -60,18 +61,21 @@ class KerasAdapter(Adapter):
     def write(self, variable: Any, array: np.ndarray, share: bool = False) -> None:
         variable.assign(given(array, variable.dtype))
 
-    def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
-        if 0 in x.shape:  # TensorFlow's convolutions return uninitialised memory for it
-            raise SpecError(f"keras: every size of an input must be at least 1, not {x.shape}")
-        native = self._in(module, x)
+    def forward(self, module: Any, x: Any) -> Any:
+        native = [self._in(module, each) for each in inputs_of(x)]
+        for each in inputs_of(x):
+            if 0 in each.shape:  # TensorFlow's convolutions return uninitialised memory for it
+                raise SpecError(
+                    f"keras: every size of an input must be at least 1, not {each.shape}"
+                )
+        given = native[0] if len(native) == 1 else native
         if isinstance(module, keras.Model):
-            return self._out(module.predict_on_batch(native))
-        return self._out(module(native, training=False))
+            return on_each(self._out, module.predict_on_batch(given))
+        return on_each(self._out, module(given, training=False))
 
-    def record(self, module: Any, inputs: Any) -> Call:
-        if isinstance(inputs, np.ndarray):
-            inputs = self._in(module, inputs)
-        return self._watched(module, self._parts(module).values(), inputs)
+    def record(self, module: Any, *inputs: Any) -> Call:
+        given = (self._in(module, x) if isinstance(x, np.ndarray) else x for x in inputs)
+        return self._watched(module, self._parts(module).values(), *given)
 
     def watch(self, module: Any, inputs: tuple[np.ndarray, ...]) -> Call:
         watched = {id(each): each for each in self.named_modules(module).values()}
@@ -90,7 +94,7 @@ class KerasAdapter(Adapter):
                 vars(each)["call"] = recorder.around(each, each.call)
                 watched.callback(_put_back, each, before)
             given = [keras.ops.copy(each) for each in inputs]
-            if len(given) > 1 and hasattr(module, "_operations"):  # a functional model takes a list
+            if len(given) > 1 and _takes_a_list(module):
                 module(given, training=False)
             else:
                 module(*given, training=False)
@@ -283,6 +287,11 @@ class KerasAdapter(Adapter):
 
     def _out(self, tensor: Any) -> np.ndarray:
         return np.array(_widened(keras.ops.convert_to_numpy(tensor)))
+
+
+def _takes_a_list(module: Any) -> bool:
+    """A functional model and a graph take several inputs as one list."""
+    return hasattr(module, "_operations") or isinstance(module, layers.Graph)
 
 
 def _put_back(module: Any, call: Any) -> None:

@@ -16,8 +16,10 @@ from convparity.impls.keras import layers, pooling
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -28,8 +30,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Scale,
     SeparableConv,
+    Subtract,
 )
 
 SEPARABLE = (layers.SeparableConv1D, layers.SeparableConv2D, layers.SeparableConv3D)
@@ -337,7 +341,14 @@ OTHERS = [
     ),
 ]
 
-ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS)
+JOINS = [
+    Row(Add, keras.layers.Add),
+    Row(Multiply, keras.layers.Multiply),
+    Row(Subtract, keras.layers.Subtract),
+    Row(Concat, keras.layers.Concatenate, {"axis": "axis"}),
+]
+
+ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS)
 TABLE = Table("keras", (replace(row, takes=("name", "dtype")) for row in ROWS), said)
 
 

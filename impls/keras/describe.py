@@ -81,5 +81,7 @@ def _layer(module: Any) -> Spec:
 READERS: dict[type, Callable[[Any], Spec]] = {
     **dict.fromkeys(TABLE.readers, _layer),
     keras.Sequential: lambda module: Sequential(_children(module)),
-    layers.Graph: lambda module: wired(_children(module), module.steps),
+    layers.Graph: lambda module: wired(
+        _children(module), module.steps, module.sources, module.results
+    ),
 }

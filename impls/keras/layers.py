@@ -5,7 +5,7 @@ in_channels / groups), those of depthwise layers SCM, of transposed ones SOI (O 
 groups). Every class is registered, so that ``keras.saving`` writes and reads it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
@@ -641,6 +641,9 @@ def add(first: Any, *others: Any) -> Any:
 
 
 JOINS = {"add": add}
+MERGES = tuple(  # Keras's own layers that take a list, even of one value
+    getattr(keras.layers, name) for name in ("Add", "Multiply", "Subtract", "Concatenate")
+)
 JOINED_SHAPES = {"add": lambda first, *others: first}  # of the shapes of what they take
 
 
@@ -651,7 +654,11 @@ class Graph(keras.layers.Layer):
     Args:
         children: The layers by their names.
         steps: Each is the name of a value, the layer or the one of ``JOINS`` that makes it, and the
-            names of the values that this takes. The last value is the output.
+            names of the values that this takes. Of a layer that gives several, each is
+            ``name.0``, or ``name.key``.
+        inputs: The names of the values that the graph is called with: of several, a list.
+        outputs: The name of what it gives, or a tuple of names, or of pairs of a key and a name;
+            None is the last value.
         **kwargs: What every layer of Keras takes: name, dtype, ...
 
     A residual block, for one::
@@ -662,19 +669,36 @@ class Graph(keras.layers.Layer):
         )
     """
 
-    def __init__(self, children: Mapping[str, Any], steps: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        children: Mapping[str, Any],
+        steps: Any,
+        inputs: Iterable[str] = ("<input>",),
+        outputs: Any = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.children = dict(children)
-        self.steps = tuple((name, call, tuple(inputs)) for name, call, inputs in steps)
+        self.steps = tuple((name, call, tuple(taken)) for name, call, taken in steps)
+        self.sources = tuple(inputs)
+        if outputs is not None and not isinstance(outputs, str):
+            outputs = tuple(each if isinstance(each, str) else tuple(each) for each in outputs)
+        self.results = outputs
 
     def run(self, x: Any, layer: Callable[..., Any], joins: Mapping[str, Any]) -> Any:
-        """What the steps make of ``x``, an input or the shape of one."""
-        values = {"<input>": x}
+        """What the steps make of ``x``: inputs, or the shapes of them."""
+        one = len(self.sources) == 1
+        values: dict[str, Any] = dict(zip(self.sources, [x] if one else x, strict=True))
         for name, call, inputs in self.steps:
             taken = [values[each] for each in inputs]
-            x = joins[call](*taken) if call in joins else layer(self.children[call], *taken)
-            values[name] = x
-        return x
+            if call in self.children:
+                child = self.children[call]
+                alone = len(taken) == 1 and not isinstance(child, MERGES)
+                made = layer(child, taken[0] if alone else taken)
+            else:
+                made = joins[call](*taken)
+            values |= named(name, made)
+        return gathered(values, self.steps[-1][0] if self.results is None else self.results)
 
     def build(self, input_shape: Any) -> None:
         def built(layer: Any, shape: Any) -> Any:
@@ -698,7 +722,8 @@ class Graph(keras.layers.Layer):
             for name, child in self.children.items()
         }
         steps = [[name, call, list(inputs)] for name, call, inputs in self.steps]
-        return {**super().get_config(), "children": children, "steps": steps}
+        wiring = {"steps": steps, "inputs": list(self.sources), "outputs": self.results}
+        return {**super().get_config(), "children": children, **wiring}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "Graph":
@@ -707,3 +732,21 @@ class Graph(keras.layers.Layer):
             for name, child in config["children"].items()
         }
         return cls(**{**config, "children": children})
+
+
+def named(step: str, made: Any) -> dict[str, Any]:
+    """What a step made, by the names of its values; a shape is one value."""
+    if isinstance(made, Mapping):
+        return {f"{step}.{key}": value for key, value in made.items()}
+    if isinstance(made, tuple | list) and not all(n is None or isinstance(n, int) for n in made):
+        return {f"{step}.{i}": value for i, value in enumerate(made)}
+    return {step: made}
+
+
+def gathered(values: Mapping[str, Any], outputs: Any) -> Any:
+    """The values that a graph gives: one, a tuple, or a dict of them."""
+    if isinstance(outputs, str):
+        return values[outputs]
+    if all(isinstance(each, str) for each in outputs):
+        return tuple(values[each] for each in outputs)
+    return {key: values[each] for key, each in outputs}

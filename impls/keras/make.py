@@ -16,13 +16,14 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    Graph,
     Sequential,
     Spec,
     dotted,
     is_one_layer,
     own_weights,
     walk,
-    wires,
+    wiring,
 )
 from convparity.impls.weights import Weights
 
@@ -34,11 +35,13 @@ def make(spec: Spec, dtype: str, name: str | None = None) -> Any:
     children = {each: make(child, dtype, each) for each, child in spec.children}
     if isinstance(spec, Sequential):
         return keras.Sequential(list(children.values()), name=name)
-    return layers.Graph(children, wires(spec), name=name, dtype=dtype)
+    return layers.Graph(children, *wiring(spec), name=name, dtype=dtype)
 
 
 def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
+    if isinstance(spec, Graph):
+        return None  # what it takes may meet before a layer does
     if _of_any_rank(spec):
         return (None, spec.num_features)  # alone; inside another it says nothing of the axes
     for _, layer in walk(spec):
@@ -68,7 +71,8 @@ def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path:
     for name, child in spec.children if isinstance(spec, Composite) else ():
         build(found[name], child, children, weights, dotted(path, name))
     shape = input_shape(spec)
-    if shape is None:  # Keras builds it when it sees its first input
+    if shape is None:  # Keras builds it when it sees its first input, unless nothing is to build
+        module.built = module.built or (bool(found) and all(each.built for each in found.values()))
         return
     if weights is None or isinstance(spec, Composite):
         module.build(shape)

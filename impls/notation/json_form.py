@@ -1,7 +1,8 @@
 """The JSON form of a spec: it says everything, and is what files of weights hold.
 
 ``{"type": "Conv", "in_channels": 3, ...}`` with every field; a Sequential's ``"layers"`` is an
-object whose order counts.
+object whose order counts. A Graph's ``"nodes"`` are one, too: ``{"layer": ..., "inputs": [...]}``,
+or ``{"again": "name", ...}`` for a node that runs before.
 """
 
 import contextlib
@@ -17,6 +18,8 @@ from convparity.impls.spec import (
     MAX_DEPTH,
     MAX_LAYERS,
     Composite,
+    Graph,
+    Join,
     Layer,
     Sequential,
     Shape,
@@ -29,7 +32,7 @@ TYPES: dict[str, type[Any]] = {
     name: value
     for name, value in vars(convparity.impls.spec).items()
     if isinstance(value, type)
-    and issubclass(value, Layer | Composite)
+    and issubclass(value, Layer | Join | Composite)
     and dataclasses.is_dataclass(value)
 }
 
@@ -109,8 +112,46 @@ def plain(value: Any) -> Any:
         raise SpecError(one_of("spec type", name, TYPES))
     if isinstance(value, Sequential):
         return {"type": name, "layers": {key: plain(child) for key, child in value.layers}}
+    if isinstance(value, Graph):
+        return _plain_graph(value)
     fields = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(TYPES[name])}
     return {"type": name, **fields}
+
+
+def _plain_graph(graph: Graph) -> dict[str, Any]:
+    """Nodes by their names; one that runs an earlier one's layer says "again"."""
+    nodes = {
+        step.name: {
+            **({"layer": plain(step.spec)} if step.child == step.name else {"again": step.child}),
+            "inputs": list(step.inputs),
+        }
+        for step in graph.nodes
+    }
+    outputs: Any = dict(graph.results)
+    if isinstance(graph.outputs, str):
+        outputs = graph.outputs
+    elif all(isinstance(each, str) for each in graph.outputs):
+        outputs = list(graph.outputs)
+    return {"type": "Graph", "nodes": nodes, "inputs": list(graph.inputs), "outputs": outputs}
+
+
+def _read_graph(given: dict[str, Any]) -> Graph:
+    nodes = {}
+    if not isinstance(given["nodes"], dict):
+        raise SpecError('Graph: "nodes" is an object of named nodes')
+    for name, node in given["nodes"].items():
+        kinds = {"layer", "again"} & node.keys() if isinstance(node, dict) else set()
+        inputs = node.get("inputs") if isinstance(node, dict) else None
+        if len(kinds) != 1 or not isinstance(inputs, list) or len(node) != 2:
+            raise SpecError(
+                f'Graph: node {quoted(name)} is an object of "layer" or "again", and "inputs", not '
+                f"{shortened(node)}"
+            )
+        again = node.get("again")
+        if again is not None and not isinstance(again, str):
+            raise SpecError(f'Graph: "again" is the name of a node, not {shortened(again)}')
+        nodes[name] = (read_spec(node["layer"]) if again is None else again, *inputs)
+    return Graph(nodes, given.get("inputs", ("x",)), given.get("outputs"))
 
 
 def loads(text: str) -> Any:
@@ -151,6 +192,8 @@ def read_spec(data: Any) -> Spec:
         if not isinstance(given["layers"], dict):
             raise SpecError('Sequential: "layers" is an object of named specs')
         return Sequential({key: read_spec(child) for key, child in given["layers"].items()})
+    if name == "Graph":
+        return _read_graph(given)
     values = {
         k: read_spec(value) if isinstance(value, dict) else value for k, value in given.items()
     }

@@ -19,6 +19,7 @@ from convparity.impls.pytorch.describe import describe
 from convparity.impls.pytorch.make import make
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec
+from convparity.impls.values import inputs_of, on_each
 from convparity.impls.weights import Weights
 
 
@@ -94,14 +95,13 @@ class PyTorchAdapter(Adapter):
         else:
             held.copy_(torch.from_numpy(np.array(array)))
 
-    def forward(self, module: nn.Module, x: np.ndarray) -> np.ndarray:
+    def forward(self, module: nn.Module, x: Any) -> Any:
         with torch.inference_mode():
-            return self._out(module(self._in(module, x)))
+            return on_each(self._out, module(*(self._in(module, each) for each in inputs_of(x))))
 
-    def record(self, module: nn.Module, inputs: Any) -> Call:
-        if isinstance(inputs, np.ndarray):
-            inputs = self._in(module, inputs)
-        return self._watched(module, inputs)
+    def record(self, module: nn.Module, *inputs: Any) -> Call:
+        given = (self._in(module, x) if isinstance(x, np.ndarray) else x for x in inputs)
+        return self._watched(module, *given)
 
     def watch(self, module: nn.Module, inputs: tuple[np.ndarray, ...]) -> Call:
         # integers, as of an embedding, stay what they are

@@ -16,8 +16,10 @@ from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_groupe
 from convparity.impls.pytorch import layers
 from convparity.impls.spec import (
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -28,8 +30,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Scale,
     SeparableConv,
+    Subtract,
 )
 
 CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -270,6 +274,14 @@ OTHERS = [
 ]
 
 
+JOINS = [
+    Row(Add, layers.Add),
+    Row(Multiply, layers.Multiply),
+    Row(Subtract, layers.Subtract),
+    Row(Concat, layers.Concat, same("axis")),
+]
+
+
 def held(module: nn.Module, name: str) -> torch.Tensor | None:
     """A parameter or a buffer of the module; what it computes anew each time is no place to be."""
     for mine in (module._parameters, module._buffers):
@@ -282,4 +294,4 @@ def held(module: nn.Module, name: str) -> torch.Tensor | None:
     )
 
 
-TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS), said, held)
+TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS), said, held)

@@ -83,5 +83,7 @@ def _layer(module: nn.Module) -> Spec:
 READERS: dict[type, Callable[[Any], Spec]] = {
     **dict.fromkeys(TABLE.readers, _layer),
     nn.Sequential: lambda module: Sequential(_children(module)),
-    layers.Graph: lambda module: wired(_children(module), module.steps),
+    layers.Graph: lambda module: wired(
+        _children(module), module.steps, module.inputs, module.outputs
+    ),
 }

@@ -597,13 +597,65 @@ def add(first: Tensor, *others: Tensor) -> Tensor:
 JOINS = {"add": add}
 
 
+class Add(nn.Module):
+    """The sum of values, from the left, as a layer."""
+
+    def forward(self, *values_NCS: Tensor) -> Tensor:
+        return add(*values_NCS)
+
+
+class Multiply(nn.Module):
+    """The product of values, from the left, as a layer."""
+
+    def forward(self, first_NCS: Tensor, *others_NCS: Tensor) -> Tensor:
+        for each in others_NCS:
+            first_NCS = first_NCS * each
+        return first_NCS
+
+
+class Subtract(nn.Module):
+    """The first value less the second, as a layer."""
+
+    def forward(self, first_NCS: Tensor, second_NCS: Tensor) -> Tensor:
+        return first_NCS - second_NCS
+
+
+def dim_of(axis: int, ndim: int) -> int:
+    """Where an axis of a channels-last array is, channels first: -1 is the channels'."""
+    at = axis % ndim
+    return at if ndim < 3 else 1 if at == ndim - 1 else at + 1
+
+
+class Concat(nn.Module):
+    """``torch.cat`` as a layer.
+
+    Args:
+        axis: The axis as of channels-last arrays: -1 is that of the channels, 1 the first spatial
+            one, wherever PyTorch has them.
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, *values_NCS: Tensor) -> Tensor:
+        return torch.cat(values_NCS, dim_of(self.axis, values_NCS[0].ndim))
+
+    def extra_repr(self) -> str:
+        return f"axis={self.axis}"
+
+
 class Graph(nn.Module):
     """Named layers, and the steps that run them.
 
     Args:
         children: The layers by their names.
         steps: Each is the name of a value, the layer or the one of ``JOINS`` that makes it, and the
-            names of the values that this takes. The last value is the output.
+            names of the values that this takes. Of a layer that gives several, each is
+            ``name.0``, or ``name.key``.
+        inputs: The names of the values that the graph is called with.
+        outputs: The name of what it gives, or a tuple of names, or of pairs of a key and a name;
+            None is the last value.
 
     A residual block, for one::
 
@@ -614,21 +666,46 @@ class Graph(nn.Module):
     """
 
     steps: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    inputs: tuple[str, ...] = ("<input>",)
+    outputs: str | tuple[str, ...] | tuple[tuple[str, str], ...] | None = None
 
     def __init__(
-        self, children: Mapping[str, nn.Module], steps: Iterable[tuple[str, str, Iterable[str]]]
+        self,
+        children: Mapping[str, nn.Module],
+        steps: Iterable[tuple[str, str, Iterable[str]]],
+        inputs: Iterable[str] = ("<input>",),
+        outputs: str | tuple[str, ...] | tuple[tuple[str, str], ...] | None = None,
     ) -> None:
         super().__init__()
         for name, child in children.items():
             self.add_module(name, child)
-        self.steps = tuple((name, call, tuple(inputs)) for name, call, inputs in steps)
+        self.steps = tuple((name, call, tuple(taken)) for name, call, taken in steps)
+        self.inputs, self.outputs = tuple(inputs), outputs
 
-    def forward(self, x: Tensor) -> Tensor:
-        values = {"<input>": x}
-        for name, call, inputs in self.steps:
-            run = JOINS[call] if call in JOINS else getattr(self, call)
-            values[name] = x = run(*[values[each] for each in inputs])
-        return x
+    def forward(self, *inputs: Tensor) -> Any:
+        values: dict[str, Any] = dict(zip(self.inputs, inputs, strict=True))
+        for name, call, taken in self.steps:
+            run = self._modules[call] if call in self._modules else JOINS[call]
+            values |= named(name, run(*[values[each] for each in taken]))
+        return gathered(values, self.steps[-1][0] if self.outputs is None else self.outputs)
 
     def extra_repr(self) -> str:
         return "\n".join(f"{name} = {call}({', '.join(ins)})" for name, call, ins in self.steps)
+
+
+def named(step: str, made: Any) -> dict[str, Any]:
+    """What a step made, by the names of its values."""
+    if isinstance(made, Mapping):
+        return {f"{step}.{key}": value for key, value in made.items()}
+    if isinstance(made, tuple | list):
+        return {f"{step}.{i}": value for i, value in enumerate(made)}
+    return {step: made}
+
+
+def gathered(values: Mapping[str, Any], outputs: Any) -> Any:
+    """The values that a graph gives: one, a tuple, or a dict of them."""
+    if isinstance(outputs, str):
+        return values[outputs]
+    if all(isinstance(each, str) for each in outputs):
+        return tuple(values[each] for each in outputs)
+    return {key: values[each] for key, each in outputs}

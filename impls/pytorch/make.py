@@ -7,7 +7,7 @@ from torch import nn
 from convparity.impls.adapter import check_names
 from convparity.impls.pytorch import layers
 from convparity.impls.pytorch.bindings import TABLE
-from convparity.impls.spec import Composite, Sequential, Spec, is_one_layer, wires
+from convparity.impls.spec import Composite, Sequential, Spec, is_one_layer, wiring
 
 
 def make(spec: Spec) -> nn.Module:
@@ -17,4 +17,4 @@ def make(spec: Spec) -> nn.Module:
     chain = isinstance(spec, Sequential)
     check_names("pytorch", spec, nn.Sequential if chain else layers.Graph)
     children = {name: make(child) for name, child in spec.children}
-    return nn.Sequential(OrderedDict(children)) if chain else layers.Graph(children, wires(spec))
+    return nn.Sequential(OrderedDict(children)) if chain else layers.Graph(children, *wiring(spec))

@@ -47,22 +47,26 @@ from convparity.impls.spec.convolution import (
 )
 from convparity.impls.spec.fold import (
     branches,
+    check_number,
     fold_steps,
     fold_stretches,
     is_chain,
     is_one_layer,
+    named,
     output_shape,
+    packed,
     parameter_shapes,
     stretches,
     walk,
     walk_shapes,
 )
-from convparity.impls.spec.graph import Sequential, Wire, wired, wires
+from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
-from convparity.impls.spec.join import JOINS, Add, Residual
+from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
 from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
+from convparity.impls.spec.wires import Wire, Wiring, wired, wiring
 
 __all__ = [
     "ACTIVATIONS",
@@ -81,6 +85,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "Composite",
+    "Concat",
     "Conv",
     "ConvTranspose",
     "Dense",
@@ -88,11 +93,13 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAvgPool",
+    "Graph",
     "GroupNorm",
     "Join",
     "Layer",
     "LayerNorm",
     "MaxPool",
+    "Multiply",
     "PaddingMode",
     "Pairs",
     "Residual",
@@ -102,9 +109,12 @@ __all__ = [
     "Shape",
     "Spec",
     "Step",
+    "Subtract",
     "Wire",
+    "Wiring",
     "arguments",
     "branches",
+    "check_number",
     "check_spec",
     "child_weights",
     "dotted",
@@ -113,8 +123,10 @@ __all__ = [
     "fold_stretches",
     "is_chain",
     "is_one_layer",
+    "named",
     "output_shape",
     "own_weights",
+    "packed",
     "padding_pairs",
     "parameter_shapes",
     "shape_of",
@@ -125,5 +137,5 @@ __all__ = [
     "walk_shapes",
     "window_extent",
     "wired",
-    "wires",
+    "wiring",
 ]

@@ -101,18 +101,29 @@ class Layer(Spec):
 class Join(Spec):
     """A spec without children and weights that makes one value of several."""
 
+    arity: ClassVar[int | None] = None  # how many it takes; None is any number from one on
+
     @abstractmethod
     def output_shape(self, *input_shapes: Shape) -> Shape:
         """The shape that the join makes of channels-last ``input_shapes``."""
 
+    def largest(self, *sizes: float) -> float:
+        """What no entry of the output exceeds where those of the inputs do not exceed ``sizes``."""
+        return sum(sizes)
+
 
 class Step(NamedTuple):
-    """One step of a composite: a child that runs, or a join of values that are there already."""
+    """One step of a composite: a child that runs, or a join that no child is."""
 
     name: str  # of the value that it makes; unique in its composite
     spec: Spec
     inputs: tuple[str, ...]  # the values that it takes: names of earlier steps, or ``INPUT``
-    child: str | None  # the child that runs; None for a join
+    child: str | None  # the child that runs; None for a join that has no name of its own
+
+    @property
+    def joins(self) -> bool:
+        """Whether it makes one value of several, without weights."""
+        return isinstance(self.spec, Join)
 
     def path(self, path: str) -> str:
         """The dotted path of this step in a composite at ``path``."""
@@ -135,8 +146,18 @@ class Composite(Spec):
     def steps(self) -> tuple[Step, ...]:
         """What runs, in an order in which every value is there when it is taken.
 
-        The value of the last step is the output. ``fold_steps`` runs them.
+        ``fold_steps`` runs them.
         """
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names, among the values of its steps, of what it takes."""
+        return (INPUT,)
+
+    @property
+    def results(self) -> Mapping[str, str]:
+        """The values that it gives, by what each is called; one alone is called ""."""
+        return {"": self.steps[-1].name}
 
     @abstractmethod
     def with_children(self, children: Mapping[str, Spec]) -> "Composite":
@@ -186,6 +207,18 @@ def a_spec(owner: Spec, name: str, value: Any) -> Spec:
     if not isinstance(value, Spec):
         raise fail(owner, f"{name} must be a spec, not {quoted(value)}")
     return value
+
+
+def one_to_one(owner: Spec, name: str, value: Any) -> Spec:
+    """``value`` if it is a spec that makes one value of one."""
+    spec = a_spec(owner, name, value)
+    if isinstance(spec, Composite) and (len(spec.sources) != 1 or list(spec.results) != [""]):
+        raise fail(
+            owner,
+            f"{name} takes {len(spec.sources)} values and gives {len(spec.results)}, where it "
+            "must make one of one: wire it in a Graph",
+        )
+    return spec
 
 
 def check_spec(value: object) -> None:

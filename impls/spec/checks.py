@@ -157,6 +157,22 @@ def padding_mode_of(owner: object, value: Any) -> PaddingMode:
     return mode
 
 
+def axis_of(owner: object, value: Any) -> int:
+    """An axis other than the batch: -1 is the last; from the front, 1 is the first behind it."""
+    axis = integer(owner, "axis", value, -MOST_AXES)
+    if axis == 0 or axis >= MOST_AXES:
+        raise fail(owner, f"axis is -1, 1 or another one that is not the batch, not {axis}")
+    return axis
+
+
+def axis_in(owner: object, axis: int, shape: Shape) -> int:
+    """Which of the axes of ``shape``, counted from 0, is meant."""
+    at = axis % len(shape) if -len(shape) < axis < len(shape) else 0
+    if at == 0:
+        raise fail(owner, f"axis {axis} is none of an input of shape {quoted(shape)}")
+    return at
+
+
 def divisible(owner: object, name: str, size: int, by: str, groups: int) -> None:
     """Raise unless ``groups`` groups of equal size can be made of ``size`` channels."""
     if size % groups:

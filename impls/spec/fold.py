@@ -5,44 +5,64 @@ Shapes, the reference, rounding bounds, costs, drawn data and every other pass o
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from convparity.impls.errors import SpecError
-from convparity.impls.spec.base import INPUT, Composite, Join, Layer, Spec, Step, check_spec, dotted
+from convparity.impls.spec.base import Composite, Join, Layer, Spec, Step, check_spec, dotted
 from convparity.impls.spec.checks import Shape, shape_of
 
 V = TypeVar("V")
 
 
-def fold_steps(spec: Composite, value: V, visit: Callable[[Step, list[V]], V]) -> V:
-    """The value that ``spec`` makes of ``value``, where ``visit(step, inputs)`` is each step's.
+def fold_steps(spec: Composite, values: Sequence[V], visit: Callable[[Step, list[V]], V]) -> Any:
+    """What ``spec`` makes of ``values``, where ``visit(step, inputs)`` is what each step makes.
 
-    A value is let go once its last step has taken it.
+    ``values`` are one for each of ``spec.sources``. A composite whose one result is called "" gives
+    a value, any other a tuple of them; so does ``visit``. A value is let go once its last step has
+    taken it.
     """
     return _fold(
-        [(step,) for step in spec.steps], value, lambda steps, inputs: visit(steps[0], inputs)
+        spec, [(step,) for step in spec.steps], values, lambda steps, taken: visit(steps[0], taken)
     )
 
 
-def fold_stretches(spec: Composite, value: V, visit: Callable[[tuple[Step, ...], list[V]], V]) -> V:
+def fold_stretches(
+    spec: Composite, values: Sequence[V], visit: Callable[[tuple[Step, ...], list[V]], V]
+) -> Any:
     """``fold_steps`` over ``stretches``: ``visit`` gets several steps, and what the first takes."""
-    return _fold(list(stretches(spec)), value, visit)
+    return _fold(spec, list(stretches(spec)), values, visit)
 
 
 def _fold(
+    spec: Composite,
     parts: Sequence[tuple[Step, ...]],
-    value: V,
+    values: Sequence[V],
     visit: Callable[[tuple[Step, ...], list[V]], V],
-) -> V:
+) -> Any:
     last = {name: steps for steps in parts for name in steps[0].inputs}
-    values = {INPUT: value}
-    made = value
+    kept = set(spec.results.values())
+    held: dict[str, Any] = dict(zip(spec.sources, values, strict=True))
     for steps in parts:
-        made = visit(steps, [values[name] for name in steps[0].inputs])
+        made: Any = visit(steps, [held[name] for name in steps[0].inputs])
         for name in steps[0].inputs:
-            if last[name] is steps:
-                values.pop(name, None)
-        values[steps[-1].name] = made
+            if last[name] is steps and name not in kept:
+                held.pop(name, None)
+        held |= named(steps[-1], made)
+    results = [held[name] for name in spec.results.values()]
+    return results[0] if list(spec.results) == [""] else tuple(results)
+
+
+def named(step: Step, made: Any) -> dict[str, Any]:
+    """What a step made, by the names of its values: ``step``, or of several ``step.result``."""
+    if not isinstance(step.spec, Composite) or list(step.spec.results) == [""]:
+        return {step.name: made}
+    return {dotted(step.name, each): v for each, v in zip(step.spec.results, made, strict=True)}
+
+
+def packed(spec: Spec, made: Any) -> Any:
+    """What a spec gives, as its user gets it: a value, a tuple of values, or a dict of them."""
+    if isinstance(spec, Composite) and not all(each.isdigit() or not each for each in spec.results):
+        return dict(zip(spec.results, made, strict=True))
     return made
 
 
@@ -51,7 +71,7 @@ def is_chain(spec: Spec) -> bool:
     if not isinstance(spec, Composite):
         return False
     first, *others = stretches(spec)
-    return not others and first[0].child is not None
+    return not others and _is_one_to_one(first[0])
 
 
 def branches(spec: Spec) -> bool:
@@ -74,6 +94,7 @@ def stretches(spec: Composite) -> Iterator[tuple[Step, ...]]:
     A stretch of several steps is a ``Sequential`` of their children.
     """
     takers = [name for step in spec.steps for name in set(step.inputs)]
+    takers += spec.results.values()
     stretch: list[Step] = []
     for step in spec.steps:
         if stretch and not (_follows(step, stretch[-1]) and takers.count(stretch[-1].name) == 1):
@@ -84,8 +105,13 @@ def stretches(spec: Composite) -> Iterator[tuple[Step, ...]]:
 
 
 def _follows(step: Step, before: Step) -> bool:
-    """Both are children, and the one takes what the other made."""
-    return None not in (step.child, before.child) and step.inputs == (before.name,)
+    """Both make one value of one, and the one takes what the other made."""
+    return step.inputs == (before.name,) and _is_one_to_one(step) and _is_one_to_one(before)
+
+
+def _is_one_to_one(step: Step) -> bool:
+    """It is a child that makes one value of one."""
+    return not step.joins and len(step.inputs) == 1
 
 
 def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Layer]]:
@@ -99,23 +125,35 @@ def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Layer]]:
         check_spec(spec)
 
 
-def walk_shapes(spec: Spec, input_shape: Shape) -> list[tuple[str, Spec, tuple[Shape, ...]]]:
+def walk_shapes(spec: Spec, *input_shapes: Shape) -> list[tuple[str, Spec, tuple[Shape, ...]]]:
     """Everything inside ``spec``, itself and the joins too, as it runs: path, spec, input shapes.
 
     A composite is before its steps. Raises ``SpecError`` when the input does not fit.
     """
     found: list[tuple[str, Spec, tuple[Shape, ...]]] = []
 
-    def visit(spec: Spec, path: str, *shapes: Shape) -> Shape:
+    def visit(spec: Spec, path: str, *shapes: Shape) -> Any:
         found.append((path, spec, shapes))
         if not isinstance(spec, Composite):
             return output_shape(spec, *shapes)
+        check_number(spec, len(shapes))
         return fold_steps(
-            spec, shapes[0], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+            spec, shapes, lambda step, inputs: visit(step.spec, step.path(path), *inputs)
         )
 
-    visit(spec, "", shape_of(input_shape))
+    visit(spec, "", *map(shape_of, input_shapes))
     return found
+
+
+def check_number(spec: Spec, given: int) -> None:
+    """Raise ``SpecError`` unless ``spec`` takes as many values as are given."""
+    check_spec(spec)
+    takes = len(spec.sources) if isinstance(spec, Composite) else 1
+    if isinstance(spec, Join):
+        takes = given if given and spec.arity is None else spec.arity or 1
+    if given != takes:
+        what = "one input" if takes == 1 else f"{takes} inputs"
+        raise SpecError(f"{type(spec).__name__} takes {what}, not {given}")
 
 
 def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:
@@ -124,10 +162,11 @@ def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:
     Args:
         spec: Any layer or network.
         input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
-        *others: The shapes of the other inputs of an addition; every other spec has one input.
+        *others: The shapes of the other inputs, of an addition or a graph that takes several.
 
     Returns:
-        The shape of the output, channels last.
+        The shape of the output, channels last; of a graph with several outputs, a tuple or a dict
+        of them, as its ``outputs`` say.
 
     Raises:
         SpecError: The input does not fit: its number of axes, its channels or its size. In a
@@ -140,21 +179,25 @@ def output_shape(spec: Spec, input_shape: Shape, *others: Shape) -> Shape:
         (4, 10)
     """
     shapes = (shape_of(input_shape), *map(shape_of, others))
+    shape: Shape = packed(spec, _made(spec, *shapes))
+    return shape
+
+
+def _made(spec: Spec, *shapes: Shape) -> Any:
+    """``output_shape`` as ``fold_steps`` has it."""
+    check_number(spec, len(shapes))
     if isinstance(spec, Join):
         return spec.output_shape(*shapes)
-    check_spec(spec)
-    if others:
-        raise SpecError(f"{type(spec).__name__} takes one input, not {len(shapes)}")
     if isinstance(spec, Layer):
         return spec.output_shape(shapes[0])
     if not isinstance(spec, Composite):
         raise SpecError(f"{type(spec).__name__} is no Layer, Join or Composite: derive it")
-    return fold_steps(spec, shapes[0], _shape)
+    return fold_steps(spec, shapes, _shape)
 
 
-def _shape(step: Step, shapes: Sequence[Shape]) -> Shape:
+def _shape(step: Step, shapes: Sequence[Shape]) -> Any:
     try:
-        return output_shape(step.spec, *shapes)
+        return _made(step.spec, *shapes)
     except SpecError as error:
         where = f"where {' and '.join(step.inputs)} meet"
         if step.child is not None:

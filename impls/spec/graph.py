@@ -1,14 +1,15 @@
-"""How layers are wired: one after another, and in plain words, as native modules hold it."""
+"""How layers are wired: one after another, or in any way at all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple, overload
+from typing import Any, overload
 
-from convparity.impls.errors import UnsupportedError, quoted
+from convparity.impls.errors import SpecError, quoted
 from convparity.impls.spec.base import (
+    INPUT,
     MAX_LAYERS,
     NAME,
     Composite,
@@ -17,9 +18,11 @@ from convparity.impls.spec.base import (
     a_spec,
     chain_steps,
     check_extent,
+    dotted,
+    one_to_one,
 )
 from convparity.impls.spec.checks import fail, set_fields
-from convparity.impls.spec.join import JOINS, Residual
+from convparity.impls.spec.fold import check_number
 
 
 @dataclass(frozen=True, init=False)
@@ -68,7 +71,9 @@ class Sequential(Composite):
         named = (
             given if isinstance(given, Mapping) else dict(enumerate(islice(given, MAX_LAYERS + 1)))
         )
-        items = tuple((str(name), a_spec(self, f"layer {name}", s)) for name, s in named.items())
+        items = tuple(
+            (str(name), one_to_one(self, f"layer {name}", s)) for name, s in named.items()
+        )
         if not items:
             raise fail(self, "needs at least one layer")
         names = [name for name, _ in items]
@@ -94,49 +99,214 @@ class Sequential(Composite):
         return f"Sequential({dict(self.layers)!r})"
 
 
-# ---------------------------------------------------------------- the wiring in plain words
+# ---------------------------------------------------------------- any wiring
+
+Said = tuple[Spec | str, *tuple[str, ...]]  # a node: its spec, or an earlier node, and its inputs
+Outputs = str | tuple[str, ...] | tuple[tuple[str, str], ...]
 
 
-class Wire(NamedTuple):
-    """A step of a composite in strings alone."""
+@dataclass(frozen=True, init=False)
+class Graph(Composite):
+    """Named nodes in any wiring: branches that part and meet, several inputs and outputs.
 
-    name: str  # of the value that it makes
-    call: str  # the child that runs, or a join by its name in ``JOINS``
-    inputs: tuple[str, ...]  # the names of the values that it takes
+    Args:
+        nodes: A mapping from the name of each node (letters, digits and "_") to a tuple: its spec,
+            and the names of the values that it takes. They run in this order, so that a value is
+            there before it is taken. The name of an earlier node in place of a spec runs that node
+            again, with the same weights. A spec that gives several values makes ``node.0``,
+            ``node.1``, or ``node.name``.
+        inputs: The names of the values that the graph takes, in order.
+        outputs: The values that it gives: one name, a tuple of names, or a dict of them by what
+            each is called; None is the last node's.
 
-    def __str__(self) -> str:
-        return f"{self.name} = {self.call}({', '.join(self.inputs)})"
+    Shapes:
+        input: those of the nodes that take them
+        output: those of the nodes that make them
 
+    The weights of a node have its name in front: ``stem.kernel``.
 
-def wires(spec: Composite) -> tuple[Wire, ...]:
-    """The steps of ``spec`` in strings alone."""
-    for name, _ in spec.children:
-        if name in JOINS:
-            raise UnsupportedError(
-                f"in a graph with joins, a layer cannot be called {name!r}, as a join is: "
-                "give it another name"
+    Raises:
+        SpecError: There is no node; a name is not allowed, is used twice, or is of a value that is
+            not there yet; a spec takes another number of values; or a node or an input leads to no
+            output.
+
+    Example:
+        >>> import convparity as cp
+        >>> graph = cp.Graph({
+        ...     "stem": (cp.Conv(3, 8, 3, padding="same"), "x"),
+        ...     "gate": (cp.Activation("sigmoid"), "stem"),
+        ...     "gated": (cp.Multiply(), "stem", "gate"),
+        ...     "both": (cp.Concat(), "gated", "x"),
+        ... })
+        >>> cp.output_shape(graph, (1, 7, 9, 3))
+        (1, 7, 9, 11)
+        >>> list(cp.parameter_shapes(graph))
+        ['stem.kernel', 'stem.bias']
+    """
+
+    nodes: tuple[Step, ...]
+    inputs: tuple[str, ...]
+    outputs: Outputs
+
+    def __init__(
+        self,
+        nodes: Mapping[str, Said],
+        inputs: Iterable[str] = ("x",),
+        outputs: str | Iterable[str] | Mapping[str, str] | None = None,
+    ) -> None:
+        sources = self._names("inputs", inputs)
+        if not isinstance(nodes, Mapping):
+            raise fail(self, f"nodes are a mapping from names to tuples, not {quoted(nodes)}")
+        if not nodes:
+            raise fail(self, "needs at least one node")
+        if len(nodes) > MAX_LAYERS:
+            raise fail(self, f"has at most {MAX_LAYERS:,} nodes, not {len(nodes):,}")
+        if len(set(sources)) < len(sources):
+            raise fail(self, f"two inputs have one name: {quoted(sources)}")
+        there = dict.fromkeys(sources, "")  # each value, and the node that makes it
+        steps: dict[str, Step] = {}
+        for name, said in nodes.items():
+            steps[name] = self._node(name, said, steps, there)
+            there |= dict.fromkeys(_values(steps[name]), name)
+        given = next(reversed(steps)) if outputs is None else outputs
+        set_fields(
+            self,
+            nodes=tuple(steps.values()),
+            inputs=sources,
+            outputs=self._outputs(given, there),
+        )
+        self._check_liveness(there)
+        check_extent(self)
+
+    def _names(self, what: str, given: Any) -> tuple[str, ...]:
+        if isinstance(given, str):
+            given = (given,)
+        if not isinstance(given, Iterable) or isinstance(given, Mapping):
+            raise fail(self, f"{what} are names, not {quoted(given)}")
+        names = tuple(islice(given, MAX_LAYERS))
+        for name in names:
+            self._check_name(what, name)
+        if not names:
+            raise fail(self, f"needs at least one name in {what}")
+        return names
+
+    def _check_name(self, what: str, name: Any) -> None:
+        if not isinstance(name, str) or not (NAME.fullmatch(name) or name == INPUT):
+            raise fail(self, f"a name in {what} is letters, digits and '_', not {quoted(name)}")
+
+    def _node(
+        self, name: Any, said: Any, steps: Mapping[str, Step], there: Mapping[str, str]
+    ) -> Step:
+        self._check_name("nodes", name)
+        if name in there or name in steps:
+            raise fail(self, f"two values are called {quoted(name)}")
+        if not isinstance(said, tuple | list) or len(said) < 2:
+            raise fail(
+                self,
+                f"node {quoted(name)} is a tuple of a spec and the names of what it takes, not "
+                f"{quoted(said)}",
             )
-    joins: dict[type[Spec], str] = {kind: name for name, kind in JOINS.items()}
-    return tuple(
-        Wire(step.name, step.child or joins[type(step.spec)], step.inputs) for step in spec.steps
-    )
+        spec, *inputs = said
+        if isinstance(spec, str):
+            if spec not in steps:
+                raise fail(self, f"node {quoted(name)} runs {quoted(spec)}, which is no node yet")
+            spec, child = steps[spec].spec, steps[spec].child
+        else:
+            spec, child = a_spec(self, f"node {quoted(name)}", spec), name
+        for each in inputs:
+            if not isinstance(each, str) or each not in there:
+                raise fail(
+                    self,
+                    f"node {quoted(name)} takes {quoted(each)}, which is not there yet: there are "
+                    f"{quoted(tuple(there)[-8:])}",
+                )
+        try:
+            check_number(spec, len(inputs))
+        except SpecError as error:
+            raise fail(self, f"node {quoted(name)}: {error}") from None
+        return Step(name, spec, tuple(inputs), child)
+
+    def _outputs(self, given: Any, there: Mapping[str, str]) -> Outputs:
+        asked: list[Any]
+        if isinstance(given, str):
+            asked, found = [given], given
+        elif isinstance(given, Mapping):
+            asked, found = list(given.values()), tuple(given.items())
+            for label in given:
+                if not isinstance(label, str) or not NAME.fullmatch(label) or label.isdigit():
+                    raise fail(self, f"what an output is called is a word, not {quoted(label)}")
+        elif isinstance(given, Iterable):
+            asked = list(islice(given, MAX_LAYERS))
+            found = tuple(asked)
+        else:
+            raise fail(self, f"outputs are names, not {quoted(given)}")
+        if not asked:
+            raise fail(self, "needs at least one output")
+        for each in asked:
+            if not isinstance(each, str) or each not in there:
+                raise fail(self, f"the output {quoted(each)} is no value: {quoted(tuple(there))}")
+        return found
+
+    def _check_liveness(self, there: Mapping[str, str]) -> None:
+        """Raise for a node or an input that leads to no output."""
+        needed = {there[value] for value in self.results.values()}
+        taken = set(self.results.values())
+        for step in reversed(self.nodes):
+            if step.name in needed:
+                taken |= set(step.inputs)
+                needed |= {there[value] for value in step.inputs}
+        dead = [step.name for step in self.nodes if step.name not in needed]
+        dead += [name for name in self.inputs if name not in taken]
+        if dead:
+            raise fail(self, f"{quoted(dead[0])} leads to no output: leave it out")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The nodes in order."""
+        return self.nodes
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.inputs
+
+    @cached_property
+    def results(self) -> Mapping[str, str]:
+        if isinstance(self.outputs, str):
+            return {"": self.outputs}
+        return {
+            str(i) if isinstance(each, str) else each[0]: each if isinstance(each, str) else each[1]
+            for i, each in enumerate(self.outputs)
+        }
+
+    @property
+    def said(self) -> dict[str, Said]:
+        """The nodes as the constructor takes them."""
+        return {
+            step.name: (step.spec if step.child == step.name else str(step.child), *step.inputs)
+            for step in self.nodes
+        }
+
+    def with_children(self, children: Mapping[str, Spec]) -> "Graph":
+        said = {
+            name: (each if isinstance(each, str) else children[name], *inputs)
+            for name, (each, *inputs) in self.said.items()
+        }
+        return Graph(said, self.inputs, self._said_outputs)
+
+    @property
+    def _said_outputs(self) -> str | tuple[str, ...] | dict[str, str]:
+        """The outputs as the constructor takes them."""
+        if isinstance(self.outputs, str):
+            return self.outputs
+        if all(isinstance(each, str) for each in self.outputs):
+            return tuple(self.results.values())
+        return dict(self.results)
+
+    def __repr__(self) -> str:
+        return f"Graph({self.said!r}, inputs={self.inputs!r}, outputs={self._said_outputs!r})"
 
 
-def wired(
-    children: Mapping[str, Spec], steps: Iterable[tuple[str, str, Iterable[str]]]
-) -> Composite:
-    """The composite of ``children`` whose ``wires`` are ``steps``."""
-    asked = tuple(Wire(name, call, tuple(inputs)) for name, call, inputs in steps)
-    for spec in _composites(children):
-        if wires(spec) == asked:
-            return spec
-    raise UnsupportedError(
-        f"no spec has this wiring yet: {'; '.join(map(str, asked))} (of {', '.join(children)})"
-    )
-
-
-def _composites(children: Mapping[str, Spec]) -> Iterator[Composite]:
-    """What can be made of ``children``, by any wiring."""
-    yield Sequential(children)
-    if "body" in children and set(children) <= {"body", "shortcut"}:
-        yield Residual(**children)
+def _values(step: Step) -> list[str]:
+    """The names of the values that a step makes."""
+    results = step.spec.results if isinstance(step.spec, Composite) else {"": step.name}
+    return [dotted(step.name, each) if each else step.name for each in results]

@@ -1,25 +1,132 @@
 """Where several values become one."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 from convparity.impls.errors import SpecError
-from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, a_spec, check_extent
-from convparity.impls.spec.checks import Shape, set_fields, takes
+from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, check_extent, one_to_one
+from convparity.impls.spec.checks import Shape, axis_in, axis_of, set_fields, takes
+
+
+def broadcast_shape(owner: Join, *shapes: Shape) -> Shape:
+    """The shape of what is computed value by value, where a size of 1 stands for any other."""
+    for shape in shapes:
+        takes(owner, shape)
+    sizes = list(zip(*shapes, strict=False))
+    alike = len({len(shape) for shape in shapes}) == 1
+    if not alike or any(len(set(each) - {1}) > 1 for each in sizes):
+        said = " and ".join(map(str, shapes))
+        raise SpecError(
+            f"{type(owner).__name__} takes values of one shape, or of size 1 along an axis, not "
+            f"{said}"
+        )
+    return tuple(map(max, sizes))
 
 
 @dataclass(frozen=True)
 class Add(Join):
-    """The sum of values of one shape."""
+    """The sum of values, from the left; a size of 1 along an axis stands for any other.
+
+    Shapes:
+        inputs: the same, or 1 along some axes
+        output: the largest of them along each axis
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.output_shape(cp.Add(), (2, 5, 7, 3), (2, 1, 1, 3))
+        (2, 5, 7, 3)
+    """
 
     def output_shape(self, *input_shapes: Shape) -> Shape:
+        return broadcast_shape(self, *input_shapes)
+
+
+@dataclass(frozen=True)
+class Multiply(Join):
+    """The product of values, from the left; a size of 1 along an axis stands for any other.
+
+    A squeeze-and-excitation block (arXiv 1709.01507) multiplies an image by a gate for each
+    channel.
+
+    Shapes:
+        inputs: the same, or 1 along some axes
+        output: the largest of them along each axis
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.output_shape(cp.Multiply(), (2, 5, 7, 3), (2, 1, 1, 3))
+        (2, 5, 7, 3)
+    """
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        return broadcast_shape(self, *input_shapes)
+
+    def largest(self, *sizes: float) -> float:
+        return math.prod(sizes)
+
+
+@dataclass(frozen=True)
+class Subtract(Join):
+    """The first value less the second; a size of 1 along an axis stands for any other.
+
+    Shapes:
+        inputs: two, the same, or 1 along some axes
+        output: the largest of them along each axis
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.output_shape(cp.Subtract(), (2, 5, 7, 3), (2, 5, 7, 3))
+        (2, 5, 7, 3)
+    """
+
+    arity: ClassVar[int | None] = 2
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        return broadcast_shape(self, *input_shapes)
+
+
+@dataclass(frozen=True, init=False)
+class Concat(Join):
+    """Values one after another along an axis.
+
+    Args:
+        axis: The axis, channels last: -1 is that of the channels, 1 the first spatial one. The
+            batch, 0, is not one of them.
+
+    Shapes:
+        inputs: the same but along the axis
+        output: their sum along the axis
+
+    Raises:
+        SpecError: ``axis`` is not an integer, or is 0.
+
+    Example:
+        >>> import convparity as cp
+        >>> cp.output_shape(cp.Concat(), (2, 5, 7, 3), (2, 5, 7, 8))
+        (2, 5, 7, 11)
+    """
+
+    axis: int
+
+    def __init__(self, axis: int = -1) -> None:
+        set_fields(self, axis=axis_of(self, axis))
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        at = axis_in(self, self.axis, input_shapes[0])
         for shape in input_shapes:
             takes(self, shape)
-        if len(set(input_shapes)) != 1:
-            shapes = " and ".join(map(str, input_shapes))
-            raise SpecError(f"Add takes values of one shape, not {shapes}")
-        return input_shapes[0]
+        rest = {(*shape[:at], *shape[at + 1 :]) for shape in input_shapes}
+        if len(rest) != 1 or len({len(shape) for shape in input_shapes}) != 1:
+            said = " and ".join(map(str, input_shapes))
+            raise SpecError(f"Concat takes values of one shape but along axis {at}, not {said}")
+        first = input_shapes[0]
+        return (*first[:at], sum(shape[at] for shape in input_shapes), *first[at + 1 :])
+
+    def largest(self, *sizes: float) -> float:
+        return max(sizes)
 
 
 JOINS: dict[str, type[Join]] = {"add": Add}  # by the names that native modules call them by
@@ -57,8 +164,8 @@ class Residual(Composite):
     def __init__(self, body: Spec, shortcut: Spec | None = None) -> None:
         set_fields(
             self,
-            body=a_spec(self, "body", body),
-            shortcut=None if shortcut is None else a_spec(self, "shortcut", shortcut),
+            body=one_to_one(self, "body", body),
+            shortcut=None if shortcut is None else one_to_one(self, "shortcut", shortcut),
         )
         check_extent(self)
 

@@ -6,7 +6,17 @@ from hypothesis import given, settings
 
 from convparity.analysis.proof.adjoint import adjoint
 from convparity.impls.reference import run
-from convparity.impls.spec import Activation, Add, Dense, Flatten, GlobalAvgPool, Layer
+from convparity.impls.spec import (
+    Activation,
+    Add,
+    Concat,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    Multiply,
+    Subtract,
+)
 from convparity.impls.weights import init_weights
 from parity_tests.support.strategies import MAKERS, Case, cases, layers
 
@@ -55,7 +65,15 @@ def test_heads(spec, shape):
 
 def test_joins():
     rng = np.random.default_rng(0)
-    check(Add(), [rng.standard_normal((2, 3, 4)) for _ in range(3)], {}, rng)
+    three = [rng.standard_normal((2, 3, 4)) for _ in range(3)]
+    gate = rng.standard_normal((2, 1, 4))
+    for join in (Add(), Multiply()):
+        check(join, three, {}, rng)
+        check(join, [*three, gate], {}, rng)
+    check(Subtract(), [three[0], gate], {}, rng)
+    check(Subtract(), [gate, three[0]], {}, rng)
+    for axis, shape in ((-1, (2, 3, 5)), (1, (2, 1, 4))):
+        check(Concat(axis), [*three, rng.standard_normal(shape)], {}, rng)
 
 
 def test_a_wrong_gradient_is_seen():

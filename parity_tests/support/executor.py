@@ -21,6 +21,7 @@ from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Composite,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -31,8 +32,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
     Scale,
     Spec,
+    Subtract,
     fold_steps,
     output_shape,
 )
@@ -245,11 +248,17 @@ class Executor:
         if isinstance(spec, Composite):
             return fold_steps(
                 spec,
-                values[0],
+                values,
                 lambda step, taken: self.run(step.spec, step.weights(weights), *taken),
             )
         if isinstance(spec, Add):
             return reduce(self.add, values)
+        if isinstance(spec, Subtract):
+            return self.add(values[0], -values[1])
+        if isinstance(spec, Multiply):
+            return reduce(self.multiply, values)
+        if isinstance(spec, Concat):
+            return np.concatenate(values, axis=spec.axis)
         (x,) = values
         if isinstance(spec, Flatten | Dropout):  # which compute nothing, so that nothing is flushed
             return x if isinstance(spec, Dropout) else x.reshape(len(x), -1)

@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     dotted,
     fold_steps,
     is_one_layer,
+    packed,
 )
 from convparity.impls.weights import Arrays, Weights, init_weights
 
@@ -45,18 +46,19 @@ class Module:
         self.dtype = np.dtype(np.float32)
         self.recorder: Recorder | None = None
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
+    def __call__(self, *values: np.ndarray) -> Any:
         if self.recorder is not None:
-            return self.recorder.around(self, self.run)(x)
-        return self.run(x)
+            return self.recorder.around(self, self.run)(*values)
+        return self.run(*values)
 
-    def run(self, x: np.ndarray) -> np.ndarray:
+    def run(self, *values: np.ndarray) -> Any:
         if self.code is not None:
-            return self.code(x)
+            return self.code(*values)
         if not isinstance(self.spec, Composite):
+            wide = (x.astype(np.float64) for x in values)
             with np.errstate(all="ignore"):  # no framework warns of infinities
-                return run(self.spec, self.weights, x.astype(np.float64)).astype(x.dtype)
-        return fold_steps(self.spec, x, self._step)
+                return run(self.spec, self.weights, *wide).astype(values[0].dtype)
+        return packed(self.spec, fold_steps(self.spec, values, self._step))
 
     def _step(self, step: Step, values: list[np.ndarray]) -> np.ndarray:
         if step.child is None:
@@ -112,12 +114,12 @@ class NumpyAdapter(Adapter):
     def forward(self, module: Module, x: np.ndarray) -> np.ndarray:
         return module(x.astype(module.dtype))
 
-    def record(self, module: Module, inputs: np.ndarray) -> Call:
+    def record(self, module: Module, *inputs: np.ndarray) -> Call:
         recorder = Recorder(lambda value: Value(value.copy(), value.dtype.name))
         watched = list(_modules(module))
         for each in watched:
             each.recorder = recorder
-        module(inputs)
+        module(*inputs)
         for each in watched:
             each.recorder = None
         return recorder.roots[0]

@@ -226,8 +226,8 @@ class SeededAdapter(Adapter):
 
     # a module of it is run as the right one: reading looks for faults of the user's code
 
-    def record(self, module: Seeded, inputs: Any) -> Call:
-        return self._as_seeded(self.real.record(module.native, inputs), module)
+    def record(self, module: Seeded, *inputs: Any) -> Call:
+        return self._as_seeded(self.real.record(module.native, *inputs), module)
 
     def _as_seeded(self, call: Call, module: Seeded) -> Call:
         call.module = module

@@ -50,7 +50,7 @@ def black_box(path: str, faulty: Faulty, right: Implementation = run) -> Impleme
         if isinstance(spec, Composite):
             return fold_steps(
                 spec,
-                values[0],
+                values,
                 lambda step, inputs: compute(
                     step.spec, step.weights(weights), step.path(at), *inputs
                 ),

@@ -87,20 +87,20 @@ class Script(Writer):
             if held.takers:
                 held.variable = f"start_{number}" if held is start else next(ends)
                 lines.append(f"{held.variable} = y")
-            if step.child is None:
+            if step.joins:
                 lines.append(_joined(step.spec, taken))
             elif taken != ["y"]:
                 lines.append(f"y = {taken[0]}")
             if lines:
                 self.say("", *lines)
-            if step.child is not None:
+            if not step.joins:
                 own = step.weights(weights)
                 self.write(step.spec, own, inputs[0].shape, layer, step.path(path))
             made = output_shape(step.spec, *(value.shape for value in inputs))
             held = _Value("y", made, takers[step.name])
             return held
 
-        fold_steps(spec, start, visit)
+        fold_steps(spec, [start], visit)
 
 
 def _joined(join: Spec, taken: list[str]) -> str:
