@@ -15,15 +15,15 @@ from typing import Any, ClassVar, NamedTuple, final
 import numpy as np
 
 from convparity.impls.errors import (
-    FOREIGN,
+    FROM_USER_CODE,
     ConvparityError,
     SpecError,
     UnsupportedError,
     WeightError,
     check_name,
     in_one_line,
-    one_of,
     quoted,
+    unknown_name,
 )
 from convparity.impls.layouts import Layout, copy_into
 from convparity.impls.limits import check_size
@@ -312,7 +312,7 @@ class Adapter(ABC):
         """The dtype of a module's weights: of several, the one that holds them all."""
         held = {self.dtype_of(slot.variable) for slot in self.slots(module).values()}
         if unknown := held - set(DTYPES):
-            raise UnsupportedError(f"{self.name}: " + one_of("dtype", unknown.pop(), DTYPES))
+            raise UnsupportedError(f"{self.name}: " + unknown_name("dtype", unknown.pop(), DTYPES))
         if len(held) == 1:
             return held.pop()
         plain = {"float32" if each == "bfloat16" else each for each in held}
@@ -331,7 +331,7 @@ class Adapter(ABC):
             variable = slots[name].variable
             try:
                 dtype, held = self.dtype_of(variable), tuple(variable.shape)
-            except FOREIGN as error:  # of whatever a layer was given in a variable's place
+            except FROM_USER_CODE as error:  # of whatever a layer was given in a variable's place
                 raise UnsupportedError(
                     f"{self.name}: {name} is {quoted(variable)}, which is no variable of it "
                     f"({in_one_line(error)}): give its layer one"
@@ -423,7 +423,7 @@ def fields_of(module: Any) -> Iterator[None]:
         yield
     except ConvparityError:
         raise
-    except FOREIGN as error:  # whatever comes of a field that was set to anything
+    except FROM_USER_CODE as error:  # whatever comes of a field that was set to anything
         raise UnsupportedError(
             f"{type(module).__name__} cannot be read as a spec: its fields are not what its class "
             f"makes of its arguments ({in_one_line(error)})"

@@ -11,7 +11,7 @@ SHORT.maxlist = SHORT.maxtuple = SHORT.maxdict = SHORT.maxset = SHORT.maxlevel =
 
 
 # What code of others may raise. Who leaves the program is stopped, too; a Ctrl-C is the user's.
-FOREIGN = (Exception, SystemExit)
+FROM_USER_CODE = (Exception, SystemExit)
 LONGEST = 900  # letters of a message, whatever it repeats
 
 
@@ -134,7 +134,7 @@ def printable(message: str) -> str:
     return f"{shown[: LONGEST // 2]} ... {shown[-LONGEST // 2 :]}"
 
 
-def one_of(what: str, name: object, known: Iterable[str]) -> str:
+def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
     """The message for an unknown name: repeats it, suggests the nearest, lists the known ones."""
     names = sorted(known)
     near = difflib.get_close_matches(str(name)[:MOST], names, n=1)
@@ -152,14 +152,14 @@ def check_name(
     """Raise an error of this ``kind``, after ``of``, unless ``name`` is one of the known."""
     names = tuple(known)
     if not isinstance(name, str) or name not in names:
-        raise kind(of + one_of(what, name, names))
+        raise kind(of + unknown_name(what, name, names))
 
 
 def in_one_line(error: BaseException, most: int = 150) -> str:
     """The kind of an error of anybody's, and the first line of what it says, cut after ``most``."""
     try:
         first = (str(error).strip() or "it has no message").splitlines()[0]
-    except FOREIGN:
+    except FROM_USER_CODE:
         first = "its message cannot be read"
     return f"{type(error).__name__}: {first[:most]}"
 

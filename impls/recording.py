@@ -43,7 +43,7 @@ class Call:
 
     module: Any
     given: tuple[Value, ...]
-    made: Value | None = None  # None: it has not come back
+    output: Value | None = None  # None: it has not come back
     inside: list["Call"] = field(default_factory=list)
 
 
@@ -66,7 +66,7 @@ class Recorder:
 
     def leave(self, output: Any) -> None:
         """The module that was called last, and has not come back, gives ``output``."""
-        self._running.pop().made = self.kept(output)
+        self._running.pop().output = self.kept(output)
 
     def kept(self, native: Any) -> Value:
         """A native value, or those in a tuple, a list or a mapping, as it is kept."""

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from convparity.impls.errors import (
-    FOREIGN,
+    FROM_USER_CODE,
     FrameworkUnavailable,
     InputError,
     UnsupportedError,
@@ -112,7 +112,7 @@ def asked(frameworks: Any) -> tuple[str, ...]:
         return (framework(frameworks).name,)
     try:
         names = list(islice(frameworks, MOST_NAMES + 1))
-    except FOREIGN:  # what cannot be iterated, though it may look so: an array without axes
+    except FROM_USER_CODE:  # what cannot be iterated, though it may look so: an array without axes
         example = list(FRAMEWORKS)[:1]
         raise InputError(
             f"frameworks are names, such as {example}, not {quoted(frameworks)}"

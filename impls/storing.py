@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from convparity.impls.errors import FOREIGN, ConvparityError, InputError, quoted
+from convparity.impls.errors import FROM_USER_CODE, ConvparityError, InputError, quoted
 
 START = 2**24 + 8  # bytes: the longest header of a file of weights
 NEW = 0o666  # permissions of a new file, before the umask
@@ -26,7 +26,7 @@ def file_name(path: Any) -> str:
     """A path, as text; ``InputError`` for what is none."""
     try:
         return os.fsdecode(path)
-    except FOREIGN:  # a PathLike may have code of its own
+    except FROM_USER_CODE:  # a PathLike may have code of its own
         raise InputError(f"the path of a file is text or a Path, not {quoted(path)}") from None
 
 

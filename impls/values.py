@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line, quoted
+from convparity.impls.errors import FROM_USER_CODE, ConvparityError, InputError, in_one_line, quoted
 from convparity.impls.spec import Composite, Spec, output_shape
 
 # dtype -> the least number that is rounded to infinity: half a step above its largest
@@ -45,7 +45,7 @@ def real_array(
         if str(getattr(value, "dtype", "")).endswith(".bfloat16"):  # of a tensor NumPy fails on
             value = value.float()
         array = np.asarray(value)
-    except FOREIGN as error:  # of a ragged list, or of a tensor that NumPy cannot read
+    except FROM_USER_CODE as error:  # of a ragged list, or of a tensor that NumPy cannot read
         raise kind(
             f"{what} is no array that NumPy can read ({in_one_line(error)}): "
             "give a NumPy array of numbers"
@@ -65,7 +65,7 @@ def output_of(call: Callable[..., object], what: str, *given: Any) -> np.ndarray
         y = call(*given)
     except ConvparityError:
         raise
-    except FOREIGN as error:
+    except FROM_USER_CODE as error:
         shape = np.shape(given[-1])
         raise InputError(f"{what} fails on an input of {shape}: {in_one_line(error)}") from error
     return np.array(real_array(y, f"what {what} gives"))  # it may write into it again

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from convparity.impls.errors import FOREIGN, WeightError, in_one_line, quoted
+from convparity.impls.errors import FROM_USER_CODE, WeightError, in_one_line, quoted
 from convparity.impls.limits import check_size
 from convparity.impls.spec import DepthwiseConv, Shape, Spec, dotted, parameter_shapes, walk
 from convparity.impls.values import OVERFLOW, check_seed, real_array
@@ -131,7 +131,7 @@ def check_weights(spec: Spec, weights: Arrays) -> Weights:
     check_size(spec)
     try:
         given = dict(weights.items())
-    except FOREIGN as error:  # of a mapping with code of its own
+    except FROM_USER_CODE as error:  # of a mapping with code of its own
         raise WeightError(
             f"the weights cannot be read ({in_one_line(error)}): give a dict of arrays"
         ) from error

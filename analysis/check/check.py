@@ -20,7 +20,7 @@ from convparity.analysis.check.pairs import (
 )
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import FOREIGN, ConvparityError, InputError, in_one_line, quoted
+from convparity.impls.errors import FROM_USER_CODE, ConvparityError, InputError, in_one_line, quoted
 from convparity.impls.limits import check_numbers
 from convparity.impls.recording import Call, generators_as_they_were
 from convparity.impls.spec import dotted
@@ -118,7 +118,7 @@ class _Subject:
             array = self.adapter.to_array(value)
         except ConvparityError:
             raise
-        except FOREIGN as error:
+        except FROM_USER_CODE as error:
             raise InputError(
                 f"an input, a {type(value).__name__}, is no array of numbers "
                 f"({in_one_line(error)}): give what you call the module with"
@@ -136,7 +136,7 @@ class _Subject:
         """The run, or why there is none."""
         try:
             call = self.run(inputs, seed)
-        except FOREIGN as error:  # each framework raises its own
+        except FROM_USER_CODE as error:  # each framework raises its own
             return f"it fails: {in_one_line(error)}"
         if any(np.iscomplexobj(each) for each in _outputs(call).values()):
             return "it gives complex numbers, which are not compared: give their real parts"
@@ -144,7 +144,7 @@ class _Subject:
 
 
 def _outputs(call: Call) -> Outputs:
-    return {} if call.made is None else call.made.arrays()
+    return {} if call.output is None else call.output.arrays()
 
 
 def _output(key: str) -> str:
@@ -214,7 +214,7 @@ class _Checking:
 
     def _measure(self, inputs: Inputs, first: Call) -> Measure:
         """What rounding makes of the outputs."""
-        made = [] if first.made is None else first.made.dtypes()
+        made = [] if first.output is None else first.output.dtypes()
         u = roundoff([*made, *(value.dtype for value in first.given)])
         measure = Measure(u)
         runs = [
@@ -394,7 +394,7 @@ class _Checking:
         for i, leaf in enumerate(mine):
             others = [run[i] for run in runs if len(run) == len(mine)]
             measure.learn(f"{leaf.path}<", leaf.x, [given(each) for each in others])
-            measure.learn(leaf.path, leaf.y, [each.made and each.made.array for each in others])
+            measure.learn(leaf.path, leaf.y, [each.output and each.output.array for each in others])
 
     def _reached(self, pair: Pair, measure: Measure, before: tuple[int, ...]) -> Finding | None:
         """Whether what reaches a layer is something else in the twin, though all before agree."""

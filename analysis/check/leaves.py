@@ -49,7 +49,7 @@ class Leaf:
 
     def gives(self, x: np.ndarray) -> np.ndarray:
         """What the layer makes of another input, at inference."""
-        made = self.adapter.watch(self.module, (x,)).made
+        made = self.adapter.watch(self.module, (x,)).output
         if made is None or made.array is None:
             raise InputError("it gives no single array")
         return made.array
@@ -88,8 +88,8 @@ def given(call: Call) -> np.ndarray | None:
 
 def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> Leaf:
     x = given(call)
-    y = None if call.made is None else call.made.array
-    dtype = "" if call.made is None else call.made.dtype
+    y = None if call.output is None else call.output.array
+    dtype = "" if call.output is None else call.output.dtype
     spec: Spec | None = None
     weights: Weights = {}
     why = ""

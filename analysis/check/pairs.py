@@ -8,10 +8,16 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.check.answer import Finding
+from convparity.analysis.check.differences import (
+    fields,
+    plain,
+    same_function,
+    sizes,
+    weight_difference,
+)
 from convparity.analysis.check.leaves import Leaf
 from convparity.analysis.check.measured import Measure
-from convparity.analysis.check.outside import Pads, padded, pads_between, with_pads
-from convparity.analysis.check.words import fields, plain, same_function, sizes, weight_difference
+from convparity.analysis.check.outer_padding import Pads, padded, pads_between, with_pads
 from convparity.analysis.diagnosis.diagnose import diagnose
 from convparity.analysis.layerwise.trees import family
 from convparity.analysis.proof.judging import precision

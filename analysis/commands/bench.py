@@ -14,7 +14,7 @@ from convparity.analysis.commands.shared import (
     open_console,
     read_json,
 )
-from convparity.impls.errors import InputError, one_of
+from convparity.impls.errors import InputError, unknown_name
 
 
 @command
@@ -75,7 +75,7 @@ def _measure(chapters: tuple[str, ...], frameworks: str | None) -> Any:
 
     for chapter in chapters:
         if chapter not in CHAPTERS:
-            raise InputError(one_of("chapter", chapter, CHAPTERS))
+            raise InputError(unknown_name("chapter", chapter, CHAPTERS))
     names = find_frameworks(frameworks)
     with tables.progress() as step:
         return run(chapters or CHAPTERS, names, step)

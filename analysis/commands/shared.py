@@ -11,7 +11,13 @@ from typing import Any
 import click
 
 from convparity.impls import networks, registry
-from convparity.impls.errors import FrameworkUnavailable, InputError, in_one_line, one_of, quoted
+from convparity.impls.errors import (
+    FrameworkUnavailable,
+    InputError,
+    in_one_line,
+    quoted,
+    unknown_name,
+)
 from convparity.impls.files import OF_OTHERS, SUFFIXES
 from convparity.impls.notation import LAYER_WORDS, from_line
 from convparity.impls.spec import Shape, Spec
@@ -129,7 +135,7 @@ def find_subject(
             "it where it was written, and give convparity.convert or convparity.check what it is"
         )
     if word not in LAYER_WORDS and not what.startswith(("{", "(")):
-        raise InputError(one_of("layer or network", word, (*networks.names(), *LAYER_WORDS)))
+        raise InputError(unknown_name("layer or network", word, (*networks.names(), *LAYER_WORDS)))
     if options:
         raise InputError(f"{', '.join(options)}: for networks only, and {quoted(what)} is a layer")
     spec, own = from_line(what)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from convparity.impls.errors import InputError, one_of
+from convparity.impls.errors import InputError, unknown_name
 from convparity.impls.spec import (
     Conv,
     Join,
@@ -125,7 +125,7 @@ class Cost:
             InputError: The convention is not known.
         """
         if convention not in CONVENTIONS:
-            raise InputError(one_of("convention", convention, CONVENTIONS))
+            raise InputError(unknown_name("convention", convention, CONVENTIONS))
         return CONVENTIONS[convention].count(self)
 
     def bytes_moved(self, itemsize: int = 4) -> int:

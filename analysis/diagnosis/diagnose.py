@@ -14,20 +14,27 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.diagnosis.evidence import Match, Question, alone, bits, enough, match
+from convparity.analysis.diagnosis.evidence import (
+    Match,
+    Question,
+    bits,
+    bits_needed,
+    match,
+    one_suffices,
+)
 from convparity.analysis.diagnosis.suspects import (
     Observation,
     Suspect,
+    both_faults,
     prediction,
     same,
     singles,
-    together,
 )
 from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
 from convparity.analysis.proof.data import exact_shape, integer_case
 from convparity.impls import registry
 from convparity.impls.errors import (
-    FOREIGN,
+    FROM_USER_CODE,
     InputError,
     UnsupportedError,
     quoted,
@@ -266,7 +273,7 @@ def _explain(
     search.singles()
     if not search.found and search.complete:
         search.pairs()
-    needed = enough(len(search.telling) + search.tried_pairs)
+    needed = bits_needed(len(search.telling) + search.tried_pairs)
     found = search.convincing(needed, ask)
     shape = observed[0].x.shape
     return Diagnosis(
@@ -320,7 +327,7 @@ class _Search:
                 return
             self.tried_pairs += 1
             (one, of_one), (other, of_other) = suspects[i], suspects[j]
-            both = together(self.spec, self.shape, one, other)
+            both = both_faults(self.spec, self.shape, one, other)
             if both is None:
                 continue
             first = self._given(both, self.seen[:1])
@@ -329,7 +336,7 @@ class _Search:
             given = [*first, *self._given(both, self.seen[1:])]
             matched = match(both.faulty, given, self.seen)
             if matched is None or any(
-                alone(suspect.faulty, outputs, matched, self.seen)
+                one_suffices(suspect.faulty, outputs, matched, self.seen)
                 for suspect, outputs in ((one, of_one), (other, of_other))
             ):
                 continue
@@ -415,7 +422,7 @@ def _diagnose_layer(layer: LayerVerdict, seconds: float) -> Diagnosis:
             Observation(weights, each, np.asarray(layer.pair.module.forward(each.copy())))
             for each in (x, integer_case(spec, x.shape, 0)[1], drawn)
         ]
-    except FOREIGN:  # each framework raises its own; the divergence says that it fails
+    except FROM_USER_CODE:  # each framework raises its own; the divergence says that it fails
         return Diagnosis(False, (), 0, 0, True)
     found = _explain(spec, seen, seconds)
     if not found.answers and not layer.weights_ok:

@@ -82,7 +82,7 @@ def match(
     return Match(tuple(outputs), tuple(reach))
 
 
-def alone(
+def one_suffices(
     faulty: Faulty, given: Sequence[np.ndarray], both: Match, asked: Sequence[Question]
 ) -> bool:
     """Whether one of two faults by itself gives the same as both, up to rounding."""
@@ -155,7 +155,7 @@ def _target(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> Rounded
 # ---------------------------------------------------------------- how much was seen
 
 
-def enough(different: int) -> float:
+def bits_needed(different: int) -> float:
     """The bits that it takes to pick one of so many outputs, and not to be wrong by chance."""
     return math.log2(max(different, 1) * ODDS)
 

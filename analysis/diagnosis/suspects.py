@@ -96,7 +96,7 @@ def _suspect(spec: Spec, shape: Shape, where: tuple[Fault, str | None]) -> Itera
         yield Suspect((where,), (faulty.detail,), faulty)
 
 
-def together(spec: Spec, shape: Shape, first: Suspect, second: Suspect) -> Suspect | None:
+def both_faults(spec: Spec, shape: Shape, first: Suspect, second: Suspect) -> Suspect | None:
     """Both at once, the second on what the first made of the layer; None if that cannot be."""
     seeds: tuple[Seed, ...] = (*first.seeds, *second.seeds)
     faulty = seed(spec, shape, *seeds)

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 
 from convparity.analysis.proof import probes
+from convparity.analysis.proof.black_box import lit_structure
 from convparity.analysis.proof.data import (
     exact_shape,
     is_deep,
@@ -24,7 +25,6 @@ from convparity.analysis.proof.data import (
 )
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.linear_form import LINEAR, Linear
-from convparity.analysis.proof.lit import lit_structure
 from convparity.analysis.proof.node_by_node import (
     Node,
     Output,
@@ -38,7 +38,7 @@ from convparity.analysis.proof.node_by_node import (
 )
 from convparity.analysis.proof.rounded import Rounded, exact_input, rms, round_to
 from convparity.analysis.proof.rounding import trace
-from convparity.analysis.proof.trust import Trust, constant, least
+from convparity.analysis.proof.trust import Trust, constant, weakest
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
 from convparity.impls.adapter import DTYPES, Adapter
@@ -391,7 +391,7 @@ class _Exam:
             other = np.random.default_rng(seed + 1).standard_normal(other_shape(spec, shape))
             self.wiring = self._question(calibrated(spec, given, other), other)
             signal = self._signal(self.wiring)
-        self.trust = least(trusts, signal)
+        self.trust = weakest(trusts, signal)
         self.probes = [
             (case, layer, path)
             for path, layer, layer_shape in _probed(spec, shape)

@@ -216,7 +216,7 @@ def _integers(spec: Spec, shape: Shape, seeds: list[int], budget: float, limit: 
     rng = np.random.default_rng(seeds)
     # no zero, which would hide the taps that meet it
     x = rng.integers(1, limit, shape, endpoint=True) * rng.choice([-1, 1], shape)
-    left = sum(isinstance(layer, LINEAR) for _, layer in walk(spec))
+    left = sum(isinstance(layer, LINEAR) for _, layer, _ in walk_shapes(spec, shape))
     draw = _Draw(rng, budget, left, limit)
     draw.draw(spec, "", _Value(shape, limit))
     return draw.weights, x.astype(np.float32)
@@ -240,6 +240,7 @@ class _Draw:
         self.size: float = limit
         self.deep = left >= DEEP
         self.weights = Weights()
+        self.drawn: dict[str, tuple[float, float]] = {}  # how large its first input and output are
 
     def draw(self, spec: Spec, path: str, *values: _Value) -> _Value:
         """Draw the weights of ``spec``; what it makes of ``values``."""
@@ -252,9 +253,13 @@ class _Draw:
         shapes = [value.shape for value in values]
         if isinstance(spec, Join):
             self.size = max(1.0, spec.largest(*(value.size for value in values)))
+        elif path in self.drawn:  # it runs again: its sums grow as they did, and what it adds stays
+            before, after = self.drawn[path]
+            self.size = values[0].size * max(1.0, after / before) + after
         else:
             self.size = values[0].size
             self.weights |= under(path, self.layer(spec, shapes[0]))
+            self.drawn[path] = (values[0].size, self.size)
         return _Value(output_shape(spec, *shapes), self.size)
 
     @singledispatchmethod

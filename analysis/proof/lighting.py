@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from convparity.analysis.proof.certificate import Certificate
 from convparity.analysis.proof.data import exact_shape
-from convparity.analysis.proof.near import near_shapes
-from convparity.analysis.proof.room import Lighting, Room
+from convparity.analysis.proof.lighting_run import Lighting, LightingRun
+from convparity.analysis.proof.smaller_shapes import near_shapes
 from convparity.analysis.proof.wiring import ENTRY, Wiring
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.spec import Join, Shape, Spec, walk_shapes
@@ -62,7 +62,7 @@ class Lights:
                 self.shapes.append(whole)
         self._pixels = [self._pixels_of(shape) for shape in self.shapes]
         self._certificates: dict[int, Certificate] = {}
-        self._rooms: dict[tuple[int, int, bool], Room] = {}
+        self._rooms: dict[tuple[int, int, bool], LightingRun] = {}
 
     @property
     def targets(self) -> list[int]:
@@ -91,15 +91,15 @@ class Lights:
             return
         limit, dull = float(LARGEST), 0
         for number in range(tries):
-            room = self._room(target, number)
-            draft = room.draft(target, int(limit))
+            lighting_run = self._room(target, number)
+            draft = lighting_run.draft(target, int(limit))
             while draft.excess > 1 and limit > 1:  # smaller integers, as rounding hides these
                 limit = max(1.0, min(limit / 1.5, limit / draft.excess))
-                draft = room.draft(target, int(limit))
+                draft = lighting_run.draft(target, int(limit))
             if draft.lighting.target.unit is None and limit > SMOOTH:  # a step must be no trifle
                 limit = SMOOTH
-                draft = room.draft(target, int(limit))
-            new = room.certify(draft, certificate)
+                draft = lighting_run.draft(target, int(limit))
+            new = lighting_run.certify(draft, certificate)
             if draft.lighting.target.unit is None and not certificate.complete:
                 limit = max(1.0, limit / 2)
             yield draft.lighting
@@ -128,13 +128,13 @@ class Lights:
             if i not in self._certificates or not self._certificates[i].complete
         }
 
-    def _room(self, target: int, number: int, flat: bool = False) -> Room:
+    def _room(self, target: int, number: int, flat: bool = False) -> LightingRun:
         which = number % len(self.shapes)
         kinds = {i: self._kind(i, which) for i in self.targets}
         batch, signed = kinds[target]
         key = -1 if flat else number, batch, signed
         if key not in self._rooms:
-            self._rooms[key] = Room(
+            self._rooms[key] = LightingRun(
                 self.wiring,
                 (batch, *self.shapes[which][1:]),
                 (self.seed, number),

@@ -19,7 +19,7 @@ from convparity.analysis.proof.rounded import BASES, Rounded
 from convparity.analysis.proof.trust import Trust
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import FOREIGN, SpecError, in_one_line
+from convparity.impls.errors import FROM_USER_CODE, SpecError, in_one_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     BatchNorm,
@@ -122,7 +122,7 @@ def attempt(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> Outpu
     """The output, or what stopped a module that cannot take what it should."""
     try:
         return forward(x)
-    except FOREIGN as error:  # each framework raises its own
+    except FROM_USER_CODE as error:  # each framework raises its own
         return f"it fails on {x.shape}: {in_one_line(error)}"
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.proof.fitting import fitting_shapes
+from convparity.analysis.proof.input_shapes import fitting_shapes
 from convparity.analysis.proof.rounded import round_to
 from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.convert import transfer
 from convparity.impls.errors import (
-    FOREIGN,
+    FROM_USER_CODE,
     InputError,
     SpecError,
     UnsupportedError,
@@ -152,7 +152,7 @@ def _run(adapter: Adapter, module: Any, spec: Spec, given: tuple[Any, ...]) -> C
     said = " and ".join(str(tuple(each.shape)) for each in given)
     try:
         call = adapter.record(module, *given)
-    except FOREIGN as error:  # each framework raises its own
+    except FROM_USER_CODE as error:  # each framework raises its own
         raise UnsupportedError(
             f"{adapter.name}: the module cannot be run, so that nothing shows that it does what "
             f"its fields say: on an input of {said} it fails with "
@@ -188,7 +188,7 @@ def _few(inputs: Any) -> Any:
         raise InputError(f"inputs must be a tensor of the module's framework, not {quoted(inputs)}")
     try:
         return inputs[:EXAMPLES]
-    except FOREIGN:  # it has a shape, and no values
+    except FROM_USER_CODE:  # it has a shape, and no values
         raise InputError(f"inputs must be a tensor with values, not {quoted(inputs)}") from None
 
 

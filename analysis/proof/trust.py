@@ -23,7 +23,7 @@ from convparity.impls.spec import (
 )
 from convparity.impls.weights import Arrays, init_weights
 
-__all__ = ["Trust", "constant", "least", "lit", "trust"]
+__all__ = ["Trust", "constant", "lit", "trust", "weakest"]
 
 SAMPLE = 64  # weights of an array that are changed one by one
 
@@ -97,7 +97,7 @@ def constant(spec: Spec, shape: Shape) -> bool:
     return True
 
 
-def least(found: list[Trust], signal: float | None = None) -> Trust:
+def weakest(found: list[Trust], signal: float | None = None) -> Trust:
     """Of several layers that are proved by themselves: the smallest shares, the first blind one.
 
     A whole whose ``signal`` is no larger than what passes as rounding is blind.

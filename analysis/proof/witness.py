@@ -71,9 +71,9 @@ class Witness:
 
     def _made(self, call: Call, path: str, spec: Spec | None = None) -> list[Value]:
         """The arrays that a module made, in the order of the results of ``spec``."""
-        found = [] if call.made is None else call.made.leaves()
-        if isinstance(spec, Composite) and call.made is not None:
-            parts = dict(call.made.parts)
+        found = [] if call.output is None else call.output.leaves()
+        if isinstance(spec, Composite) and call.output is not None:
+            parts = dict(call.output.parts)
             keys = [each if each.isdigit() else repr(each) for each in spec.results]
             if parts.keys() == {f"[{key}]" for key in keys}:  # a mapping may come in any order
                 found = [parts[f"[{key}]"] for key in keys]
@@ -129,7 +129,8 @@ class Witness:
             arrays = [each.array for each in gave]
             return arrays[0] if named(step, arrays).keys() == {step.name} else arrays
 
-        ends = fold_steps(spec, [each.array for each in given], visit)
+        start: list[Any] = [each.array for each in given]
+        ends = fold_steps(spec, start, visit)
         if pending:
             raise self._refused(path, "it runs more layers, or one more often, than it says")
         for found, end in zip(made, ends if len(made) > 1 else [ends], strict=True):

@@ -88,7 +88,7 @@ def _record(graph: nnx.GraphDef[Any], state: Any, *inputs: jax.Array) -> _Seen:
 
 
 def _seen(call: Call) -> _Seen:
-    return _Seen(call.module, call.given, call.made, tuple(map(_seen, call.inside)))
+    return _Seen(call.module, call.given, call.output, tuple(map(_seen, call.inside)))
 
 
 def _watched(module: Any, name: str, recorder: Recorder) -> Callable[..., Any]:

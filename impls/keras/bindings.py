@@ -61,7 +61,7 @@ def _check_linear(module: Any) -> None:
 
 def _padding(module: Any) -> Any:
     """As it was asked for: Keras's own layers pad by nothing else."""
-    return getattr(module, "asked_padding", module.padding)
+    return getattr(module, "requested_padding", module.padding)
 
 
 def _of_depthwise(each: Field) -> Field:
@@ -86,7 +86,7 @@ def _output_padding(module: Any) -> Any:
 WINDOW = {
     "in_channels": Field(None, lambda module: module.input_spec.axes[-1]),
     "kernel_size": Field("kernel_size"),
-    "stride": Field("strides", lambda module: getattr(module, "asked_strides", module.strides)),
+    "stride": Field("strides", lambda module: getattr(module, "requested_strides", module.strides)),
     "padding": Field("padding", _padding),
     "dilation": Field("dilation_rate"),
 }

@@ -74,22 +74,22 @@ class AnyWindow(keras.layers.Layer):
             **{**kwargs, "data_format": "channels_last"},
         )
         rank = len(self.kernel_size)
-        self.asked_strides = per_axis(strides, rank)
-        self.asked_padding = named_or_pairs(padding, rank)
+        self.requested_strides = per_axis(strides, rank)
+        self.requested_padding = named_or_pairs(padding, rank)
         self.padding_mode = padding_mode
         self.algorithm = algorithm  # or "native": Keras's own on every backend
         self.extent = extent_of(self.kernel_size, self.dilation_rate)
-        self.unequal = len(set(self.asked_strides)) > 1
-        dilated = max(self.asked_strides) > 1 and max(self.dilation_rate) > 1
+        self.unequal = len(set(self.requested_strides)) > 1
+        dilated = max(self.requested_strides) > 1 and max(self.dilation_rate) > 1
         self.subsamples = dilated or (self.unequal and not self.takes_unequal_strides)
         if not self.subsamples:
-            self.strides = self.asked_strides
-            if self.asked_padding == "same" and padding_mode == "zeros":
+            self.strides = self.requested_strides
+            if self.requested_padding == "same" and padding_mode == "zeros":
                 self.padding = "same"
 
     @property
     def pads_first(self) -> bool:
-        return bool(self.asked_padding != self.padding)
+        return bool(self.requested_padding != self.padding)
 
     def build(self, input_shape: Any) -> None:
         if self.unequal and input_shape[-1] == 1:
@@ -101,13 +101,13 @@ class AnyWindow(keras.layers.Layer):
     def call(self, x_NSC: Any) -> Any:
         if (empty := without_examples(self, x_NSC)) is not None:
             return empty
-        x_NSC, pairs = fit(x_NSC, self.asked_padding, self.extent, self.asked_strides)
+        x_NSC, pairs = fit(x_NSC, self.requested_padding, self.extent, self.requested_strides)
         if self.pads_first:
             x_NSC = pad(x_NSC, pairs, self.padding_mode)
         by_jax = self.algorithm == "auto" and keras.backend.backend() == "jax"
         y_NSC = self.by_jax(x_NSC) if by_jax else self.by_keras(x_NSC)
         if self.subsamples:
-            y_NSC = y_NSC[(slice(None), *(slice(None, None, s) for s in self.asked_strides))]
+            y_NSC = y_NSC[(slice(None), *(slice(None, None, s) for s in self.requested_strides))]
         return y_NSC
 
     def by_keras(self, x_NSC: Any) -> Any:
@@ -150,13 +150,13 @@ class AnyWindow(keras.layers.Layer):
         open_sizes = (None,) * (len(input_shape) - 1)
         *_, channels = super().compute_output_shape((*open_sizes, input_shape[-1]))
         return windows_shape(
-            self.asked_padding, input_shape, self.extent, self.asked_strides, channels
+            self.requested_padding, input_shape, self.extent, self.requested_strides, channels
         )
 
     def get_config(self) -> dict[str, Any]:
         asked = {
-            "strides": self.asked_strides,
-            "padding": self.asked_padding,
+            "strides": self.requested_strides,
+            "padding": self.requested_padding,
             "padding_mode": self.padding_mode,
             "algorithm": self.algorithm,
         }

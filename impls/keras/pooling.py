@@ -39,14 +39,14 @@ class _AnyPool(keras.layers.Layer):
         self, pool_size: Any, strides: Any = None, padding: str | Pairs = "valid", **kwargs: Any
     ) -> None:
         super().__init__(pool_size, strides, **{**kwargs, "data_format": "channels_last"})
-        self.asked_padding = named_or_pairs(padding, len(self.pool_size))
+        self.requested_padding = named_or_pairs(padding, len(self.pool_size))
         # over three axes TensorFlow pools, and finds gradients, in float32 only
         self.folds = len(self.pool_size) == 3 and self.compute_dtype != "float32"
 
     def call(self, x_NSC: Any) -> Any:
         if (empty := without_examples(self, x_NSC)) is not None:
             return empty
-        x_NSC, pairs = fit(x_NSC, self.asked_padding, self.pool_size, self.strides)
+        x_NSC, pairs = fit(x_NSC, self.requested_padding, self.pool_size, self.strides)
         return self.pool(x_NSC, pairs)
 
     def by_keras(self, x_NSC: Any) -> Any:
@@ -54,16 +54,16 @@ class _AnyPool(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return windows_shape(
-            self.asked_padding, input_shape, self.pool_size, self.strides, input_shape[-1]
+            self.requested_padding, input_shape, self.pool_size, self.strides, input_shape[-1]
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": self.asked_padding}
+        return {**super().get_config(), "padding": self.requested_padding}
 
 
 class _MaxPool(_AnyPool):
     def pool(self, x_NSC: Any, pairs: Any) -> Any:
-        if self.asked_padding != "valid":
+        if self.requested_padding != "valid":
             x_NSC = ops.pad(x_NSC, ((0, 0), *pairs, (0, 0)), constant_values=-math.inf)
         if self.folds:
             return fold(x_NSC, ops.maximum, self.pool_size, self.strides)
@@ -79,8 +79,8 @@ class _AveragePool(_AnyPool):
 
     def pool(self, x_NSC: Any, pairs: Any) -> Any:
         pads = ((0, 0), *pairs, (0, 0))
-        all_count = self.count_include_pad or self.asked_padding == "valid"
-        x_padded = x_NSC if self.asked_padding == "valid" else ops.pad(x_NSC, pads)
+        all_count = self.count_include_pad or self.requested_padding == "valid"
+        x_padded = x_NSC if self.requested_padding == "valid" else ops.pad(x_NSC, pads)
         if all_count and not self.folds:
             return self.by_keras(x_padded)
         counts: Any = math.prod(self.pool_size)

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from convparity.impls.errors import InputError, one_of
+from convparity.impls.errors import InputError, unknown_name
 from convparity.impls.networks import efficientnet_lite, mobilenet_v1
 from convparity.impls.networks.network import Network
 
@@ -27,10 +27,10 @@ def get(name: str, **options: Any) -> Network:
     Raises ``InputError`` for an unknown name or option, or an option out of its range.
     """
     if name not in _FACTORIES:
-        raise InputError(one_of("network", name, _FACTORIES))
+        raise InputError(unknown_name("network", name, _FACTORIES))
     factory = _FACTORIES[name]
     known = inspect.signature(factory).parameters
     for option in options:
         if option not in known:
-            raise InputError(one_of(f"option of {name}", option, known))
+            raise InputError(unknown_name(f"option of {name}", option, known))
     return factory(**options)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import convparity.impls.spec
-from convparity.impls.errors import SpecError, one_of, quoted
+from convparity.impls.errors import SpecError, quoted, unknown_name
 from convparity.impls.spec import (
     MAX_DEPTH,
     MAX_LAYERS,
@@ -109,7 +109,7 @@ def plain(value: Any) -> Any:
         return value
     name = type(value).__name__
     if TYPES.get(name) is not type(value):
-        raise SpecError(one_of("spec type", name, TYPES))
+        raise SpecError(unknown_name("spec type", name, TYPES))
     if isinstance(value, Sequential):
         return {"type": name, "layers": {key: plain(child) for key, child in value.layers}}
     if isinstance(value, Graph):
@@ -180,11 +180,11 @@ def read_spec(data: Any) -> Spec:
     given = dict(data)
     name = given.pop("type")
     if not isinstance(name, str) or name not in TYPES:
-        raise SpecError(one_of("spec type", name, TYPES))
+        raise SpecError(unknown_name("spec type", name, TYPES))
     known = arguments(TYPES[name])
     for key in given:
         if key not in known:
-            raise SpecError(one_of(f"field of {name}", key, known))
+            raise SpecError(unknown_name(f"field of {name}", key, known))
     for key, default in known.items():
         if key not in given and default is inspect.Parameter.empty:
             raise SpecError(f"{name}: the field {key!r} is missing")

@@ -41,7 +41,7 @@ import json
 import re
 from typing import Any
 
-from convparity.impls.errors import SpecError, one_of, quoted
+from convparity.impls.errors import SpecError, quoted, unknown_name
 from convparity.impls.notation.json_form import (
     check_text,
     loads,
@@ -231,7 +231,7 @@ class _Reader:
 def _read_layer(words: list[str]) -> tuple[Spec, Shape | None]:
     name, *tokens = words
     if name not in WORDS:
-        raise SpecError(one_of("layer", name, LAYER_WORDS))
+        raise SpecError(unknown_name("layer", name, LAYER_WORDS))
     word = WORDS[name]
     said: dict[str, Any] = {}
     for text in tokens:

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from convparity.impls.errors import one_of
+from convparity.impls.errors import unknown_name
 from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import Shape, fail, number, set_fields, takes
 
@@ -59,7 +59,7 @@ class Activation(Layer):
 
     def __init__(self, function: ActivationName, alpha: float | None = None) -> None:
         if not isinstance(function, str) or function not in ACTIVATIONS:
-            raise fail(self, one_of("activation", function, ACTIVATIONS))
+            raise fail(self, unknown_name("activation", function, ACTIVATIONS))
         if alpha is None:
             alpha = DEFAULT_ALPHA.get(function)
         elif function not in DEFAULT_ALPHA:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, Literal, SupportsIndex, get_args
 
-from convparity.impls.errors import FOREIGN, SpecError, one_of, quoted
+from convparity.impls.errors import FROM_USER_CODE, SpecError, quoted, unknown_name
 
 Shape = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -50,7 +50,7 @@ def integer(owner: object, name: str, value: Any, least: int = 1) -> int:
         if isinstance(value, bool) or "bool" in str(getattr(value, "dtype", "")):
             raise TypeError
         found = operator.index(value)
-    except FOREIGN:
+    except FROM_USER_CODE:
         raise fail(owner, f"{name} must be an integer, not {quoted(value)}") from None
     if found < least:
         raise fail(owner, f"{name} must be at least {least}, not {quoted(found)}")
@@ -72,7 +72,7 @@ def number(owner: object, name: str, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise TypeError
         return float(value)
-    except FOREIGN:
+    except FROM_USER_CODE:
         raise fail(owner, f"{name} must be a number, not {quoted(value)}") from None
 
 
@@ -84,7 +84,7 @@ def shape_of(value: Any) -> Shape:
         shape = tuple(map(operator.index, islice(value, MOST_AXES + 1)))
         if len(shape) > MOST_AXES:
             raise TypeError
-    except FOREIGN:
+    except FROM_USER_CODE:
         raise SpecError(
             f"the shape of an input is a tuple of integers (N, *spatial, C), not {quoted(value)}"
         ) from None
@@ -105,7 +105,7 @@ def _entries(value: Any) -> list[Any] | None:
     """The first entries of what has some, more than any field takes; None for a scalar."""
     try:
         return None if isinstance(value, str) else list(islice(value, 9))
-    except FOREIGN:
+    except FROM_USER_CODE:
         return None
 
 
@@ -124,7 +124,7 @@ def padding_of(owner: object, value: Any, rank: int) -> Padding:
     """A name, or a (low, high) pair a spatial axis; no padding at all is "valid"."""
     if isinstance(value, str):
         if value not in PADDINGS:
-            raise fail(owner, one_of("padding", value, PADDINGS))
+            raise fail(owner, unknown_name("padding", value, PADDINGS))
         if value == "causal" and rank != 1:
             raise fail(owner, f"causal padding needs rank 1, not rank {rank}: give pairs instead")
         return value
@@ -152,7 +152,7 @@ def padding_of(owner: object, value: Any, rank: int) -> Padding:
 def padding_mode_of(owner: object, value: Any) -> PaddingMode:
     """What the padding is filled with."""
     if not isinstance(value, str) or value not in PADDING_MODES:
-        raise fail(owner, one_of("padding_mode", value, PADDING_MODES))
+        raise fail(owner, unknown_name("padding_mode", value, PADDING_MODES))
     mode: PaddingMode = value
     return mode
 

@@ -101,7 +101,7 @@ class Sequential(Composite):
 
 # ---------------------------------------------------------------- any wiring
 
-Said = tuple[Spec | str, *tuple[str, ...]]  # a node: its spec, or an earlier node, and its inputs
+Said = tuple[Spec | str, ...]  # a node: its spec, or an earlier node, and its inputs by name
 Outputs = str | tuple[str, ...] | tuple[tuple[str, str], ...]
 
 
@@ -207,12 +207,14 @@ class Graph(Composite):
                 f"{quoted(said)}",
             )
         spec, *inputs = said
+        child = name
         if isinstance(spec, str):
             if spec not in steps:
                 raise fail(self, f"node {quoted(name)} runs {quoted(spec)}, which is no node yet")
-            spec, child = steps[spec].spec, steps[spec].child
+            earlier = steps[spec]
+            spec, child = earlier.spec, earlier.child
         else:
-            spec, child = a_spec(self, f"node {quoted(name)}", spec), name
+            spec = a_spec(self, f"node {quoted(name)}", spec)
         for each in inputs:
             if not isinstance(each, str) or each not in there:
                 raise fail(
@@ -228,6 +230,7 @@ class Graph(Composite):
 
     def _outputs(self, given: Any, there: Mapping[str, str]) -> Outputs:
         asked: list[Any]
+        found: Any
         if isinstance(given, str):
             asked, found = [given], given
         elif isinstance(given, Mapping):
@@ -281,15 +284,17 @@ class Graph(Composite):
     @property
     def said(self) -> dict[str, Said]:
         """The nodes as the constructor takes them."""
-        return {
-            step.name: (step.spec if step.child == step.name else str(step.child), *step.inputs)
-            for step in self.nodes
-        }
+        return {step.name: (self._again(step) or step.spec, *step.inputs) for step in self.nodes}
+
+    @staticmethod
+    def _again(step: Step) -> str | None:
+        """The earlier node that a step runs again."""
+        return None if step.child == step.name else step.child
 
     def with_children(self, children: Mapping[str, Spec]) -> "Graph":
-        said = {
-            name: (each if isinstance(each, str) else children[name], *inputs)
-            for name, (each, *inputs) in self.said.items()
+        said: dict[str, Said] = {
+            step.name: (self._again(step) or children[step.name], *step.inputs)
+            for step in self.nodes
         }
         return Graph(said, self.inputs, self._said_outputs)
 

@@ -19,7 +19,7 @@ from convparity import (
     init_weights,
     parameter_shapes,
 )
-from convparity.analysis.proof import adjoint, data, filled, passing, trust
+from convparity.analysis.proof import adjoint, data, lit_weights, pass_through, trust
 from convparity.impls.reference import run
 
 SPECS = [
@@ -112,8 +112,10 @@ def test_integers() -> None:
 
 
 def test_what_is_lit() -> None:
-    fill = default(vars(filled.Filled)["_weights"].dispatcher)
-    weights = fill(filled.Filled(np.random.default_rng(0), 47), BatchNorm(64), np.ones(1), None)
+    fill = default(vars(lit_weights.Filled)["_weights"].dispatcher)
+    weights = fill(
+        lit_weights.Filled(np.random.default_rng(0), 47), BatchNorm(64), np.ones(1), None
+    )
     assert {name: w.shape for name, w in weights.items()} == parameter_shapes(BatchNorm(64))
     assert (weights["variance"] > 0).all()
     assert all(w.all() and len({*w}) > 5 for w in weights.values())
@@ -122,10 +124,10 @@ def test_what_is_lit() -> None:
 def test_what_passes() -> None:
     """Ones and zeros, if the reference says that they change nothing."""
     values, classes = [np.arange(6.0).reshape(2, 3)], np.arange(3)
-    way = passing.Passing(np.random.default_rng(0), after=True)
-    pass_on = default(vars(passing.Passing)["_weights"].dispatcher)
-    found, made = pass_on(way, Scale(3), values, classes, passing.ANY)
+    way = pass_through.Passing(np.random.default_rng(0), after=True)
+    pass_on = default(vars(pass_through.Passing)["_weights"].dispatcher)
+    found, made = pass_on(way, Scale(3), values, classes, pass_through.ANY)
     np.testing.assert_array_equal(found["scale"], np.ones(3))
     assert made is classes
     with pytest.raises(UnsupportedError, match="no way is known to pass a signal through LayerN"):
-        pass_on(way, LayerNorm(3), values, classes, passing.ANY)
+        pass_on(way, LayerNorm(3), values, classes, pass_through.ANY)

@@ -256,7 +256,7 @@ def test_each_of_two_faults_must_tell(ids: tuple[str, str], told: tuple[bool, bo
     both = evidence.Match((question.seen.y,), (question.target.bound,))
     for faulty, expected in zip(faults, told, strict=True):
         given = [prediction(faulty, *question.seen[:2])]
-        assert evidence.alone(faulty, given, both, [question]) is expected
+        assert evidence.one_suffices(faulty, given, both, [question]) is expected
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from convparity import judge
 from convparity.analysis.faults import Faulty
 from convparity.analysis.proof.adjoint import adjoint
+from convparity.analysis.proof.black_box import lit_structure
 from convparity.analysis.proof.judging import structure
 from convparity.analysis.proof.lighting import Lights
-from convparity.analysis.proof.lit import lit_structure
-from convparity.analysis.proof.near import near_shapes
-from convparity.analysis.proof.passing import Passing
+from convparity.analysis.proof.pass_through import Passing
 from convparity.analysis.proof.rounded import exact_input
 from convparity.analysis.proof.rounding import trace
+from convparity.analysis.proof.smaller_shapes import near_shapes
 from convparity.impls import networks
 from convparity.impls.reference import run
 from convparity.impls.spec import (

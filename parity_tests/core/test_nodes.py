@@ -36,7 +36,7 @@ from convparity.analysis.proof.node_by_node import (
     run_nodes,
     smaller,
 )
-from convparity.analysis.proof.trust import Trust, constant, least, trust
+from convparity.analysis.proof.trust import Trust, constant, trust, weakest
 from convparity.impls import networks
 from convparity.impls.adapter import Placement
 from convparity.impls.errors import InputError
@@ -269,7 +269,7 @@ def test_a_network_is_lit_whole() -> None:
     spec = networks.get("mobilenet_v1", width=0.25).spec
     found = nodes(spec, (1, 97, 97, 3), 0, "float32", True)
     assert {node.path for node in found} == {path for path, _ in walk(spec)}
-    seen = least([node.trust for node in found])
+    seen = weakest([node.trust for node in found])
     assert seen.ok, seen
     assert seen.weights == 1
     assert all(not node.target.untested.any() for node in found)
@@ -351,10 +351,10 @@ def test_what_never_depends_on_its_input_is_shown_by_any() -> None:
 
 def test_the_least_of_several() -> None:
     found = [Trust(0.5, 1), Trust(1, 0.25, blind="a"), Trust(1, 1, blind="b")]
-    assert least(found) == Trust(0.5, 0.25, blind="a")
-    assert not least([Trust()], signal=0.5).ok
-    assert least([Trust()], signal=2.0).ok
-    assert least([], None).ok
+    assert weakest(found) == Trust(0.5, 0.25, blind="a")
+    assert not weakest([Trust()], signal=0.5).ok
+    assert weakest([Trust()], signal=2.0).ok
+    assert weakest([], None).ok
 
 
 def test_data_that_cannot_tell_are_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from convparity.analysis.faults import Faulty
+from convparity.analysis.proof.black_box import lit_structure
 from convparity.analysis.proof.judging import structure
 from convparity.analysis.proof.lighting import Lighting, Lights
-from convparity.analysis.proof.lit import lit_structure
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import SpecError, UnsupportedError

@@ -14,8 +14,8 @@ import numpy as np
 
 from convparity.analysis.faults import Faulty
 from convparity.analysis.faults.fault import own
-from convparity.analysis.proof.filled import Filled
 from convparity.analysis.proof.linear_form import filters_shape, to_filters, to_kernel
+from convparity.analysis.proof.lit_weights import Filled
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import run
 from convparity.impls.spec import (

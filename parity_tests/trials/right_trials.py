@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from convparity.analysis.proof.black_box import LitStructure
 from convparity.analysis.proof.compare import judge
-from convparity.analysis.proof.lit import LitStructure
 from convparity.analysis.proof.verdict import Verdict
 from parity_tests.support.executor import Arithmetic
 from parity_tests.support.root import ROOT

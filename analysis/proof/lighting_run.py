@@ -13,9 +13,16 @@ import numpy as np
 
 from convparity.analysis.proof.adjoint import Gradients, adjoint
 from convparity.analysis.proof.certificate import Certificate, Seen, sums
-from convparity.analysis.proof.filled import Filled
 from convparity.analysis.proof.linear_form import LINEAR
-from convparity.analysis.proof.passing import ANY, Passing, Range, classes_of, offsets, range_of
+from convparity.analysis.proof.lit_weights import Filled
+from convparity.analysis.proof.pass_through import (
+    ANY,
+    Passing,
+    Range,
+    classes_of,
+    offsets,
+    range_of,
+)
 from convparity.analysis.proof.rounded import Rounded, exact_input, round_to
 from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.selection import Selection
@@ -89,7 +96,7 @@ class Draft(NamedTuple):
         return float(traced.bound.max(initial=0)) / (traced.unit / 2)
 
 
-class Room:
+class LightingRun:
     """What all lightings of one number share: the input, and the layers that pass it on."""
 
     def __init__(

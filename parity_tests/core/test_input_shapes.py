@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 
 from convparity import Activation, Conv, Dense, Flatten, MaxPool, Sequential, output_shape
-from convparity.analysis.proof.fitting import fitting_shape
+from convparity.analysis.proof.input_shapes import fitting_shape
 from convparity.impls import networks
 from parity_tests.support.asserts import replay
 from parity_tests.support.strategies import Case, chain_cases, layer_cases
