@@ -40,6 +40,15 @@ LINES = [
     "depthwise2d c4 k1 ) | leaky_relu a0.2 | avgpool2d k2 nocount | gap | dense c4>2 ints:6",
     convparity.to_json(SPEC)[:-1] + ', "input_shape": [2, 6, 5, 2], "data": "ints:3"}',
 ]
+GRAPH = convparity.Graph(
+    {
+        "stem": (convparity.Conv(2, 4, 3, padding="same"), "x"),
+        "again": (convparity.Activation("relu"), "stem"),
+        "twice": ("again", "again"),
+        "both": (convparity.Concat(), "twice", "x"),
+    }
+)
+LINES.append(convparity.to_json(GRAPH)[:-1] + ', "input_shape": [2, 6, 5, 2], "data": "ints:3"}')
 NUMBERS = ["0", "1", "-1", "2", "7", "99", "65536", "999999", "2147483648", "9" * 30, "9" * 4301]
 WORDS = [
     *("|", "(", ")", ";", "residual(", "x", ":", "same", "{", "[", '"'),
@@ -230,6 +239,7 @@ VALUES: list[Any] = [
     *(np.full(SHAPE, "1"), np.full(SHAPE, "2020", "M8[D]"), np.full(SHAPE, None, object)),
     *(np.ma.masked_all(SHAPE), np.ma.array(np.ones(SHAPE)), np.zeros(SHAPE, [("a", "f4")])),
     *(np.broadcast_to(np.float32(1), (2**20, 2**10, 2**5, 2)), np.ones((2, 6, 5, 3))),
+    *({"a": (SPEC, "x"), "b": ("a", "x")}, {"a": 1}, ("a",), {"y": "a"}, GRAPH),
     *(convparity.Conv(2, 3, 3), SPEC, WEIGHTS, {k: -v for k, v in WEIGHTS.items()}),
     *({**WEIGHTS, 3: np.ones(2)}, {**WEIGHTS, "0.bias": [1, [2]]}, dict.fromkeys(WEIGHTS)),
     *(SHAPE, [2, 6, 5, 2], (2, 6, 5), (2, -6, 5, 2), (2, 6.0, 5, 2), (2, 10**9, 10**9, 2)),
@@ -240,6 +250,7 @@ SPECS = (
     *(convparity.ConvTranspose, convparity.MaxPool, convparity.AvgPool, convparity.BatchNorm),
     *(convparity.LayerNorm, convparity.GroupNorm, convparity.Scale, convparity.Dense),
     *(convparity.Dropout, convparity.Activation, convparity.Sequential, convparity.Residual),
+    *(convparity.Graph, convparity.Concat),
 )
 
 
@@ -307,7 +318,8 @@ def call_mutant(rng: np.random.Generator) -> tuple[str, Callable[[], None]]:
         given["path"] = given["path"] and f"/nowhere/{given['path']}"  # nothing is written here
 
     def run() -> None:
-        with tempfile.TemporaryDirectory() as folder:
+        # a path may be a name alone: nothing is written where this runs
+        with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             own = dict(given)
             if isinstance(own.get("path"), str) and own["path"] == "w.safetensors":
                 own["path"] = Path(folder) / "w.safetensors"
