@@ -17,6 +17,7 @@ from convparity.impls.storing import START
 from convparity.impls.weights import Weights, check_shapes, check_weights
 
 SUFFIXES = (".safetensors",)
+VERSION = "1"  # of the format; "" is that of files that say none
 WHOLE = "copy or download it again"
 MOST_OF_HEADER = START - 8  # bytes, for the names of a hundred thousand arrays
 LENGTH = 8  # bytes at the beginning: how long the header is
@@ -26,7 +27,8 @@ def write(spec: Spec, weights: Mapping[str, np.ndarray]) -> bytes:
     """The file: the same bytes for equal specs and equal weights."""
     arrays = {name: _plain(weights[name]) for name in parameter_shapes(spec)}
     text = to_json(spec)
-    return to_bytes(arrays, metadata={"sha256": digest(text, arrays), "spec": text})
+    found = digest(text, arrays, VERSION)
+    return to_bytes(arrays, metadata={"sha256": found, "spec": text, "version": VERSION})
 
 
 def check_start(start: bytes, size: int) -> dict[str, str]:
@@ -45,6 +47,11 @@ def check_start(start: bytes, size: int) -> dict[str, str]:
         )
     if "spec" not in metadata:
         raise WeightError(_foreign(shapes))
+    if metadata.get("version", "") not in ("", VERSION):
+        raise WeightError(
+            f"its format is {quoted(metadata['version'])}, and this program reads {VERSION!r}: "
+            "a later convparity wrote it, or it is damaged"
+        )
     if "sha256" not in metadata:
         raise WeightError(
             "it has a spec, and no digest of its arrays, so that damage could not be seen: "
@@ -67,7 +74,7 @@ def read(data: bytes) -> tuple[Spec, Weights]:
         ) from None
     spec = from_json(metadata["spec"])
     weights = check_weights(spec, arrays)
-    if digest(metadata["spec"], arrays) != metadata["sha256"]:
+    if digest(metadata["spec"], arrays, metadata.get("version", "")) != metadata["sha256"]:
         raise WeightError(f"its content is not what was saved (the digest differs): {WHOLE}")
     return spec, weights
 
@@ -77,9 +84,9 @@ def looks_like(start: bytes) -> bool:
     return start[LENGTH : LENGTH + 1] == b"{"
 
 
-def digest(spec: str, arrays: Mapping[str, np.ndarray]) -> str:
+def digest(spec: str, arrays: Mapping[str, np.ndarray], version: str) -> str:
     """SHA-256 of a spec as it is written and of arrays: names, dtypes, shapes and bits."""
-    seen = hashlib.sha256(json.dumps(spec).encode())
+    seen = hashlib.sha256(json.dumps([version, spec] if version else spec).encode())
     for name in sorted(arrays):
         array = _plain(arrays[name])
         seen.update(json.dumps([name, array.dtype.str, array.shape]).encode())

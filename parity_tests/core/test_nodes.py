@@ -358,7 +358,7 @@ def test_the_least_of_several() -> None:
 
 
 def test_data_that_cannot_tell_are_not_tested(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exam, "least", lambda found, signal=None: Trust(0.0, 1.0, None, "stem"))
+    monkeypatch.setattr(exam, "weakest", lambda found, signal=None: Trust(0.0, 1.0, None, "stem"))
     with installed(NumpyAdapter()):
         (verdict,) = compare(DEEP, frameworks=["numpy"], input_shape=SHAPE)
     assert verdict.status == "not tested"

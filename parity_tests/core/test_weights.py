@@ -193,7 +193,7 @@ def safetensors(spec: str | None, dtype: str = "F32", **arrays: np.ndarray) -> b
     """A file as the format describes it, written by hand: nothing checks what goes in."""
     header: dict[str, Any] = {}
     if spec is not None:
-        header["__metadata__"] = {"spec": spec, "sha256": own.digest(spec, arrays)}
+        header["__metadata__"] = {"spec": spec, "sha256": own.digest(spec, arrays, "")}
     data = b""
     for name, array in arrays.items():
         after = data + array.tobytes()
@@ -207,6 +207,15 @@ def safetensors(spec: str | None, dtype: str = "F32", **arrays: np.ndarray) -> b
 WHOLE = safetensors(to_json(DENSE), **dense())
 NAN = dense(bias=np.array([1, np.nan, 2], np.float32))
 HALF = {name: w.astype(np.float16) for name, w in dense().items()}  # as many bytes as bfloat16
+
+
+def test_a_file_of_another_format_is_refused_by_name(path):
+    convparity.save(path, DENSE, dense())
+    data = path.read_bytes()
+    assert data.count(b'"version":"1"') == 1
+    path.write_bytes(data.replace(b'"version":"1"', b'"version":"2"'))
+    with pytest.raises(WeightError, match="format is '2', and this program reads '1': a later con"):
+        convparity.load(path)
 
 
 def test_the_file_written_by_hand_is_read(path):
