@@ -105,10 +105,27 @@ class Join(Spec):
 
     @abstractmethod
     def output_shape(self, *input_shapes: Shape) -> Shape:
-        """The shape that the join makes of channels-last ``input_shapes``."""
+        """The shape that the join makes of its inputs.
+
+        Args:
+            *input_shapes: The shape of each, channels last.
+
+        Returns:
+            The shape of the output, channels last.
+
+        Raises:
+            SpecError: The inputs do not fit each other.
+        """
 
     def largest(self, *sizes: float) -> float:
-        """What no entry of the output exceeds where those of the inputs do not exceed ``sizes``."""
+        """How large the output may be, by absolute value: here as a sum is.
+
+        Args:
+            *sizes: What no entry of each input exceeds.
+
+        Returns:
+            What no entry of the output exceeds.
+        """
         return sum(sizes)
 
 

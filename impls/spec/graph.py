@@ -274,6 +274,7 @@ class Graph(Composite):
 
     @cached_property
     def results(self) -> Mapping[str, str]:
+        """The values that it gives, by what each is called; one alone is called ""."""
         if isinstance(self.outputs, str):
             return {"": self.outputs}
         return {

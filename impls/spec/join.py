@@ -31,12 +31,13 @@ class Add(Join):
     """The sum of values, from the left; a size of 1 along an axis stands for any other.
 
     Shapes:
-        inputs: the same, or 1 along some axes
+        input: of each value the same, or 1 along some axes
         output: the largest of them along each axis
 
     Example:
         >>> import convparity as cp
-        >>> cp.output_shape(cp.Add(), (2, 5, 7, 3), (2, 1, 1, 3))
+        >>> layer = cp.Add()
+        >>> cp.output_shape(layer, (2, 5, 7, 3), (2, 1, 1, 3))
         (2, 5, 7, 3)
     """
 
@@ -52,12 +53,13 @@ class Multiply(Join):
     channel.
 
     Shapes:
-        inputs: the same, or 1 along some axes
+        input: of each value the same, or 1 along some axes
         output: the largest of them along each axis
 
     Example:
         >>> import convparity as cp
-        >>> cp.output_shape(cp.Multiply(), (2, 5, 7, 3), (2, 1, 1, 3))
+        >>> layer = cp.Multiply()
+        >>> cp.output_shape(layer, (2, 5, 7, 3), (2, 1, 1, 3))
         (2, 5, 7, 3)
     """
 
@@ -73,12 +75,13 @@ class Subtract(Join):
     """The first value less the second; a size of 1 along an axis stands for any other.
 
     Shapes:
-        inputs: two, the same, or 1 along some axes
+        input: of both values the same, or 1 along some axes
         output: the largest of them along each axis
 
     Example:
         >>> import convparity as cp
-        >>> cp.output_shape(cp.Subtract(), (2, 5, 7, 3), (2, 5, 7, 3))
+        >>> layer = cp.Subtract()
+        >>> cp.output_shape(layer, (2, 5, 7, 3), (2, 5, 7, 3))
         (2, 5, 7, 3)
     """
 
@@ -97,15 +100,16 @@ class Concat(Join):
             batch, 0, is not one of them.
 
     Shapes:
-        inputs: the same but along the axis
-        output: their sum along the axis
+        input: of each value the same but along the axis
+        output: the sum of theirs along the axis
 
     Raises:
         SpecError: ``axis`` is not an integer, or is 0.
 
     Example:
         >>> import convparity as cp
-        >>> cp.output_shape(cp.Concat(), (2, 5, 7, 3), (2, 5, 7, 8))
+        >>> layer = cp.Concat()
+        >>> cp.output_shape(layer, (2, 5, 7, 3), (2, 5, 7, 8))
         (2, 5, 7, 11)
     """
 
