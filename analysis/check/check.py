@@ -395,8 +395,8 @@ class _Checking:
             others = [run[i] for run in runs if len(run) == len(mine)]
             reached = [given(each) for each in others]
             for number, x in enumerate(leaf.inputs):
-                same = [each[number] for each in reached if len(each) == len(leaf.inputs)]
-                measure.learn(_input(leaf, number), x, same)
+                same = (each for each in reached if len(each) == len(leaf.inputs))
+                measure.learn(_input(leaf, number), x, [each[number] for each in same])
             measure.learn(leaf.path, leaf.y, [each.output and each.output.array for each in others])
 
     def _reached(self, pair: Pair, measure: Measure, before: tuple[int, ...]) -> Finding | None:
@@ -406,9 +406,9 @@ class _Checking:
         if gap is None:
             return None
         rows, a, b = flattened_rows(mine, before), mine.x, twin.x
-        if rows is not None and a is not None and b is not None:
-            if measure.same_value(_input(mine, 0), a[:, rows], b):
-                return None
+        ordered = None if rows is None or a is None else a[:, rows]
+        if ordered is not None and measure.same_value(_input(mine, 0), ordered, b):
+            return None
         return Finding(
             mine.path,
             "what reaches it is something else in the twin, though every layer before it agrees: "

@@ -26,7 +26,9 @@ class Leaf:
     inputs: tuple[np.ndarray, ...]  # channels-last; none where it was given something else, too
     y: np.ndarray | None
     dtype: str
-    spec: Layer | Join | None  # None where its code is its own, or it does something else than it says
+    spec: (
+        Layer | Join | None
+    )  # None where its code is its own, or it does something else than it says
     weights: Weights
     why: str = ""  # there is no spec
     raw: Weights = field(default_factory=dict)  # its own variables, of a layer that cannot be read

@@ -16,7 +16,16 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.recording import Call, Value
-from convparity.impls.spec import Composite, Join, Spec, Step, dotted, fold_steps, is_one_layer, named
+from convparity.impls.spec import (
+    Composite,
+    Join,
+    Spec,
+    Step,
+    dotted,
+    fold_steps,
+    is_one_layer,
+    named,
+)
 from convparity.impls.weights import Arrays
 
 # an exact value that a module gave, or what rounding may make of one that nobody saw
