@@ -96,11 +96,13 @@ def check_work(spec: Spec, *input_shapes: Shape, passes: int = 1) -> None:
     reference. Raises ``SpecError`` where the input does not fit.
     """
     times, weights = _times(), 0
+    ran: set[str] = set()
     for path, each, shapes in walk_shapes(spec, *input_shapes):
         if hasattr(each, "children"):
             continue
         work = layer_work(each, shapes)
-        weights += work.weights
+        weights += 0 if path in ran else work.weights  # of a layer that runs again, the same ones
+        ran.add(path)
         numbers, macs = passes * work.numbers, passes * work.macs
         asked = Work(work.taps, numbers, weights, macs)
         for name, number, most in zip(WHAT, asked, MOST, strict=True):

@@ -9,8 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from convparity.impls.errors import FROM_USER_CODE, ConvparityError, InputError, in_one_line, quoted
-from convparity.impls.spec import Composite, Spec, output_shape
+from convparity.impls.errors import (
+    FROM_USER_CODE,
+    ConvparityError,
+    InputError,
+    UnsupportedError,
+    in_one_line,
+    quoted,
+)
+from convparity.impls.spec import Composite, Spec, check_spec, is_one_to_one, output_shape
 
 # dtype -> the least number that is rounded to infinity: half a step above its largest
 OVERFLOW = {
@@ -96,6 +103,20 @@ def check_input(spec: Spec, x: Any) -> Any:
     arrays = tuple(real_array(each, "x") for each in (x if several else (x,)))
     output_shape(spec, *(array.shape for array in arrays))
     return arrays if several else arrays[0]
+
+
+def check_one_to_one(who: str, spec: Spec) -> None:
+    """Raise ``UnsupportedError`` for a spec that takes or gives several values."""
+    check_spec(spec)
+    if is_one_to_one(spec):
+        return
+    takes, gives = "several", "one"
+    if isinstance(spec, Composite):
+        takes, gives = ", ".join(spec.sources), ", ".join(spec.results) or "one"
+    raise UnsupportedError(
+        f"{who} judges what makes one value of one, and {type(spec).__name__} takes {takes} and "
+        f"gives {gives}: judge its parts that do, or two modules on inputs of yours, by check"
+    )
 
 
 def inputs_of(x: Any) -> tuple[np.ndarray, ...]:

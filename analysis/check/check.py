@@ -393,18 +393,22 @@ class _Checking:
                 runs.append(list(innermost(call)))
         for i, leaf in enumerate(mine):
             others = [run[i] for run in runs if len(run) == len(mine)]
-            measure.learn(f"{leaf.path}<", leaf.x, [given(each) for each in others])
+            reached = [given(each) for each in others]
+            for number, x in enumerate(leaf.inputs):
+                same = (each for each in reached if len(each) == len(leaf.inputs))
+                measure.learn(_input(leaf, number), x, [each[number] for each in same])
             measure.learn(leaf.path, leaf.y, [each.output and each.output.array for each in others])
 
     def _reached(self, pair: Pair, measure: Measure, before: tuple[int, ...]) -> Finding | None:
         """Whether what reaches a layer is something else in the twin, though all before agree."""
-        mine, a, b = pair.module, pair.module.x, pair.twin.x
-        if a is None or b is None or measure.same_value(f"{mine.path}<", a, b):
+        mine, twin = pair.module, pair.twin
+        gap = self._gap_of_inputs(measure, mine, twin)
+        if gap is None:
             return None
-        rows = flattened_rows(mine, before)
-        if rows is not None and measure.same_value(f"{mine.path}<", a[:, rows], b):
+        rows, a, b = flattened_rows(mine, before), mine.x, twin.x
+        ordered = None if rows is None or a is None else a[:, rows]
+        if ordered is not None and measure.same_value(_input(mine, 0), ordered, b):
             return None
-        gap = measure.difference(f"{mine.path}<", a, b)
         return Finding(
             mine.path,
             "what reaches it is something else in the twin, though every layer before it agrees: "
@@ -412,6 +416,33 @@ class _Checking:
             f"{gap}",
             around=True,
         )
+
+    def _gap_of_inputs(self, measure: Measure, mine: Leaf, twin: Leaf) -> str | None:
+        """How what reaches two layers differs; a join may take its values in another order."""
+        if not mine.inputs or not twin.inputs:
+            return None
+        if len(mine.inputs) != len(twin.inputs):
+            return f"{len(twin.inputs)} values, not {len(mine.inputs)}"
+        gaps = [
+            measure.difference(_input(mine, number), x, y)
+            for number, (x, y) in enumerate(zip(mine.inputs, twin.inputs, strict=True))
+        ]
+        first = next((gap for gap in gaps if gap is not None), None)
+        if first is None or len(gaps) == 1:
+            return first
+        left = list(twin.inputs)
+        for number, x in enumerate(mine.inputs):
+            same = (i for i, y in enumerate(left) if measure.same_value(_input(mine, number), x, y))
+            found = next(same, None)
+            if found is None:
+                return first
+            left.pop(found)
+        return None if measure.same_value(mine.path, mine.y, twin.y) else first
+
+
+def _input(leaf: Leaf, number: int) -> str:
+    """The name of a layer's input in what is measured."""
+    return f"{leaf.path}<{number}"
 
 
 def _again(measure: Measure, before: Outputs, again: Outputs) -> bool:

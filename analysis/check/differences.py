@@ -1,23 +1,25 @@
 """How two layers differ, in the words of who ported them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import as_grouped, run
-from convparity.impls.spec import Activation, DepthwiseConv, Layer, Shape
+from convparity.impls.spec import Activation, DepthwiseConv, Join, Layer, Shape, output_shape
 from convparity.impls.weights import Arrays, Weights
 
 
-def plain(layer: Layer) -> Layer:
+def plain(layer: Layer | Join) -> Layer | Join:
     """A depthwise layer as the grouped convolution that it is; any other as it is."""
     return as_grouped(layer) if isinstance(layer, DepthwiseConv) else layer
 
 
-def same_function(a: Layer, b: Layer, weights: Arrays, shape: Shape) -> tuple[bool, str]:
-    """Whether two layers give the same of the same weights at every size near ``shape``.
+def same_function(
+    a: Layer | Join, b: Layer | Join, weights: Arrays, *shapes: Shape
+) -> tuple[bool, str]:
+    """Whether two layers give the same of the same weights at every size near ``shapes``.
 
     The second value says at which sizes they differ, where they do at some alone.
     """
@@ -26,8 +28,8 @@ def same_function(a: Layer, b: Layer, weights: Arrays, shape: Shape) -> tuple[bo
         return True, ""
     differ: list[int] = []
     alike: list[int] = []
-    for size, near in sizes(shape):
-        (differ if _differ(a, b, weights, near) else alike).append(size)
+    for size, near in sizes(*shapes):
+        (differ if _differ(a, b, weights, *near) else alike).append(size)
     if not differ:
         return True, ""
     if not alike:
@@ -38,22 +40,37 @@ def same_function(a: Layer, b: Layer, weights: Arrays, shape: Shape) -> tuple[bo
     return False, f"shows at sizes such as {', '.join(map(str, differ[:3]))}"
 
 
-def sizes(shape: Shape) -> Iterator[tuple[int, Shape]]:
-    """Shapes like ``shape`` with its own size, and others near it."""
-    n, *spatial, channels = shape
-    if not spatial:
-        yield 0, shape
+def sizes(*shapes: Shape) -> Iterator[tuple[int, tuple[Shape, ...]]]:
+    """Shapes like ``shapes`` with their own sizes, and others near them.
+
+    Of several, a size of 1 stays, which may stand for any other.
+    """
+    if all(len(shape) < 3 for shape in shapes):
+        yield 0, shapes
         return
+    least = 1 if len(shapes) == 1 else 2
     for more in range(4):
-        yield spatial[0] + more, (n, *(size + more for size in spatial), channels)
+        yield (
+            max(shape[1] for shape in shapes) + more,
+            tuple(
+                (n, *(size + more * (size >= least) for size in spatial), channels)
+                for n, *spatial, channels in shapes
+            ),
+        )
 
 
-def _differ(a: Layer, b: Layer, weights: Arrays, shape: Shape) -> bool:
-    x = np.random.default_rng(0).integers(-7, 7, shape, endpoint=True).astype(np.float64)
+def drawn(shapes: Iterable[Shape]) -> tuple[np.ndarray, ...]:
+    """Small integers of these shapes."""
+    rng = np.random.default_rng(0)
+    return tuple(rng.integers(-7, 7, shape, endpoint=True).astype(np.float64) for shape in shapes)
+
+
+def _differ(a: Layer | Join, b: Layer | Join, weights: Arrays, *shapes: Shape) -> bool:
+    inputs = drawn(shapes)
     made = []
     for layer in (a, b):
         try:
-            made.append(run(layer, weights, x) if layer.output_shape(shape) else None)
+            made.append(run(layer, weights, *inputs) if output_shape(layer, *shapes) else None)
         except SpecError:
             made.append(None)
     first, second = made
@@ -62,7 +79,7 @@ def _differ(a: Layer, b: Layer, weights: Arrays, shape: Shape) -> bool:
     return not (first.shape == second.shape and np.array_equal(first, second))
 
 
-def fields(module: Layer, twin: Layer, framework: str) -> str:
+def fields(module: Layer | Join, twin: Layer | Join, framework: str) -> str:
     """What the twin's fields say where the module's say something else."""
     a, b = plain(module), plain(twin)
     if type(a) is not type(b):
@@ -75,7 +92,7 @@ def fields(module: Layer, twin: Layer, framework: str) -> str:
     return ", ".join(parts)
 
 
-def _called(layer: Layer) -> str:
+def _called(layer: Layer | Join) -> str:
     return layer.function if isinstance(layer, Activation) else type(layer).__name__
 
 

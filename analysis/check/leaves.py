@@ -12,7 +12,7 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import ConvparityError, InputError
 from convparity.impls.recording import Call
-from convparity.impls.spec import BatchNorm, Layer, Spec, dotted
+from convparity.impls.spec import BatchNorm, Join, Layer, Spec, dotted
 from convparity.impls.weights import Weights
 
 
@@ -23,13 +23,20 @@ class Leaf:
     adapter: Adapter
     path: str  # in the user's module
     module: Any
-    x: np.ndarray | None  # channels-last; None where it was not given one array
+    inputs: tuple[np.ndarray, ...]  # channels-last; none where it was given something else, too
     y: np.ndarray | None
     dtype: str
-    spec: Layer | None  # None where its code is its own, or it does something else than it says
+    spec: (
+        Layer | Join | None
+    )  # None where its code is its own, or it does something else than it says
     weights: Weights
     why: str = ""  # there is no spec
     raw: Weights = field(default_factory=dict)  # its own variables, of a layer that cannot be read
+
+    @property
+    def x(self) -> np.ndarray | None:
+        """The one array that it was given; None where it was not one."""
+        return self.inputs[0] if len(self.inputs) == 1 else None
 
     @property
     def weighs(self) -> bool:
@@ -47,9 +54,9 @@ class Leaf:
             return False
         return np.array_equal(np.sort(x, axis=None), np.sort(y, axis=None), equal_nan=True)
 
-    def gives(self, x: np.ndarray) -> np.ndarray:
-        """What the layer makes of another input, at inference."""
-        made = self.adapter.watch(self.module, (x,)).output
+    def gives(self, *inputs: np.ndarray) -> np.ndarray:
+        """What the layer makes of other inputs, at inference."""
+        made = self.adapter.watch(self.module, inputs).output
         if made is None or made.array is None:
             raise InputError("it gives no single array")
         return made.array
@@ -81,13 +88,15 @@ def innermost(call: Call) -> Iterator[Call]:
         yield from innermost(inner)
 
 
-def given(call: Call) -> np.ndarray | None:
-    """The one array that a module was given; None where it is not one."""
-    return call.given[0].array if len(call.given) == 1 else None
+def given(call: Call) -> tuple[np.ndarray, ...]:
+    """The arrays that a module was given, if it was given nothing else."""
+    found = [leaf.array for value in call.given for leaf in value.leaves()]
+    arrays = tuple(array for array in found if array is not None)
+    return arrays if len(arrays) == len(found) else ()
 
 
 def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> Leaf:
-    x = given(call)
+    inputs = given(call)
     y = None if call.output is None else call.output.array
     dtype = "" if call.output is None else call.output.dtype
     spec: Spec | None = None
@@ -98,29 +107,33 @@ def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> 
         weights = adapter.dump(call.module)
     except ConvparityError as error:
         spec, why = None, str(error)
-    if spec is not None and not isinstance(spec, Layer):
+    if spec is not None and not isinstance(spec, Layer | Join):
         spec, why = None, "it runs its layers in a way that cannot be seen"
-    if spec is not None and (x is None or y is None):
+    if isinstance(spec, Layer) and (len(inputs) != 1 or y is None):
         spec, why = None, "it takes or gives more than one array"
+    if isinstance(spec, Join) and (not inputs or y is None):
+        spec, why = None, "it takes something else than arrays, or gives more than one"
     if spec is not None:
-        assert x is not None
         assert y is not None
-        spec = _of_rank(spec, x)
+        spec = _of_rank(spec, inputs[0])
         try:  # a layer may do something else than its fields say
-            judged = precision(y, trace(spec, weights, exact_input(x, dtype, direct)))
+            exact = (exact_input(x, dtype, direct) for x in inputs)
+            judged = precision(y, trace(spec, weights, *exact))
         except (ConvparityError, ValueError) as error:
             spec, why = None, str(error)
         else:
             if judged.status == "wrong":
                 spec, why = None, f"it does not do what its fields say: {judged}"
     path = named.get(id(call.module), "")
+    if spec is None and len(inputs) > 1:  # how its code takes them apart is not known
+        inputs = ()
     raw = variables(adapter, call.module) if spec is None else {}
     weights = {} if spec is None else weights
     return Leaf(
         adapter,
         path,
         module=call.module,
-        x=x,
+        inputs=inputs,
         y=y,
         dtype=dtype,
         spec=spec,
@@ -130,7 +143,7 @@ def _leaf(adapter: Adapter, call: Call, named: dict[int, str], direct: bool) -> 
     )
 
 
-def _of_rank(spec: Layer, x: np.ndarray) -> Layer:
+def _of_rank(spec: Layer | Join, x: np.ndarray) -> Layer | Join:
     """A norm that knows no rank by itself has that of what it was given."""
     rank = min(max(x.ndim - 2, 1), 3)
     if not isinstance(spec, BatchNorm) or spec.rank == rank:

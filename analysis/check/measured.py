@@ -5,6 +5,7 @@ rounds everything anew: the change of any value in it is a sample of what roundi
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -31,7 +32,9 @@ class Measure:
         self.values: dict[str, np.ndarray] = {}
         self.noise: dict[str, list[np.ndarray]] = {}
 
-    def learn(self, name: str, value: np.ndarray | None, others: list[np.ndarray | None]) -> None:
+    def learn(
+        self, name: str, value: np.ndarray | None, others: Sequence[np.ndarray | None]
+    ) -> None:
         """``others`` are what the runs on moved inputs gave in the place of ``value``."""
         if value is None:
             return

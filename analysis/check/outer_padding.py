@@ -51,4 +51,4 @@ def with_pads(leaf: Leaf, pads: Pads, inner: np.ndarray) -> Leaf | None:
     if isinstance(spec.padding, str) and any(map(any, own)):
         return None  # "same" of a padded image depends on its size
     both = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, pads, strict=True))
-    return dataclasses.replace(leaf, spec=dataclasses.replace(spec, padding=both), x=inner)
+    return dataclasses.replace(leaf, spec=dataclasses.replace(spec, padding=both), inputs=(inner,))

@@ -9,6 +9,7 @@ import numpy as np
 
 from convparity.analysis.check.answer import Finding
 from convparity.analysis.check.differences import (
+    drawn,
     fields,
     plain,
     same_function,
@@ -25,7 +26,7 @@ from convparity.analysis.proof.node_by_node import attempt
 from convparity.analysis.proof.rounded import exact_input, round_to
 from convparity.analysis.proof.rounding import trace
 from convparity.impls.errors import ConvparityError
-from convparity.impls.spec import Dense, Dropout, Flatten, Layer
+from convparity.impls.spec import Dense, Dropout, Flatten, Join, Layer
 from convparity.impls.weights import Weights
 
 SECONDS = 2.0  # that a name for a wrong output is looked for
@@ -163,14 +164,15 @@ def differences(pair: Pair, measure: Measure, before: tuple[int, ...]) -> Iterat
     """
     a, b = pair.module, pair.twin
     rows = flattened_rows(a, before)
-    if rows is not None and b.x is not None and measure.same_value(f"{a.path}<", a.x, b.x):
+    if rows is not None and b.x is not None and measure.same_value(f"{a.path}<0", a.x, b.x):
         rows = None  # the twin flattens as the module does
-    if a.spec is None or b.spec is None or a.x is None:
+    if a.spec is None or b.spec is None or not a.inputs:
         yield from _unread(pair, measure)
         return
     where = ""
     if plain(a.spec) != plain(b.spec):
-        alike, where = same_function(a.spec, b.spec, a.weights, a.x.shape)
+        shapes = (x.shape for x in a.inputs)
+        alike, where = same_function(a.spec, b.spec, a.weights, *shapes)
         if not alike:
             what = _with(fields(a.spec, b.spec, b.adapter.name), where)
             yield Finding(a.path, what, around=_padding_alone(a.spec, b.spec))
@@ -182,7 +184,7 @@ def differences(pair: Pair, measure: Measure, before: tuple[int, ...]) -> Iterat
     yield from _own(pair, held, rows)
 
 
-def _padding_alone(a: Layer, b: Layer) -> bool:
+def _padding_alone(a: Layer | Join, b: Layer | Join) -> bool:
     """They differ in what they pad or crop, and in nothing else."""
     a, b = plain(a), plain(b)
     if type(a) is not type(b):
@@ -207,27 +209,26 @@ def flattened_rows(a: Leaf, before: tuple[int, ...]) -> np.ndarray | None:
 
 
 def _own(pair: Pair, weights: Weights, rows: np.ndarray | None) -> Iterator[Finding]:
-    """The twin's layer on the module's input, and on integers of two sizes."""
+    """The twin's layer on the module's inputs, and on integers of two sizes."""
     a, b = pair.module, pair.twin
     assert a.spec is not None
-    assert a.x is not None
-    rng = np.random.default_rng(0)
-    inputs = [a.x]
-    for _, shape in list(sizes(a.x.shape))[:2]:
-        inputs.append(rng.integers(-7, 7, shape, endpoint=True).astype(a.x.dtype))
-    for x in inputs:
-        given = round_to(x, b.dtype)
+    asked = [a.inputs]
+    for _, shapes in list(sizes(*(x.shape for x in a.inputs)))[:2]:
+        asked.append(drawn(shapes))
+    for inputs in asked:
+        given = [round_to(x.astype(a.inputs[0].dtype), b.dtype) for x in inputs]
         try:
-            target = trace(a.spec, weights, exact_input(given, b.dtype))
+            target = trace(a.spec, weights, *(exact_input(x, b.dtype) for x in given))
         except ConvparityError:  # another size that the layer does not take
             continue
-        y = attempt(b.gives, _as_twin(given, pair.pads, rows))
+        y = attempt(b.gives, *(_as_twin(x, pair.pads, rows) for x in given))
         if isinstance(y, str):
             yield Finding(a.path, y)
             return
         judged = precision(y, target)
         if judged.status == "wrong":
-            yield Finding(a.path, _with(str(judged), _named(a.spec, weights, given, y)))
+            named = _named(a.spec, weights, given[0], y) if isinstance(a.spec, Layer) else ""
+            yield Finding(a.path, _with(str(judged), named))
             return
 
 

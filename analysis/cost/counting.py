@@ -6,7 +6,7 @@ norms, scales, activations, pools and additions count none, as in the tools that
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from convparity.impls.errors import InputError, unknown_name
@@ -85,9 +85,9 @@ class Cost:
     Attributes:
         path: The dotted path of the layer; "" is the whole spec.
         spec: The layer.
-        input_shape: Its input's.
-        output_shape: Its output's.
-        parameters: Numbers that training changes.
+        input_shape: Its input's; of several, the first one's.
+        output_shape: Its output's; of a graph with several, a tuple or a dict of them.
+        parameters: Numbers that training changes; of a layer that runs again, none are new.
         statistics: Numbers that it does not: a BatchNorm's running mean and variance.
         macs: Multiply-accumulates.
         bias_adds: Additions of a bias.
@@ -172,12 +172,13 @@ class Cost:
         }
 
 
-def total_cost(spec: Spec, input_shape: Shape) -> Cost:
+def total_cost(spec: Spec, input_shape: Shape, *others: Shape) -> Cost:
     """Count what a whole spec costs on one input, without running anything.
 
     Args:
         spec: Any layer or network.
         input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+        *others: The shapes of the other inputs, of a graph that takes several.
 
     Returns:
         The sums over all layers, as one ``Cost``.
@@ -191,18 +192,20 @@ def total_cost(spec: Spec, input_shape: Shape) -> Cost:
         >>> cost.parameters, cost.macs  # 3 * 3 * 3 * 8 + 8, and 3 * 3 * 3 * 8 * 4 * 5
         (224, 4320)
     """
-    return _total("", spec, input_shape)
+    return _total("", spec, input_shape, *others)
 
 
-def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
+def layer_costs(spec: Spec, input_shape: Shape, *others: Shape) -> tuple[Cost, ...]:
     """Count what each layer of a spec costs on one input, without running anything.
 
     Args:
         spec: Any layer or network.
         input_shape: ``(N, *spatial, C)`` or ``(N, features)``, channels last.
+        *others: The shapes of the other inputs, of a graph that takes several.
 
     Returns:
-        A ``Cost`` for each layer and each addition of branches, in the order in which they run.
+        A ``Cost`` for each layer and each join of branches, in the order in which they run; of one
+        that runs again, with the same weights, another, whose ``parameters`` are none.
 
     Raises:
         SpecError: The input does not fit the spec.
@@ -213,12 +216,15 @@ def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
         >>> [(cost.path, cost.macs) for cost in cp.layer_costs(spec, (1, 4, 5, 3))]
         [('depthwise', 540), ('pointwise', 480)]
     """
-    output_shape(spec, input_shape)  # an error that names the whole path of the layer
-    return tuple(
-        _cost(step, path, *shapes)
-        for path, step, shapes in walk_shapes(spec, input_shape)
-        if isinstance(step, Layer | Join)
-    )
+    output_shape(spec, input_shape, *others)  # an error that names the whole path of the layer
+    found: list[Cost] = []
+    ran: set[str] = set()
+    for path, step, shapes in walk_shapes(spec, input_shape, *others):
+        if isinstance(step, Layer | Join):
+            cost = _cost(step, path, *shapes)
+            found.append(replace(cost, parameters=0, statistics=0) if path in ran else cost)
+            ran.add(path)
+    return tuple(found)
 
 
 def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
@@ -238,13 +244,13 @@ def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
     return tuple(found)
 
 
-def _total(path: str, spec: Spec, input_shape: Shape) -> Cost:
-    steps = layer_costs(spec, input_shape)
+def _total(path: str, spec: Spec, input_shape: Shape, *others: Shape) -> Cost:
+    steps = layer_costs(spec, input_shape, *others)
     return Cost(
         path,
         spec,
         input_shape=tuple(input_shape),
-        output_shape=output_shape(spec, input_shape),
+        output_shape=output_shape(spec, input_shape, *others),
         parameters=sum(step.parameters for step in steps),
         statistics=sum(step.statistics for step in steps),
         macs=sum(step.macs for step in steps),
@@ -292,7 +298,7 @@ def _tutorial(cost: Cost) -> int | None:
     """Every learnable once at each position of the *input*: right only at stride 1 and "same"."""
     if not isinstance(cost.spec, Conv) or cost.spec.groups != 1:
         return None
-    return math.prod(cost.input_shape[:-1]) * cost.parameters
+    return math.prod(cost.input_shape[:-1]) * sum(map(math.prod, cost.spec.parameters().values()))
 
 
 CONVENTIONS = {

@@ -41,7 +41,7 @@ from convparity.impls.errors import (
 )
 from convparity.impls.limits import check_numbers, check_work
 from convparity.impls.spec import Shape, Spec, shape_of
-from convparity.impls.values import check_input, check_seed, output_of, real_array
+from convparity.impls.values import check_input, check_one_to_one, check_seed, output_of, real_array
 from convparity.impls.weights import Arrays, check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
@@ -184,6 +184,7 @@ def diagnose(
         A ``Diagnosis``, whose ``answers`` are the faults, the likeliest first.
 
     Raises:
+        UnsupportedError: ``spec`` takes or gives several values.
         InputError: Something that this kind of port needs is missing; it is not one of the three,
             or fails; or a number is not allowed.
         SpecError: The input does not fit the spec.
@@ -197,6 +198,7 @@ def diagnose(
         >>> print(cp.diagnose(port, spec, input_shape=(1, 8, 8, 2)))
         matches: "same" padded symmetrically at stride 2 (fault padding-03): pad (1, 1), (1, 1) ...
     """
+    check_one_to_one("diagnose", spec)
     if x is None and input_shape is None:
         raise InputError("diagnose needs an input x, or an input_shape to draw one for")
     if x is not None:

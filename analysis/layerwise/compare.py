@@ -34,9 +34,10 @@ from convparity.impls.spec import (
     branches,
     fold_steps,
     is_one_layer,
+    is_one_to_one,
     shape_of,
 )
-from convparity.impls.values import check_choice, check_input, check_seed
+from convparity.impls.values import check_choice, check_input, check_one_to_one, check_seed
 from convparity.impls.weights import Arrays, Weights
 
 __all__ = ["first_divergence"]
@@ -80,7 +81,7 @@ def first_divergence(
         InputError: The layers cannot be aligned; there is neither ``x`` nor ``input_shape``; or a
             name or number is not allowed.
         UnsupportedError: One is neither a module of a known framework nor ``(spec, weights)``, or
-            ``expected`` cannot be read.
+            ``expected`` cannot be read, or takes or gives several values.
         SpecError: The input does not fit.
         WeightError: Weights do not fit their spec.
 
@@ -101,6 +102,7 @@ def first_divergence(
     truth, tried = read(expected, dtype), read(module, dtype)
     if truth.spec is None:
         registry.owner(expected).describe(expected)  # raises, and says what it cannot read
+    check_one_to_one("first_divergence", _known(truth))
     rng = np.random.default_rng(seed)
     if x is None:
         shape = shape_of(input_shape)
@@ -138,7 +140,7 @@ class _Walk:
             return self._judge(pair, x, drifted)
         done, spec, outputs = len(self.layers), _known(pair.expected), (x, drifted)
         if isinstance(spec, Composite) and branches(spec):
-            outputs = self._branches(pair, spec, outputs)
+            outputs = self._branches(pair, spec, [outputs])
         else:
             for inner in pair.inside:
                 outputs = self.run(inner, *outputs)
@@ -147,12 +149,14 @@ class _Walk:
             return self._judge(pair, x, drifted, self.layers[done:])
         return outputs
 
-    def _branches(self, pair: Pair, spec: Composite, start: Values) -> Values:
+    def _branches(self, pair: Pair, spec: Composite, start: list[Values]) -> Any:
         """What the steps of both give, where they do not run one after another."""
         children = {inner.expected.name: inner for inner in pair.inside}
 
-        def visit(step: Step, values: list[Values]) -> Values:
-            if not step.joins and len(values) == 1:
+        def visit(step: Step, values: list[Values]) -> Any:
+            if isinstance(step.spec, Composite) and not is_one_to_one(step.spec):
+                return self._inside(children[str(step.child)], step.spec, values)
+            if not step.joins:
                 return self.run(children[str(step.child)], *values[0])
             right = self._joined(step.spec, [x for x, _ in values])
             if all(drifted is x for x, drifted in values):
@@ -160,8 +164,17 @@ class _Walk:
             tried = [drifted for _, drifted in values if drifted is not None]
             return right, self._joined(step.spec, tried) if len(tried) == len(values) else None
 
-        made: Values = fold_steps(spec, [start], visit)
-        return made
+        return fold_steps(spec, start, visit)
+
+    def _inside(self, pair: Pair, spec: Composite, values: list[Values]) -> Any:
+        """What a composite of several values gives; it is judged with the one that holds it."""
+        if not pair.inside:
+            raise InputError(
+                f"the layers cannot be aligned: {pair.expected.owner} has {pair.expected}, of "
+                f"several values, and nothing is known inside {pair.module.owner}'s "
+                f"{pair.module}: compare them as outputs, or give both the same structure"
+            )
+        return self._branches(pair, spec, values)
 
     def _joined(self, join: Spec, values: list[np.ndarray]) -> np.ndarray:
         with np.errstate(all="ignore"):  # a wrong layer may give anything

@@ -58,7 +58,13 @@ from convparity.impls.spec import (
     shape_of,
     walk_shapes,
 )
-from convparity.impls.values import check_choice, check_input, check_seed, output_of
+from convparity.impls.values import (
+    check_choice,
+    check_input,
+    check_one_to_one,
+    check_seed,
+    output_of,
+)
 from convparity.impls.weights import Arrays, Weights, check_weights
 
 __all__ = [
@@ -121,7 +127,8 @@ def compare(
         SpecError: The input does not fit the spec.
         WeightError: The weights do not fit the spec.
         FrameworkUnavailable: A framework that is named is not installed.
-        UnsupportedError: A framework cannot do what the spec asks, or lacks the device.
+        UnsupportedError: A framework cannot do what the spec asks, or lacks the device; or the spec
+            takes or gives several values.
 
     Example:
         >>> import convparity as cp
@@ -195,6 +202,7 @@ def judge(
             is neither ``x`` nor ``input_shape``; or a name or number is not allowed.
         SpecError: The input does not fit the spec.
         WeightError: The weights do not fit the spec.
+        UnsupportedError: The spec takes or gives several values.
 
     Example:
         >>> import convparity as cp
@@ -313,6 +321,7 @@ def _asked(
     direct: bool | None,
 ) -> tuple[np.ndarray | None, Shape]:
     """The user's input, if there is one, and the shape to judge on, once both can be used."""
+    check_one_to_one(who, spec)
     check_choice(direct, "direct")
     if x is not None:
         x = check_input(spec, x)

@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from convparity.impls.errors import SpecError
@@ -33,8 +33,9 @@ from convparity.impls.spec import (
 
 BATCH = 2
 CHANNELS_ARE = ("in_channels", "num_features", "in_features")
+MADE = ("out_channels", "out_features")
 VECTORS = 31  # the batch where there is no image
-CHANNELS = 5  # where no layer asks for any
+CHANNELS = (5, 3, 2, 1, 4, 6, 7, 8)  # where no layer asks for any
 ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is not waited for
 # the least by the number of axes, so that hundreds of values reach where activations bend
 LEAST = {1: 31, 2: 7, 3: 5}
@@ -50,13 +51,13 @@ def fitting_shape(spec: Spec) -> Shape | None:
     The smallest, from ``LEAST`` pixels an axis on, whose every window lies in its image at least
     once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
-    for rank in _ranks(spec):
+    for (channels,), rank in product(_channels(spec), _ranks(spec)):
         if rank == 0:
-            shape = (VECTORS, _channels(spec))
+            shape = (VECTORS, channels)
             if _fits(spec, shape):
                 return shape
             continue
-        found = _sizes(spec, rank) or _sizes_for_dense(spec, rank)
+        found = _sizes(spec, rank, channels) or _sizes_for_dense(spec, rank, channels)
         if found is not None:
             return found
     return None
@@ -64,16 +65,17 @@ def fitting_shape(spec: Spec) -> Shape | None:
 
 def fitting_shapes(spec: Spec) -> tuple[Shape, ...] | None:
     """``fitting_shape`` for each input of ``spec``; where there are several, of one size."""
-    channels = _channels_of_each(spec)
-    if len(channels) == 1:
+    if not isinstance(spec, Composite) or len(spec.sources) == 1:
         shape = fitting_shape(spec)
         return None if shape is None else (shape,)
+    asked = _channels(spec)
     for rank in dict.fromkeys((*_ranks(spec), 0, 1, 2, 3)):
         for n in (*SIZES, *range(4, 0, -1)) if rank else (0,):
             batch = BATCH if rank else VECTORS
-            shapes = tuple((batch, *range(n, n + rank), each) for each in channels)
-            if _fits(spec, *shapes):
-                return shapes
+            for channels in asked:
+                shapes = tuple((batch, *range(n, n + rank), each) for each in channels)
+                if _fits(spec, *shapes):
+                    return shapes
     return None
 
 
@@ -97,13 +99,27 @@ def _ranks(spec: Spec) -> Iterable[int]:
     return (2, 0, 1, 3)
 
 
-def _channels(spec: Spec) -> int:
-    """What the first layer that says it takes; behind a flatten nothing more is said."""
-    return _channels_of_each(spec)[0]
+def _channels(spec: Spec) -> list[tuple[int, ...]]:
+    """What the channels of each input of ``spec`` may be, the likeliest first.
+
+    The first layer that an input reaches unmixed says it; behind a flatten nothing more is said.
+    One that meets other values before is of a number that occurs in the spec, or of a small one.
+    """
+    said = _said_channels(spec)
+    occur = [
+        getattr(layer, name)
+        for _, layer in walk(spec)
+        for name in (*CHANNELS_ARE, *MADE)
+        if hasattr(layer, name)
+    ]
+    # beside other values those of the spec; alone, behind a flatten, few make a large image
+    any_number = dict.fromkeys((*CHANNELS, *occur) if len(said) == 1 else (*occur, *CHANNELS))
+    ways = product(*(any_number if each is None else (each,) for each in said))
+    return list(islice(ways, MOST))
 
 
-def _channels_of_each(spec: Spec) -> tuple[int, ...]:
-    """The channels of each input of ``spec``, as the first layer that they reach unmixed says."""
+def _said_channels(spec: Spec) -> tuple[int | None, ...]:
+    """The channels that layers say of each input; None where none does."""
     sources = len(spec.sources) if isinstance(spec, Composite) else 1
     found: dict[int, int] = {}
 
@@ -121,7 +137,7 @@ def _channels_of_each(spec: Spec) -> tuple[int, ...]:
         return None if mixes else carried[0]
 
     visit(spec, *range(sources))
-    return tuple(found.get(i, CHANNELS) for i in range(sources))
+    return tuple(map(found.get, range(sources)))
 
 
 def _known(value: int | None) -> bool:
@@ -131,9 +147,9 @@ def _known(value: int | None) -> bool:
 # ---------------------------------------------------------------- sizes that any layer takes
 
 
-def _sizes(spec: Spec, rank: int) -> Shape | None:
+def _sizes(spec: Spec, rank: int, channels: int) -> Shape | None:
     """Unequal sizes, from the smallest on."""
-    channels, largest = _channels(spec), None
+    largest = None
     enough = (BATCH, *range(ENOUGH - 7, ENOUGH - 7 + rank), channels)
     if _filled(spec, enough) is False:  # smaller ones are not filled either
         return enough
@@ -178,18 +194,12 @@ def _filled(spec: Spec, shape: Shape) -> bool | None:
 # ---------------------------------------------------------------- sizes that a dense layer asks for
 
 
-def _sizes_for_dense(spec: Spec, rank: int) -> Shape | None:
+def _sizes_for_dense(spec: Spec, rank: int, channels: int) -> Shape | None:
     """Sizes whose pixels, flattened, are as many features as the dense layer behind them takes."""
     asked = next((layer.in_features for _, layer in walk(spec) if isinstance(layer, Dense)), None)
     if asked is None or not any(isinstance(layer, Flatten) for _, layer in walk(spec)):
         return None
-    channels = [_channels(spec)]
-    if not any(hasattr(layer, "in_channels") for _, layer in walk(spec)):
-        channels += [n for n in (3, 2, 1, 4) if n not in channels]
-    for c in channels:
-        if (found := _product_of_axes(spec, rank, c, asked)) is not None:
-            return found
-    return None
+    return _product_of_axes(spec, rank, channels, asked)
 
 
 def _product_of_axes(spec: Spec, rank: int, channels: int, asked: int) -> Shape | None:

@@ -10,7 +10,6 @@ itself.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterator
 
 from convparity.analysis.proof.certificate import Certificate
@@ -86,7 +85,7 @@ class Lights:
             certificate.refuse(str(error))
 
     def _lightings(self, target: int, certificate: Certificate, tries: int) -> Iterator[Lighting]:
-        if Counter(node.path for node in self.wiring.nodes)[self.path(target)] > 1:
+        if self.wiring.is_shared(target):
             certificate.refuse("its weights are used in several places")
             return
         limit, dull = float(LARGEST), 0

@@ -6,7 +6,7 @@ weights.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +31,7 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
+    Concat,
     Join,
     MaxPool,
     Shape,
@@ -130,7 +131,7 @@ class LightingRun:
                     self._silent(j) if j in closed else each
                     for j, each in zip(node.inputs, inputs, strict=True)
                 ]
-            found, signal = self._pass(i, inputs, passing)
+            found, signal = self._pass(i, inputs, passing, self.weights)
             if not isinstance(node.spec, Join):
                 signal = signal._replace(classes=classes_of(signal.traced.value))
             self.weights.append(found)
@@ -185,13 +186,22 @@ class LightingRun:
 
     # ------------------------------------------------------------ passing
 
-    def _pass(self, index: int, inputs: list[Signal], passing: Passing) -> tuple[Weights, Signal]:
-        """The weights of a node that passes its inputs on, and its output."""
+    def _pass(
+        self, index: int, inputs: list[Signal], passing: Passing, own: Sequence[Weights]
+    ) -> tuple[Weights, Signal]:
+        """The weights of a node that passes its inputs on, and its output.
+
+        A layer that ran before keeps the weights that ``own`` has for it.
+        """
         node = self.nodes[index]
         shadows = [s.traced.value if s.shadow is None else s.shadow for s in inputs]
         dark = all(s.shadow is None for s in inputs)
         classes, wanted = inputs[0].classes, self._wanted(index)
         values = [inputs[0].traced.value] + ([] if dark else shadows)
+        if (first := self.wiring.first[index]) != index:
+            traced = trace(node.spec, own[first], inputs[0].traced)
+            shadow = None if dark else run(node.spec, own[first], shadows[0])
+            return own[first], Signal(traced, classes_of(traced.value), shadow)
         if isinstance(node.spec, LINEAR):
             chosen, classes = passing.select(node.spec, values, classes, wanted)
             traced = chosen.trace(inputs[0].traced)
@@ -256,7 +266,7 @@ class LightingRun:
                 self._silent(j, target) if j in closed.get(i, ()) else found.get(j, self._before(j))
                 for j in nodes[i].inputs
             ]
-            weights, signal = self._pass(i, inputs, passing)
+            weights, signal = self._pass(i, inputs, passing, own)
             if bends[:1] == [i]:
                 signal = signal._replace(shadow=inputs[0].traced.value)
             if nodes[i].has_weights:
@@ -288,7 +298,9 @@ class LightingRun:
         for i, node in enumerate(nodes):
             inputs = [found[j] if j != ENTRY else self.entry.traced for j in node.inputs]
             weights: Weights = {}
-            if node.has_weights and i in below and np.ptp(inputs[0].value):
+            if (first := self.wiring.first[i]) != i:
+                weights = own[first]
+            elif node.has_weights and i in below and np.ptp(inputs[0].value):
                 weights = Filled(rng, 3).weights(node.spec, inputs[0].value, None)
             elif node.has_weights:
                 weights = zero_weights(node)
@@ -367,6 +379,10 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
         first = np.where(first < 0, each.classes, first)
     value = inputs[0].traced.value
     made = output_shape(spec, *(s.traced.value.shape for s in inputs))
+    if isinstance(spec, Concat) and made[-1] == sum(s.traced.value.shape[-1] for s in inputs):
+        apart = max(s.classes.max(initial=0) for s in inputs) + 1
+        parts = (np.where(s.classes < 0, -1, s.classes + apart * i) for i, s in enumerate(inputs))
+        return np.concatenate(list(parts))
     if made[-1] == value.shape[-1]:
         return first
     pixels = made[-1] // value.shape[-1]  # flattened: each pixel is a signal of its own

@@ -118,12 +118,13 @@ def run_nodes(adapter: Adapter, network: Any, found: Iterable[Node]) -> Iterator
             yield attempt(partial(adapter.forward, module), node.x)
 
 
-def attempt(forward: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> Output:
+def attempt(forward: Callable[..., np.ndarray], *inputs: np.ndarray) -> Output:
     """The output, or what stopped a module that cannot take what it should."""
     try:
-        return forward(x)
+        return forward(*inputs)
     except FROM_USER_CODE as error:  # each framework raises its own
-        return f"it fails on {x.shape}: {in_one_line(error)}"
+        shapes = " and ".join(str(x.shape) for x in inputs)
+        return f"it fails on {shapes}: {in_one_line(error)}"
 
 
 def judge_nodes(

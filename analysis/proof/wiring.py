@@ -1,9 +1,10 @@
 """A network as one list of nodes, and which of its branches lead where."""
 
+from collections import Counter
 from functools import cache
 from typing import NamedTuple
 
-from convparity.impls.spec import Composite, Join, Layer, Spec, fold_steps
+from convparity.impls.spec import Add, Composite, Join, Layer, Spec, Subtract, fold_steps
 
 ENTRY = -1  # stands for the network's input among the inputs of nodes
 
@@ -47,6 +48,16 @@ class Wiring:
             for each in set(node.inputs):
                 self.takers[each].append(i)
         self.below = cache(self._below)
+        # of nodes that are one layer with weights, which runs in several places, the first
+        self.first: dict[int, int] = {}
+        seen: dict[str, int] = {}
+        for i, node in enumerate(self.nodes):
+            self.first[i] = seen.setdefault(node.path, i) if node.has_weights else i
+        self._runs = Counter(self.first.values())
+
+    def is_shared(self, index: int) -> bool:
+        """Whether a node is a layer with weights that runs in other places, too."""
+        return self._runs[self.first[index]] > 1
 
     def _below(self, start: int) -> frozenset[int]:
         """Every node whose value depends on that of ``start``; not itself."""
@@ -70,25 +81,29 @@ class Wiring:
     def closer(self, index: int, target: int | None) -> int | None:
         """The node with weights whose zeros would close the branch that ends in ``index``.
 
-        None where there is no such node, or where it is ``target`` or has other takers.
+        None where there is no such node, or where it is ``target`` or has other takers, or runs in
+        other places, too.
         """
         while index not in (ENTRY, target) and len(self.takers[index]) == 1:
             node = self.nodes[index]
             if isinstance(node.spec, Join):
                 return None
             if node.has_weights:
-                return index
+                return None if self.is_shared(index) else index
             (index,) = node.inputs
         return None
 
     def closed(self, join: int, target: int | None, number: int) -> set[int]:
-        """The inputs of a join to be closed, so that one leads on: that with ``target``, if any.
+        """The inputs of a sum to be closed, so that one leads on: that with ``target``, if any.
 
+        Zeros would make a product nothing; in any other join, each input leads on by itself.
         Of several that lead through the target, or before it, those stay open that cannot be
         closed; where all can, the ``number`` of the lighting chooses. Behind the target, every
         third lighting leaves the first join open: an activation that the one branch hides, as a
         second ReLU does, may show in the other.
         """
+        if not isinstance(self.nodes[join].spec, Add | Subtract):
+            return set()
         inputs = self.nodes[join].inputs
         can_close = [each for each in inputs if self.closer(each, target) is not None]
         led: list[int] = []

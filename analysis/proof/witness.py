@@ -16,7 +16,16 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.recording import Call, Value
-from convparity.impls.spec import Composite, Spec, Step, dotted, fold_steps, is_one_layer, named
+from convparity.impls.spec import (
+    Composite,
+    Join,
+    Spec,
+    Step,
+    dotted,
+    fold_steps,
+    is_one_layer,
+    named,
+)
 from convparity.impls.weights import Arrays
 
 # an exact value that a module gave, or what rounding may make of one that nobody saw
@@ -45,22 +54,22 @@ class Witness:
     # -- layers
 
     def _layer(self, call: Call, spec: Spec, path: str) -> None:
-        given, made = self._arrays(call, path)
-        assert given.array is not None
-        assert made.array is not None
-        self._check_dtype(call, given, made, path)
+        given, made = self._arrays(call, spec, path)
+        arrays = [each.array for each in given if each.array is not None]
+        for each in given:
+            self._check_dtype(call, each, made, path)
         weights = self.weights.get(path, {})
-        target = trace(spec, weights, self._exact(given.array, made.dtype))
+        target = trace(spec, weights, *(self._exact(x, made.dtype) for x in arrays))
         self._check(made, target, path, "what it gives is not what its fields say")
 
-    def _arrays(self, call: Call, path: str) -> tuple[Value, Value]:
-        """What a layer was given and made, if that is one array each."""
+    def _arrays(self, call: Call, spec: Spec, path: str) -> tuple[list[Value], Value]:
+        """What a layer was given and made: one array each, of a join several."""
         given, made = self._given(call, path), self._made(call, path)
-        if len(given) != 1:
+        if len(given) != 1 and not isinstance(spec, Join):
             raise self._refused(path, "it is not given one array")
         if len(made) != 1:
             raise self._refused(path, f"it gives {len(made)} arrays, not one")
-        return given[0], made[0]
+        return given, made[0]
 
     def _given(self, call: Call, path: str) -> list[Value]:
         """The arrays that a module was given."""
@@ -121,11 +130,7 @@ class Witness:
                 raise self._refused(below, f"it is given {len(taken)} arrays, not {len(values)}")
             for name, found, value in zip(step.inputs, taken, values, strict=True):
                 self._check(found, value, below, f"its input is not the value of {name}")
-            if step.joins:
-                target = self._joined(step, values, gave[0].dtype)
-                self._check(gave[0], target, below, "what it gives is not what its fields say")
-            else:
-                self.judge(inner, step.spec, below)
+            self.judge(inner, step.spec, below)
             arrays = [each.array for each in gave]
             return arrays[0] if named(step, arrays).keys() == {step.name} else arrays
 
@@ -133,7 +138,8 @@ class Witness:
         ends = fold_steps(spec, start, visit)
         if pending:
             raise self._refused(path, "it runs more layers, or one more often, than it says")
-        for found, end in zip(made, ends if len(made) > 1 else [ends], strict=True):
+        gave = [ends] if list(spec.results) == [""] else ends
+        for found, end in zip(made, gave, strict=True):
             self._check(found, end, path, "it does not give what its last layer gives")
 
     def _joined(self, step: Step, values: list[Known], dtype: str) -> Rounded:

@@ -28,6 +28,7 @@ from convparity.impls.limits import check_work
 from convparity.impls.notation import from_line, to_line
 from convparity.impls.notation.json_form import loads, readable_depth, shortened
 from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
+from convparity.impls.values import check_one_to_one
 from convparity.impls.weights import Weights
 
 _DATA = re.compile("(ints|reals):(0|[1-9][0-9]{0,18})")
@@ -71,7 +72,10 @@ class Replay(NamedTuple):
 
 
 def parse(line: str) -> Replay:
-    """The case that a line says. Raises ``SpecError``, which names the word that is wrong."""
+    """The case that a line says. Raises ``SpecError``, which names the word that is wrong.
+
+    ``UnsupportedError``, where the spec takes or gives several values.
+    """
     spec_line, word = _split(line.strip())
     match = _DATA.fullmatch(word)
     if match is None:
@@ -81,6 +85,7 @@ def parse(line: str) -> Replay:
         raise SpecError(
             "the size of the input is missing: the first layer says it, hw7x9 for one (dense: n1)"
         )
+    check_one_to_one("replay", spec)
     # raises where the input does not fit the spec, too; data are drawn until they can tell
     check_work(spec, shape, passes=PASSES)
     return Replay(spec, shape, match[1], int(match[2]))

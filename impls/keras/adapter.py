@@ -290,8 +290,8 @@ class KerasAdapter(Adapter):
 
 
 def _takes_a_list(module: Any) -> bool:
-    """A functional model and a graph take several inputs as one list."""
-    return hasattr(module, "_operations") or isinstance(module, layers.Graph)
+    """A functional model, a graph and a join take several inputs as one list."""
+    return hasattr(module, "_operations") or isinstance(module, (layers.Graph, *layers.MERGES))
 
 
 def _put_back(module: Any, call: Any) -> None:

@@ -147,10 +147,10 @@ def _read_graph(given: dict[str, Any]) -> Graph:
                 f'Graph: node {quoted(name)} is an object of "layer" or "again", and "inputs", not '
                 f"{shortened(node)}"
             )
-        again = node.get("again")
-        if again is not None and not isinstance(again, str):
-            raise SpecError(f'Graph: "again" is the name of a node, not {shortened(again)}')
-        nodes[name] = (read_spec(node["layer"]) if again is None else again, *inputs)
+        said = read_spec(node["layer"]) if "layer" in node else node["again"]
+        if not isinstance(said, Spec | str):
+            raise SpecError(f'Graph: "again" is the name of a node, not {shortened(said)}')
+        nodes[name] = (said, *inputs)
     return Graph(nodes, given.get("inputs", ("x",)), given.get("outputs"))
 
 

@@ -26,6 +26,7 @@ from convparity.impls.spec.base import (
     check_spec,
     child_weights,
     dotted,
+    is_one_to_one,
     own_weights,
     under,
 )
@@ -123,6 +124,7 @@ __all__ = [
     "fold_stretches",
     "is_chain",
     "is_one_layer",
+    "is_one_to_one",
     "named",
     "output_shape",
     "own_weights",

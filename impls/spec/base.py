@@ -229,13 +229,20 @@ def a_spec(owner: Spec, name: str, value: Any) -> Spec:
 def one_to_one(owner: Spec, name: str, value: Any) -> Spec:
     """``value`` if it is a spec that makes one value of one."""
     spec = a_spec(owner, name, value)
-    if isinstance(spec, Composite) and (len(spec.sources) != 1 or list(spec.results) != [""]):
+    if isinstance(spec, Composite) and not is_one_to_one(spec):
         raise fail(
             owner,
             f"{name} takes {len(spec.sources)} values and gives {len(spec.results)}, where it "
             "must make one of one: wire it in a Graph",
         )
     return spec
+
+
+def is_one_to_one(spec: Spec) -> bool:
+    """Whether it makes one value of one, as every layer does."""
+    if isinstance(spec, Composite):
+        return len(spec.sources) == 1 and list(spec.results) == [""]
+    return not isinstance(spec, Join)
 
 
 def check_spec(value: object) -> None:

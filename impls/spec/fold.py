@@ -8,7 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from convparity.impls.errors import SpecError
-from convparity.impls.spec.base import Composite, Join, Layer, Spec, Step, check_spec, dotted
+from convparity.impls.spec.base import (
+    Composite,
+    Join,
+    Layer,
+    Spec,
+    Step,
+    check_spec,
+    dotted,
+    is_one_to_one,
+)
 from convparity.impls.spec.checks import Shape, shape_of
 
 V = TypeVar("V")
@@ -68,10 +77,10 @@ def packed(spec: Spec, made: Any) -> Any:
 
 def is_chain(spec: Spec) -> bool:
     """Whether it has children that run one after another, each on what the one before it made."""
-    if not isinstance(spec, Composite):
+    if not isinstance(spec, Composite) or not is_one_to_one(spec):
         return False
     first, *others = stretches(spec)
-    return not others and _is_one_to_one(first[0])
+    return not others and is_one_to_one(first[0].spec)
 
 
 def branches(spec: Spec) -> bool:
@@ -106,12 +115,8 @@ def stretches(spec: Composite) -> Iterator[tuple[Step, ...]]:
 
 def _follows(step: Step, before: Step) -> bool:
     """Both make one value of one, and the one takes what the other made."""
-    return step.inputs == (before.name,) and _is_one_to_one(step) and _is_one_to_one(before)
-
-
-def _is_one_to_one(step: Step) -> bool:
-    """It is a child that makes one value of one."""
-    return not step.joins and len(step.inputs) == 1
+    alone = is_one_to_one(step.spec) and is_one_to_one(before.spec)
+    return alone and step.inputs == (before.name,)
 
 
 def walk(spec: Spec, path: str = "") -> Iterator[tuple[str, Layer]]:

@@ -88,7 +88,7 @@ def test_a_value_is_let_go_once_its_last_step_has_taken_it() -> None:
         alive[step.name] = weakref.ref(made)
         return made
 
-    fold_steps(Branches(), Value(), visit)
+    fold_steps(Branches(), [Value()], visit)
 
 
 def test_a_child_that_runs_twice_is_one_child() -> None:
