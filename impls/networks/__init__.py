@@ -5,7 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 from convparity.impls.errors import InputError, unknown_name
-from convparity.impls.networks import efficientnet_lite, mobilenet_v1
+from convparity.impls.networks import (
+    convnext,
+    densenet,
+    efficientnet_lite,
+    mobilenet_v1,
+    mobilenet_v2,
+    resnet,
+    unet,
+    xception,
+)
 from convparity.impls.networks.network import Network
 
 __all__ = ["Network", "get", "names"]
@@ -13,6 +22,12 @@ __all__ = ["Network", "get", "names"]
 _FACTORIES: dict[str, Callable[..., Network]] = {
     "efficientnet_lite0": efficientnet_lite.efficientnet_lite0,
     "mobilenet_v1": mobilenet_v1.mobilenet_v1,
+    "resnet18": resnet.resnet18,
+    "mobilenet_v2": mobilenet_v2.mobilenet_v2,
+    "densenet121": densenet.densenet121,
+    "unet": unet.unet,
+    "xception": xception.xception,
+    "convnext_tiny": convnext.convnext_tiny,
 }
 
 
