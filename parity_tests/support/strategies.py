@@ -418,7 +418,7 @@ def _links(draw: Any, channels: int, rank: int, exact: bool) -> Spec:
             norms_here[GroupNorm],
             any_activation,
         ]
-    return draw(st.unknown_name(links))
+    return draw(st.one_of(links))
 
 
 @st.composite
