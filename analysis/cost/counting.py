@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from convparity.impls.errors import InputError, unknown_name
 from convparity.impls.spec import (
     Conv,
+    Graph,
     Join,
     Layer,
     SeparableConv,
@@ -214,39 +215,51 @@ def layer_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
         [('depthwise', 540), ('pointwise', 480)]
     """
     output_shape(spec, input_shape)  # an error that names the whole path of the layer
+    return _steps(spec, input_shape)
+
+
+def _steps(spec: Spec, *input_shapes: Shape) -> tuple[Cost, ...]:
     return tuple(
         _cost(step, path, *shapes)
-        for path, step, shapes in walk_shapes(spec, input_shape)
+        for path, step, shapes in walk_shapes(spec, *input_shapes)
         if isinstance(step, Layer | Join)
     )
 
 
 def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
-    """The children of ``spec``, those of a numbered Sequential (a list of blocks) one by one."""
+    """The children of a Sequential or of a Graph; those of a list of blocks one by one.
+
+    A list of blocks is a numbered Sequential. Any other spec is one block.
+    """
     output_shape(spec, input_shape)
     found: list[Cost] = []
 
-    def visit(spec: Spec, path: str, shape: Shape) -> Shape:
-        if isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit()):
+    def visit(spec: Spec, path: str, *shapes: Shape) -> Any:
+        blocks = isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit())
+        if blocks or (isinstance(spec, Graph) and not path):
+            assert isinstance(spec, Sequential | Graph)
             return fold_steps(
-                spec, [shape], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+                spec, shapes, lambda step, inputs: visit(step.spec, step.path(path), *inputs)
             )
-        found.append(_total(path, spec, shape))
-        return found[-1].output_shape
+        found.append(_total(path, spec, *shapes))
+        made: Any = found[-1].output_shape
+        return tuple(made.values()) if isinstance(made, dict) else made
 
     visit(spec, "", tuple(input_shape))
     return tuple(found)
 
 
-def _total(path: str, spec: Spec, input_shape: Shape) -> Cost:
-    steps = layer_costs(spec, input_shape)
+def _total(path: str, spec: Spec, *input_shapes: Shape) -> Cost:
+    made = output_shape(spec, *input_shapes)  # an error that names the whole path of the layer
+    steps = _steps(spec, *input_shapes)
+    once = {step.path: step for step in steps}.values()  # a layer that runs twice has one kernel
     return Cost(
         path,
         spec,
-        input_shape=tuple(input_shape),
-        output_shape=output_shape(spec, input_shape),
-        parameters=sum(step.parameters for step in steps),
-        statistics=sum(step.statistics for step in steps),
+        input_shape=tuple(input_shapes[0]),
+        output_shape=made,
+        parameters=sum(step.parameters for step in once),
+        statistics=sum(step.statistics for step in once),
         macs=sum(step.macs for step in steps),
         bias_adds=sum(step.bias_adds for step in steps),
         values_moved=sum(step.values_moved for step in steps),

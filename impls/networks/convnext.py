@@ -33,23 +33,27 @@ def convnext_tiny(classes: int = 1000, resolution: float = 1.0, batch: int = 1) 
 
     Raises ``InputError`` for a resolution out of its range.
     """
-    (channels, _), *_ = STAGES
+    return Network("convnext_tiny", architecture(STAGES, classes), picture_shape(resolution, batch))
+
+
+def architecture(stages: tuple[tuple[int, int], ...], classes: int) -> Sequential:
+    """A ConvNeXt of these stages, each as in ``STAGES``."""
+    (channels, _), *_ = stages
     features: list[Spec] = [Sequential(Conv(3, channels, 4, 4), LayerNorm(channels, EPS))]
-    for out, blocks in STAGES:
+    for out, blocks in stages:
         if out != channels:
             features.append(Sequential(LayerNorm(channels, EPS), Conv(channels, out, 2, 2)))
         features.append(Sequential([block(out) for _ in range(blocks)]))
         channels = out
     # torchvision has a Flatten between the two, which is "1"
     classifier = {"0": LayerNorm(channels, EPS), "2": Dense(channels, classes)}
-    spec = Sequential(
+    return Sequential(
         {
             "features": Sequential(features),
             "avgpool": GlobalAvgPool(),
             "classifier": Sequential(classifier),
         }
     )
-    return Network("convnext_tiny", spec, picture_shape(resolution, batch))
 
 
 def block(channels: int) -> Graph:

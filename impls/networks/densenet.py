@@ -32,10 +32,10 @@ def densenet121(classes: int = 1000, resolution: float = 1.0, batch: int = 1) ->
 
     Raises ``InputError`` for a resolution out of its range.
     """
-    return Network("densenet121", densenet(BLOCKS, classes), picture_shape(resolution, batch))
+    return Network("densenet121", architecture(BLOCKS, classes), picture_shape(resolution, batch))
 
 
-def densenet(blocks: tuple[int, ...], classes: int) -> Sequential:
+def architecture(blocks: tuple[int, ...], classes: int) -> Sequential:
     """A DenseNet with so many layers in each block, and a transition between two blocks."""
     features: dict[str, Spec] = {
         "conv0": Conv(3, STEM, 7, 2, 3, bias=False),

@@ -29,22 +29,26 @@ def mobilenet_v2(classes: int = 1000, resolution: float = 1.0, batch: int = 1) -
 
     Raises ``InputError`` for a resolution out of its range.
     """
+    return Network("mobilenet_v2", architecture(STAGES, classes), picture_shape(resolution, batch))
+
+
+def architecture(stages: tuple[tuple[int, int, int, int], ...], classes: int) -> Sequential:
+    """A MobileNetV2 of these stages, each as in ``STAGES``."""
     features: list[Spec] = [conv_norm(Conv(3, STEM, 3, 2, 1, bias=False), "relu6")]
     channels = STEM
-    for expansion, out, repeats, first_stride in STAGES:
+    for expansion, out, repeats, first_stride in stages:
         for repeat in range(repeats):
             stride = 1 if repeat else first_stride
             features.append(inverted_residual(channels, out, expansion, stride))
             channels = out
     features.append(conv_norm(pointwise(channels, HEAD), "relu6"))
-    spec = Sequential(
+    return Sequential(
         {
             "features": Sequential(features),
             "pool": GlobalAvgPool(),
             "classifier": Sequential(Dropout(0.2), Dense(HEAD, classes)),
         }
     )
-    return Network("mobilenet_v2", spec, picture_shape(resolution, batch))
 
 
 def inverted_residual(in_channels: int, out_channels: int, expansion: int, stride: int) -> Spec:

@@ -32,6 +32,11 @@ def resnet18(classes: int = 1000, resolution: float = 1.0, batch: int = 1) -> Ne
 
     Raises ``InputError`` for a resolution out of its range.
     """
+    return Network("resnet18", architecture(STAGES, classes), picture_shape(resolution, batch))
+
+
+def architecture(stages: tuple[int, ...], classes: int) -> Sequential:
+    """A ResNet with two blocks of so many channels in each stage."""
     steps: dict[str, Spec] = {
         "conv1": Conv(3, STEM, 7, 2, 3, bias=False),
         "bn1": BatchNorm(STEM),
@@ -39,12 +44,12 @@ def resnet18(classes: int = 1000, resolution: float = 1.0, batch: int = 1) -> Ne
         "maxpool": MaxPool(3, 2, 1),
     }
     channels = STEM
-    for number, out in enumerate(STAGES, 1):
+    for number, out in enumerate(stages, 1):
         first = basic_block(channels, out, 1 if number == 1 else 2)
         steps[f"layer{number}"] = Sequential(first, basic_block(out, out, 1))
         channels = out
     steps |= {"avgpool": GlobalAvgPool(), "fc": Dense(channels, classes)}
-    return Network("resnet18", Sequential(steps), picture_shape(resolution, batch))
+    return Sequential(steps)
 
 
 def basic_block(in_channels: int, out_channels: int, stride: int) -> Graph:

@@ -32,16 +32,22 @@ def unet(features: int = 32, classes: int = 1, resolution: float = 1.0, batch: i
 
     Raises ``InputError`` for a resolution out of its range.
     """
+    spec = architecture(LEVELS, features, classes)
+    return Network("unet", spec, picture_shape(resolution, batch, SIZE))
+
+
+def architecture(levels: int, features: int, classes: int) -> Graph:
+    """A U-Net that halves and doubles the pixels so many times."""
     nodes: dict[str, tuple[Spec | str, ...]] = {}
     value, channels = "x", 3
-    for level in range(1, LEVELS + 1):
+    for level in range(1, levels + 1):
         out = features * 2 ** (level - 1)
         nodes[f"encoder{level}"] = (double_conv(channels, out, f"enc{level}"), value)
         nodes[f"pool{level}"] = (MaxPool(2), f"encoder{level}")
         value, channels = f"pool{level}", out
     nodes["bottleneck"] = (double_conv(channels, 2 * channels, "bottleneck"), value)
     value, channels = "bottleneck", 2 * channels
-    for level in range(LEVELS, 0, -1):
+    for level in range(levels, 0, -1):
         out = channels // 2
         nodes[f"upconv{level}"] = (ConvTranspose(channels, out, 2, 2), value)
         nodes[f"concat{level}"] = (Concat(), f"upconv{level}", f"encoder{level}")
@@ -49,7 +55,7 @@ def unet(features: int = 32, classes: int = 1, resolution: float = 1.0, batch: i
         value, channels = f"decoder{level}", out
     nodes["conv"] = (Conv(channels, classes, 1), value)
     nodes["sigmoid"] = (Activation("sigmoid"), "conv")
-    return Network("unet", Graph(nodes), picture_shape(resolution, batch, SIZE))
+    return Graph(nodes)
 
 
 def double_conv(in_channels: int, out_channels: int, name: str) -> Sequential:

@@ -40,16 +40,16 @@ def xception(classes: int = 1000, resolution: float = 1.0, batch: int = 1) -> Ne
 
     Raises ``InputError`` for a resolution out of its range.
     """
-    spec = of_depth(MIDDLE, classes)
+    spec = architecture(ENTRY, MIDDLE, classes)
     return Network("xception", spec, picture_shape(resolution, batch, SIZE))
 
 
-def of_depth(middle: int, classes: int) -> Sequential:
-    """An Xception with so many blocks in its middle."""
-    narrow, wide = STEM
+def architecture(entry: tuple[int, ...], middle: int, classes: int) -> Sequential:
+    """An Xception with these blocks at its entry, and so many in its middle."""
+    _, wide = STEM
     blocks: list[Spec] = [stem()]
     channels = wide
-    for out in ENTRY:
+    for out in entry:
         after_stem = channels == wide  # which ends with a ReLU
         blocks.append(halving_block(channels, out, out, activated=not after_stem))
         channels = out

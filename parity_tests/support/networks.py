@@ -18,6 +18,7 @@ from convparity import (
     SeparableConv,
     Sequential,
 )
+from convparity.impls.networks import convnext, densenet, mobilenet_v2, resnet, unet, xception
 from convparity.impls.spec import ACTIVATIONS
 
 ALPHAS = {"leaky_relu": 0.3, "elu": 0.5}
@@ -68,3 +69,13 @@ NETWORKS = [
         for alpha in ((None, ALPHAS[function]) if function in ALPHAS else (None,))
     ),
 ]
+
+# Standard networks, as wide as they are, with every kind of block that they have, and few of them.
+SHORTENED = {
+    "resnet18": resnet.architecture((64, 128), classes=10),
+    "mobilenet_v2": mobilenet_v2.architecture(mobilenet_v2.STAGES[:2], classes=10),
+    "densenet121": densenet.architecture((2, 2), classes=10),
+    "unet": unet.architecture(levels=2, features=32, classes=10),
+    "xception": xception.architecture((128,), middle=1, classes=10),
+    "convnext_tiny": convnext.architecture(((96, 1), (192, 1)), classes=10),
+}
