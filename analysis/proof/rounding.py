@@ -27,9 +27,10 @@ from convparity.analysis.proof.rounded import (
     Rounded,
     common_unit,
 )
-from convparity.impls.reference import pool_counts, run
+from convparity.impls.reference import adaptive_counts, pool_counts, run
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -306,7 +307,14 @@ def _(spec: GlobalAvgPool, weights: Arrays, x: Rounded) -> Rounded:
     return _mean(spec, x, np.array(math.prod(x.value.shape[1:-1])))
 
 
-def _mean(spec: AvgPool | GlobalAvgPool, x: Rounded, counts: np.ndarray) -> Rounded:
+@trace.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, x: Rounded) -> Rounded:
+    return _mean(spec, x, adaptive_counts(spec, x.value.shape))
+
+
+def _mean(
+    spec: AvgPool | GlobalAvgPool | AdaptiveAvgPool, x: Rounded, counts: np.ndarray
+) -> Rounded:
     """A mean is a sum, which may be exact, and a division, which is if the count is 2**k."""
     value = run(spec, {}, x.value)
     magnitude = run(spec, {}, abs(x.value) + x.bound)

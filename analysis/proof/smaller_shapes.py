@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
+    AdaptiveAvgPool,
     AvgPool,
     Conv,
     DepthwiseConv,
@@ -68,6 +69,11 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
         spatial = shapes[0][1:-1]
         if isinstance(step, GlobalAvgPool):
             pooled.append(spatial[axis - 1])
+        if isinstance(step, AdaptiveAvgPool):
+            n, places = spatial[axis - 1], step.output_size[axis - 1]
+            if places == 1:
+                pooled.append(n)
+            taps.append(frozenset(range(min(n, places))))  # as many windows that differ
         if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]

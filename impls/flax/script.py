@@ -11,6 +11,7 @@ from convparity.impls.script_writer import Writer, function_call
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -26,6 +27,7 @@ from convparity.impls.spec import (
     Scale,
     Shape,
     Spec,
+    adaptive_windows,
     effective_kernel,
     padding_pairs,
     transposed_crop,
@@ -288,3 +290,19 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     sizes = (str(spec.in_features), str(spec.out_features))
     out.call("layer = nnx.Linear", *sizes, use_bias=(spec.bias, True), rngs=RNGS)
     _set(out, **variables)
+
+
+def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+    """Each window by itself, along one axis after another: flax and jax have no such pool."""
+    out.say("# each window by itself, along one axis after another")
+    for axis, places in enumerate(spec.output_size, 1):
+        windows = list(adaptive_windows(shape[axis], places))
+        whole = ":, " * axis
+        part = f"{together}(y[{whole}start:stop], axis={axis}, keepdims=True)"
+        out.say(f"parts = [{part} for start, stop in {windows}]")
+        out.say(f"y = jnp.concatenate(parts, axis={axis})")
+
+
+@write_layer.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "jnp.mean")

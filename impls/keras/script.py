@@ -10,6 +10,7 @@ from convparity.impls.script_writer import Writer, crop, function_call
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -26,6 +27,7 @@ from convparity.impls.spec import (
     Scale,
     Shape,
     Spec,
+    adaptive_windows,
     padding_pairs,
     transposed_crop,
 )
@@ -311,3 +313,19 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"], "in, out")
     out.call("layer = keras.layers.Dense", str(spec.out_features), use_bias=(spec.bias, True))
     _set(out, kernel, *_biases(spec, weights, out))
+
+
+def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+    """Each window by itself, along one axis after another: older releases have no such pool."""
+    out.say("# each window by itself, along one axis after another")
+    for axis, places in enumerate(spec.output_size, 1):
+        windows = list(adaptive_windows(shape[axis], places))
+        whole = ":, " * axis
+        part = f"keras.ops.{together}(y[{whole}start:stop], axis={axis}, keepdims=True)"
+        out.say(f"parts = [{part} for start, stop in {windows}]")
+        out.say(f"y = keras.ops.concatenate(parts, axis={axis})")
+
+
+@write_layer.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "mean")

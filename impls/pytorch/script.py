@@ -12,6 +12,7 @@ from convparity.impls.script_writer import Writer, crop, function_call
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -270,3 +271,8 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"].T, "out, in")
     bias = [out.array("bias", weights["bias"], "out")] if spec.bias else []
     out.call("y = F.linear", "y", kernel, *bias)
+
+
+@write_layer.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = F.adaptive_avg_pool{spec.rank}d(y, {spec.output_size})")

@@ -64,8 +64,13 @@ from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
-from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
-from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
+from convparity.impls.spec.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from convparity.impls.spec.windows import (
+    adaptive_windows,
+    effective_kernel,
+    padding_pairs,
+    window_extent,
+)
 from convparity.impls.spec.wires import Wire, Wiring, wired, wiring
 
 __all__ = [
@@ -81,6 +86,7 @@ __all__ = [
     "PADDING_MODES",
     "Activation",
     "ActivationName",
+    "AdaptiveAvgPool",
     "Add",
     "AvgPool",
     "BatchNorm",
@@ -112,6 +118,7 @@ __all__ = [
     "Subtract",
     "Wire",
     "Wiring",
+    "adaptive_windows",
     "arguments",
     "branches",
     "check_number",

@@ -17,6 +17,7 @@ from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
 from convparity.impls.reference import activate, pool_counts, pool_windows
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -36,6 +37,7 @@ from convparity.impls.spec import (
     Scale,
     Spec,
     Subtract,
+    adaptive_windows,
     fold_steps,
     output_shape,
 )
@@ -312,6 +314,18 @@ class Executor:
     @layer.register
     def _(self, spec: GlobalAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return self.mean(x.reshape(len(x), -1, x.shape[-1]).swapaxes(0, 1))
+
+    @layer.register
+    def _(self, spec: AdaptiveAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        y = np.empty(output_shape(spec, x.shape), np.float32)
+        along = zip(x.shape[1:-1], spec.output_size, strict=True)
+        windows = [adaptive_windows(n, m) for n, m in along]
+        for place in np.ndindex(*spec.output_size):
+            edges = (axis[i] for axis, i in zip(windows, place, strict=True))
+            seen = x[(slice(None), *(slice(*each) for each in edges))]
+            terms = seen.reshape(len(x), -1, x.shape[-1]).swapaxes(0, 1)
+            y[(slice(None), *place)] = self.mean(terms)
+        return y
 
     def mean(self, terms: np.ndarray, squared: bool = False) -> np.ndarray:
         """Over the first axis, of the numbers or of their squares."""

@@ -15,6 +15,7 @@ from scipy.signal import correlate
 
 from convparity import (
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -88,6 +89,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return pooled(spec, x, lambda seen: fsum(seen) / (whole if count else len(seen)))
         case Dropout():
             return x
+        case AdaptiveAvgPool():
+            return adapted(spec, x, lambda seen: fsum(seen) / len(seen))
         case GlobalAvgPool():
             batch, *spatial, channels = x.shape
             total = np.zeros((batch, channels))
@@ -240,6 +243,19 @@ def pooled(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
         starts = range(-low, n + high - k + 1, stride)
         windows.append([[p for p in range(start, start + k) if 0 <= p < n] for start in starts])
     y = np.empty((len(x), *map(len, windows), x.shape[-1]))
+    for n, *at, c in np.ndindex(*y.shape):
+        places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
+        y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
+
+
+def adapted(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
+    """``together`` of the pixels that lie in each place's share of the image, even in part."""
+    windows = [
+        [[p for p in range(n) if p < (at + 1) * n / m and p + 1 > at * n / m] for at in range(m)]
+        for n, m in zip(x.shape[1:-1], spec.output_size, strict=True)
+    ]
+    y = np.empty((len(x), *spec.output_size, x.shape[-1]))
     for n, *at, c in np.ndindex(*y.shape):
         places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
         y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])

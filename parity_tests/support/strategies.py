@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from convparity import (
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -324,6 +325,19 @@ def activation_layers(rank: int) -> st.SearchStrategy[Pair]:
     return st.tuples(any_activation, values(rank))
 
 
+def adaptive_pools(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
+    """A pool of one kind, by rank, to fewer places than there are pixels, or to more."""
+
+    @st.composite
+    def adaptive_pool(draw: Any, rank: int) -> Pair:
+        largest = 3 if rank == 3 else 7
+        sizes = draw(st.tuples(*[st.integers(1, largest)] * rank))
+        places = draw(axes(st.integers(1, 4 if rank == 3 else 5), rank))
+        return kind(places, rank), (draw(batches), *sizes, draw(st.integers(1, 4)))
+
+    return adaptive_pool
+
+
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -356,6 +370,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     GroupNorm: norms(GroupNorm),
     Activation: activation_layers,
     Scale: scales,
+    AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
 }
 
 

@@ -27,6 +27,7 @@ from .impls.notation import to_json as to_json
 from .impls.notation import to_line as to_line
 from .impls.reference import reference as reference
 from .impls.spec import Activation as Activation
+from .impls.spec import AdaptiveAvgPool as AdaptiveAvgPool
 from .impls.spec import Add as Add
 from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
