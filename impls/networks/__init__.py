@@ -8,9 +8,11 @@ from convparity.impls.errors import InputError, unknown_name
 from convparity.impls.networks import (
     convnext,
     densenet,
+    efficientnet,
     efficientnet_lite,
     mobilenet_v1,
     mobilenet_v2,
+    mobilenet_v3,
     resnet,
     unet,
     xception,
@@ -28,6 +30,8 @@ _FACTORIES: dict[str, Callable[..., Network]] = {
     "unet": unet.unet,
     "xception": xception.xception,
     "convnext_tiny": convnext.convnext_tiny,
+    "mobilenet_v3_large": mobilenet_v3.mobilenet_v3_large,
+    "efficientnet_b0": efficientnet.efficientnet_b0,
 }
 
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from convparity.impls.spec import (
     Activation,
     ActivationName,
+    AdaptiveAvgPool,
     Add,
     BatchNorm,
     Conv,
     DepthwiseConv,
     Graph,
+    Multiply,
     Sequential,
     Spec,
 )
@@ -49,3 +51,17 @@ def chained(layers: Mapping[str, Spec]) -> dict[str, tuple[Spec, str]]:
         name: (layer, before)
         for before, (name, layer) in zip(("x", *layers), layers.items(), strict=False)
     }
+
+
+def squeeze_excitation(
+    channels: int, squeezed: int, activation: ActivationName, gate: ActivationName
+) -> Graph:
+    """Each channel times a gate made of the means of all (Hu et al., arXiv 1709.01507)."""
+    layers = {
+        "avgpool": AdaptiveAvgPool(1),
+        "fc1": Conv(channels, squeezed, 1),
+        "activation": Activation(activation),
+        "fc2": Conv(squeezed, channels, 1),
+        "scale_activation": Activation(gate),
+    }
+    return Graph({**chained(layers), "scaled": (Multiply(), "scale_activation", "x")})

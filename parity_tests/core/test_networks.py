@@ -117,6 +117,8 @@ PUBLISHED = {
     "densenet121": (7_978_856, 2_834_161_664, "2.834"),
     "xception": (22_855_952, 8_357_403_496, None),
     "convnext_tiny": (28_589_128, 4_455_531_264, "4.456"),
+    "mobilenet_v3_large": (5_483_032, 216_589_760, "0.217"),
+    "efficientnet_b0": (5_288_548, 385_814_752, "0.386"),
 }
 
 
@@ -211,6 +213,30 @@ STATE_DICTS = {
             "classifier.2.weight": (768, 1000),
         },
     ),
+    "mobilenet_v3_large": (
+        312 - 46,
+        {
+            "features.1.block.1.1.weight": (16,),
+            "features.4.block.2.fc1.weight": (1, 1, 72, 24),
+            "features.4.block.2.fc2.bias": (72,),
+            "features.4.block.3.0.weight": (1, 1, 72, 40),
+            "features.15.block.1.0.weight": (5, 5, 960, 1),
+            "features.16.1.running_mean": (960,),
+            "classifier.0.weight": (960, 1280),
+            "classifier.3.weight": (1280, 1000),
+        },
+    ),
+    "efficientnet_b0": (
+        360 - 49,
+        {
+            "features.1.0.block.0.0.weight": (3, 3, 32, 1),
+            "features.1.0.block.1.fc1.weight": (1, 1, 32, 8),
+            "features.2.0.block.2.fc1.bias": (4,),
+            "features.6.3.block.3.0.weight": (1, 1, 1152, 192),
+            "features.8.1.weight": (1280,),
+            "classifier.1.bias": (1000,),
+        },
+    ),
 }
 IN_PYTORCH = {
     "kernel": "weight",
@@ -239,9 +265,11 @@ def test_where_the_numerics_of_the_networks_differ():
         layers = [layer for _, layer in walk(networks.get(name).spec)]
         return {getattr(layer, field) for layer in layers if hasattr(layer, field)}
 
-    for name in ("resnet18", "mobilenet_v2", "densenet121", "unet"):
+    for name in ("resnet18", "mobilenet_v2", "densenet121", "unet", "efficientnet_b0"):
         assert found(name, "eps") == {1e-5}, name
         assert "same" not in found(name, "padding"), name
+    assert found("mobilenet_v3_large", "eps") == {1e-3}
+    assert "same" not in found("mobilenet_v3_large", "padding")
     assert found("convnext_tiny", "eps") == {1e-6}
     assert found("xception", "eps") == {1e-3}
     assert found("xception", "padding") == {"same", "valid"}

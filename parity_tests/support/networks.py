@@ -18,7 +18,17 @@ from convparity import (
     SeparableConv,
     Sequential,
 )
-from convparity.impls.networks import convnext, densenet, mobilenet_v2, resnet, unet, xception
+from convparity.impls.networks import (
+    convnext,
+    densenet,
+    efficientnet,
+    efficientnet_lite,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    unet,
+    xception,
+)
 from convparity.impls.spec import ACTIVATIONS
 
 ALPHAS = {"leaky_relu": 0.3, "elu": 0.5}
@@ -78,4 +88,6 @@ SHORTENED = {
     "unet": unet.architecture(levels=2, features=32, classes=10),
     "xception": xception.architecture((128,), middle=1, classes=10),
     "convnext_tiny": convnext.architecture(((96, 1), (192, 1)), classes=10),
+    "mobilenet_v3_large": mobilenet_v3.architecture(mobilenet_v3.BLOCKS[3:5], classes=10),
+    "efficientnet_b0": efficientnet.architecture(efficientnet_lite.STAGES[1:2], classes=10),
 }
