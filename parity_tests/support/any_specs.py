@@ -35,7 +35,7 @@ SPEC_NAMES = st.text("abYZ019_", min_size=1, max_size=3)
 @st.composite
 def windows(draw):
     rank = draw(st.integers(1, 3))
-    axes = st.unknown_name(INTS, st.tuples(*[INTS] * rank))
+    axes = st.one_of(INTS, st.tuples(*[INTS] * rank))
     amount = st.integers(0, 3)
     paddings = [st.sampled_from(["valid", "same"]), amount, st.tuples(*[amount] * rank)]
     paddings.append(st.tuples(*[st.tuples(amount, amount)] * rank))
@@ -47,7 +47,7 @@ def windows(draw):
         "kernel_size": draw(axes),
         "stride": draw(axes),
         "dilation": draw(axes),
-        "padding": draw(st.unknown_name(paddings)),
+        "padding": draw(st.one_of(paddings)),
         "padding_mode": draw(st.sampled_from(PADDING_MODES)),
     }
 
@@ -158,7 +158,7 @@ def residuals(children):
 
 
 COMPOSITES = {Sequential: (numbered, named), Residual: (residuals,)}
-leaves = st.unknown_name(*LAYERS.values())
+leaves = st.one_of(*LAYERS.values())
 unnamed_specs = st.recursive(leaves, lambda children: numbered(children) | residuals(children))
 specs = st.recursive(
     leaves, lambda children: numbered(children) | named(children) | residuals(children)
