@@ -35,6 +35,7 @@ from convparity.impls.spec import (
     Pairs,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     effective_kernel,
@@ -343,6 +344,11 @@ def _(spec: Subtract, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
     return np.concatenate(values, axis=spec.axis)
+
+
+@run.register
+def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return np.take(x, spec.entries(x.shape), axis=spec.axis)
 
 
 @run.register

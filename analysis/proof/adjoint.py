@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Multiply,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     effective_kernel,
@@ -370,6 +371,16 @@ def _(
 ) -> Gradients:
     ends = np.cumsum([x.shape[spec.axis] for x in inputs])[:-1]
     return Gradients(tuple(np.split(g, ends, axis=spec.axis)), {})
+
+
+@adjoint.register
+def _(
+    spec: Slice, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    by_input = np.zeros(x.shape)
+    np.moveaxis(by_input, spec.axis, 0)[spec.entries(x.shape)] = np.moveaxis(g, spec.axis, 0)
+    return Gradients((by_input,), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

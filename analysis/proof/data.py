@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     MaxPool,
     Scale,
     Shape,
+    Slice,
     Spec,
     fold_steps,
     output_shape,
@@ -279,6 +280,7 @@ class _Draw:
     @layer.register(Dropout)
     @layer.register(Flatten)
     @layer.register(MaxPool)
+    @layer.register(Slice)
     def _(self, spec: Spec, shape: Shape) -> Weights:
         return {}
 

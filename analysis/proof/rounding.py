@@ -48,6 +48,7 @@ from convparity.impls.spec import (
     Multiply,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     fold_steps,
@@ -278,7 +279,8 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
 
 @trace.register(Dropout)
 @trace.register(Flatten)
-def _(spec: Dropout | Flatten, weights: Arrays, x: Rounded) -> Rounded:
+@trace.register(Slice)
+def _(spec: Dropout | Flatten | Slice, weights: Arrays, x: Rounded) -> Rounded:
     parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
     value, bound, noise, own = (run(spec, {}, part) for part in parts)
     return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)

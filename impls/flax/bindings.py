@@ -17,7 +17,7 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import layers
+from convparity.impls.flax import layers, movement
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -40,6 +40,7 @@ from convparity.impls.spec import (
     Multiply,
     Scale,
     SeparableConv,
+    Slice,
     Spec,
     Subtract,
     effective_kernel,
@@ -318,6 +319,10 @@ JOINS = [
     Row(Concat, layers.Concat, same("axis")),
 ]
 
+MOVEMENT = [
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
 # ---------------------------------------------------------------- functions
 
 
@@ -368,7 +373,7 @@ SIGNATURES = {
     each: inspect.signature(each)
     for each in dict.fromkeys([*(row.gives["function"] for row in ACTIVATIONS), *POOLS])
 }
-TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS), said)
+TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS, *MOVEMENT), said)
 
 
 def read_function(function: Any, *parameters: Any) -> Spec:

@@ -7,7 +7,7 @@ import numpy as np
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, function_call
+from convparity.impls.script_writer import Writer, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     MaxPool,
     Scale,
     Shape,
+    Slice,
     Spec,
     effective_kernel,
     padding_pairs,
@@ -288,3 +289,8 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     sizes = (str(spec.in_features), str(spec.out_features))
     out.call("layer = nnx.Linear", *sizes, use_bias=(spec.bias, True), rngs=RNGS)
     _set(out, **variables)
+
+
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")

@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 
-from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight
+from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import layers, pooling
+from convparity.impls.keras import layers, movement, pooling
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Multiply,
     Scale,
     SeparableConv,
+    Slice,
     Subtract,
 )
 
@@ -348,7 +349,11 @@ JOINS = [
     Row(Concat, keras.layers.Concatenate, {"axis": "axis"}),
 ]
 
-ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS)
+MOVEMENT = [
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
+ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS, *MOVEMENT)
 TABLE = Table("keras", (replace(row, takes=("name", "dtype")) for row in ROWS), said)
 
 

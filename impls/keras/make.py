@@ -18,6 +18,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     Graph,
     Sequential,
+    Slice,
     Spec,
     dotted,
     is_one_layer,
@@ -52,7 +53,7 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
-            case Flatten() | GlobalAvgPool():
+            case Flatten() | GlobalAvgPool() | Slice():
                 return None  # what comes after says nothing about what comes in
     return None
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.script_writer import Writer, crop, function_call
+from convparity.impls.script_writer import Writer, crop, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     Pairs,
     Scale,
     Shape,
+    Slice,
     Spec,
     padding_pairs,
     transposed_crop,
@@ -311,3 +312,8 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"], "in, out")
     out.call("layer = keras.layers.Dense", str(spec.out_features), use_bias=(spec.bias, True))
     _set(out, kernel, *_biases(spec, weights, out))
+
+
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")

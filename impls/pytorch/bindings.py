@@ -13,7 +13,7 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import layers
+from convparity.impls.pytorch import layers, movement
 from convparity.impls.spec import (
     Activation,
     Add,
@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Multiply,
     Scale,
     SeparableConv,
+    Slice,
     Subtract,
 )
 
@@ -281,6 +282,10 @@ JOINS = [
     Row(Concat, layers.Concat, same("axis")),
 ]
 
+MOVEMENT = [
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
 
 def held(module: nn.Module, name: str) -> torch.Tensor | None:
     """A parameter or a buffer of the module; what it computes anew each time is no place to be."""
@@ -294,4 +299,4 @@ def held(module: nn.Module, name: str) -> torch.Tensor | None:
     )
 
 
-TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS), said, held)
+TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS, *MOVEMENT), said, held)

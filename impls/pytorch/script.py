@@ -8,7 +8,7 @@ import numpy as np
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, crop, function_call
+from convparity.impls.script_writer import Writer, crop, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -27,6 +27,7 @@ from convparity.impls.spec import (
     Pairs,
     Scale,
     Shape,
+    Slice,
     Spec,
     padding_pairs,
     transposed_crop,
@@ -270,3 +271,11 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"].T, "out, in")
     bias = [out.array("bias", weights["bias"], "out")] if spec.bias else []
     out.call("y = F.linear", "y", kernel, *bias)
+
+
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    at = spec.axis % len(shape)
+    if len(shape) > 2:  # the channels lie at 1, the spatial axes behind them
+        at = 1 if at == len(shape) - 1 else at + 1
+    out.say(f"y = y[{':, ' * at}{slice_of(spec)}]")

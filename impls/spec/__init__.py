@@ -63,6 +63,7 @@ from convparity.impls.spec.fold import (
 from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
+from convparity.impls.spec.movement import Slice
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
 from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
@@ -107,6 +108,7 @@ __all__ = [
     "SeparableConv",
     "Sequential",
     "Shape",
+    "Slice",
     "Spec",
     "Step",
     "Subtract",

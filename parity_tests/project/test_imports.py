@@ -144,7 +144,8 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers"
     ALLOWED[f"{folder}.layers"] = packages
-    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings"
+    ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers"
+    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
     below += f" {folder}.bindings"
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
@@ -286,7 +287,7 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "script")
+    names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "movement", "script")
     common = {f"{name}.py" for name in names}
     files["keras"] -= {"pooling.py", "variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

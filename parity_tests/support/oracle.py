@@ -31,6 +31,7 @@ from convparity import (
     Scale,
     SeparableConv,
     Sequential,
+    Slice,
     Spec,
 )
 
@@ -97,6 +98,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
         case Flatten():  # the last axis runs fastest: channels, then W, then H
             indices = list(product(*map(range, x.shape[1:])))
             return np.array([[sample[index] for index in indices] for sample in x])
+        case Slice():
+            return sliced(spec, x)
         case Sequential():
             for name, child in spec.layers:
                 x = oracle(child, inside(weights, name), x)
@@ -244,6 +247,16 @@ def pooled(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
         places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
         y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
     return y
+
+
+def sliced(spec: Slice, x: np.ndarray) -> np.ndarray:
+    """Entry by entry, with the places of the ends worked out."""
+    axis = spec.axis if spec.axis > 0 else x.ndim + spec.axis
+    n = x.shape[axis]
+    first = spec.start + n if spec.start < 0 else spec.start
+    end = n if spec.stop is None else spec.stop + n if spec.stop < 0 else spec.stop
+    kept = [i for i in range(n) if first <= i < end and (i - max(first, 0)) % spec.step == 0]
+    return np.stack([x.take(i, axis) for i in kept], axis)
 
 
 def standardised(values: np.ndarray, eps: float) -> np.ndarray:

@@ -31,6 +31,7 @@ from convparity import (
     Scale,
     SeparableConv,
     Sequential,
+    Slice,
     Spec,
     output_shape,
 )
@@ -342,6 +343,26 @@ def heads(draw: Any) -> Pair:
             return kind(), shape
 
 
+# ---------------------------------------------------------------- movement
+
+
+@st.composite
+def slices(draw: Any, rank: int) -> Pair:
+    """A range of any axis but the batch, whose ends are counted from either side."""
+    shape = draw(values(rank))
+    axis = draw(st.integers(1, len(shape) - 1))
+    size = shape[axis]
+    first = draw(st.integers(0, size - 1))
+    end = draw(st.integers(first + 1, size))
+    return Slice(
+        draw(st.sampled_from([axis, axis - len(shape)])),
+        draw(st.sampled_from([first, first - size])),
+        # a stop of 0 is the start: the end itself is said by None, or by a number beyond it
+        draw(st.sampled_from([end, end - size] if end < size else [None, end, end + 2])),
+        draw(st.integers(1, 3)),
+    ), shape
+
+
 # ---------------------------------------------------------------- the whole surface
 
 MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
@@ -356,6 +377,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     GroupNorm: norms(GroupNorm),
     Activation: activation_layers,
     Scale: scales,
+    Slice: slices,
 }
 
 
@@ -418,7 +440,7 @@ def _links(draw: Any, channels: int, rank: int, exact: bool) -> Spec:
             norms_here[GroupNorm],
             any_activation,
         ]
-    return draw(st.unknown_name(links))
+    return draw(st.one_of(links))
 
 
 @st.composite

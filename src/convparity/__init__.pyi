@@ -47,6 +47,7 @@ from .impls.spec import Residual as Residual
 from .impls.spec import Scale as Scale
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential
+from .impls.spec import Slice as Slice
 from .impls.spec import Spec as Spec
 from .impls.spec import Subtract as Subtract
 from .impls.spec import output_shape as output_shape
