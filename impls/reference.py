@@ -10,6 +10,7 @@ from functools import reduce, singledispatch
 from itertools import product
 from typing import Any, Protocol
 
+import einops
 import numpy as np
 
 from convparity.impls.limits import check_work
@@ -33,6 +34,7 @@ from convparity.impls.spec import (
     MaxPool,
     Multiply,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
     Slice,
@@ -349,6 +351,11 @@ def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return np.take(x, spec.entries(x.shape), axis=spec.axis)
+
+
+@run.register
+def _(spec: Rearrange, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return einops.rearrange(x, spec.pattern, **dict(spec.sizes))
 
 
 @run.register

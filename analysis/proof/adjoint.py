@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     Shape,
     Slice,
@@ -381,6 +382,20 @@ def _(
     by_input = np.zeros(x.shape)
     np.moveaxis(by_input, spec.axis, 0)[spec.entries(x.shape)] = np.moveaxis(g, spec.axis, 0)
     return Gradients((by_input,), {})
+
+
+@adjoint.register
+def _(
+    spec: Rearrange,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    split, order, _ = spec.moves(x.shape)
+    parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
+    return Gradients((parts.reshape(x.shape),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

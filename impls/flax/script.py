@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Scale,
     Shape,
     Slice,
@@ -294,3 +295,10 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    split, order, merged = spec.moves(shape)
+    out.say(f"# {spec.pattern}")
+    out.say(f"y = y.reshape({split}).transpose({order}).reshape({merged})")

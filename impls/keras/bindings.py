@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
     Slice,
@@ -350,6 +351,7 @@ JOINS = [
 ]
 
 MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]
 

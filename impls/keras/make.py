@@ -17,6 +17,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     Graph,
+    Rearrange,
     Sequential,
     Slice,
     Spec,
@@ -53,7 +54,7 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
-            case Flatten() | GlobalAvgPool() | Slice():
+            case Flatten() | GlobalAvgPool() | Rearrange() | Slice():
                 return None  # what comes after says nothing about what comes in
     return None
 

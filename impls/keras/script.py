@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
     Slice,
@@ -317,3 +318,11 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    split, order, merged = spec.moves(shape)
+    out.say(f"# {spec.pattern}")
+    out.say(f"y = keras.ops.transpose(keras.ops.reshape(y, {split}), {order})")
+    out.say(f"y = keras.ops.reshape(y, {merged})")

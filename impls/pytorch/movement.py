@@ -5,8 +5,11 @@ told are those of channels-last arrays, as in every framework; ``dim_of`` says w
 them.
 """
 
+from collections.abc import Iterable, Mapping
+
 from torch import Tensor, nn
 
+from convparity.impls.axis_patterns import Axes, axes, moves
 from convparity.impls.pytorch.layers import dim_of
 
 
@@ -31,3 +34,34 @@ class Slice(nn.Module):
 
     def extra_repr(self) -> str:
         return f"axis={self.axis}, start={self.start}, stop={self.stop}, step={self.step}"
+
+
+def as_stored(found: Axes) -> Axes:
+    """The axes of a channels-last array in PyTorch's order."""
+    return found if len(found) < 3 else (found[0], found[-1], *found[1:-1])
+
+
+class Rearrange(nn.Module):
+    """A reshape and permute in the language of einops, written for channels-last arrays.
+
+    A value's way from PyTorch's order of axes and back to it is part of the one permute: what only
+    goes from (N, C, H, W) to (N, H, W, C) moves nothing.
+
+    Args:
+        pattern: The axes before and after, channels last: "n h w (g c) -> n h w (c g)".
+        sizes: The sizes of factors that cannot be inferred: {"g": 4}.
+    """
+
+    def __init__(
+        self, pattern: str, sizes: Mapping[str, int] | Iterable[tuple[str, int]] = ()
+    ) -> None:
+        super().__init__()
+        self.pattern, self.sizes = pattern, tuple(sorted(dict(sizes).items()))
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        before, after = map(as_stored, axes(self.pattern, x_NCS.ndim))
+        split, order, merged = moves(before, after, x_NCS.shape, self.sizes)
+        return x_NCS.reshape(split).permute(order).reshape(merged)
+
+    def extra_repr(self) -> str:
+        return ", ".join([repr(self.pattern), *(f"{name}={size}" for name, size in self.sizes)])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from convparity.impls.axis_patterns import Axes, moves
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
@@ -25,6 +26,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
     Slice,
@@ -279,3 +281,15 @@ def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
     if len(shape) > 2:  # the channels lie at 1, the spatial axes behind them
         at = 1 if at == len(shape) - 1 else at + 1
     out.say(f"y = y[{':, ' * at}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    def first(axes: Axes) -> Axes:
+        return axes if len(axes) < 3 else (axes[0], axes[-1], *axes[1:-1])
+
+    before, after = spec.axes(len(shape))
+    sizes = native(np.empty(shape)).shape if len(shape) > 2 else shape
+    split, order, merged = moves(first(before), first(after), sizes, spec.sizes)
+    out.say(f"# channels last: {spec.pattern}")
+    out.say(f"y = y.reshape({split}).permute({order}).reshape({merged})")

@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     Slice,
     Spec,
@@ -373,6 +374,7 @@ class Executor:
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
 
+    @layer.register(Rearrange)
     @layer.register(Slice)
     def _(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return run(spec, weights, x)  # which moves values and rounds none
