@@ -10,6 +10,7 @@ from functools import reduce, singledispatch
 from itertools import product
 from typing import Any, Protocol
 
+import einops
 import numpy as np
 
 from convparity.impls.limits import check_work
@@ -34,8 +35,10 @@ from convparity.impls.spec import (
     MaxPool,
     Multiply,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     adaptive_windows,
@@ -366,6 +369,13 @@ def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return adaptive(spec, x, np.sum) / adaptive_counts(spec, x.shape)
+def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return np.take(x, spec.entries(x.shape), axis=spec.axis)
+
+
+@run.register
+def _(spec: Rearrange, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return einops.rearrange(x, spec.pattern, **dict(spec.sizes))
 
 
 @run.register

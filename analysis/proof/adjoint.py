@@ -39,8 +39,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     adaptive_windows,
@@ -389,6 +391,17 @@ def _(
 @adjoint.register
 def _(
     spec: AdaptiveAvgPool,
+    spec: Slice, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    by_input = np.zeros(x.shape)
+    np.moveaxis(by_input, spec.axis, 0)[spec.entries(x.shape)] = np.moveaxis(g, spec.axis, 0)
+    return Gradients((by_input,), {})
+
+
+@adjoint.register
+def _(
+    spec: Rearrange,
     weights: Arrays,
     inputs: list[np.ndarray],
     g: np.ndarray,
@@ -402,6 +415,9 @@ def _(
         met = [(start <= at) & (at < stop) for start, stop in windows]
         spread = _along(axis, np.transpose(met).astype(np.float64), spread)
     return Gradients((spread,), {})
+    split, order, _ = spec.moves(x.shape)
+    parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
+    return Gradients((parts.reshape(x.shape),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

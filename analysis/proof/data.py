@@ -32,8 +32,10 @@ from convparity.impls.spec import (
     Layer,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     fold_steps,
     output_shape,
@@ -82,7 +84,8 @@ def _exact_axis(spec: Spec, shape: Shape, axis: int) -> Shape:
     def counts(size: int) -> list[int]:
         """What each pooling sees; more for a larger size, or as many."""
         smaller = (*shape[:axis], size, *shape[axis + 1 :])
-        return [each[axis] for each in _pooled_shapes(spec, smaller)]
+        pooled = _pooled_shapes(spec, smaller)
+        return [each[axis] for each in pooled if axis < len(each) - 1]
 
     def fits(size: int) -> bool:
         return all(count & (count - 1) == 0 for count in counts(size))
@@ -288,6 +291,8 @@ class _Draw:
     @layer.register(Dropout)
     @layer.register(Flatten)
     @layer.register(MaxPool)
+    @layer.register(Rearrange)
+    @layer.register(Slice)
     def _(self, spec: Spec, shape: Shape) -> Weights:
         return {}
 

@@ -47,8 +47,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     fold_steps,
@@ -279,7 +281,9 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
 
 @trace.register(Dropout)
 @trace.register(Flatten)
-def _(spec: Dropout | Flatten, weights: Arrays, x: Rounded) -> Rounded:
+@trace.register(Rearrange)
+@trace.register(Slice)
+def _(spec: Dropout | Flatten | Rearrange | Slice, weights: Arrays, x: Rounded) -> Rounded:
     parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
     value, bound, noise, own = (run(spec, {}, part) for part in parts)
     return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)

@@ -67,6 +67,8 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
     pads, taps, pooled = [], [], []
     for _, step, shapes in steps:
         spatial = shapes[0][1:-1]
+        if axis > len(spatial):  # a pattern has made fewer axes of it
+            continue
         if isinstance(step, GlobalAvgPool):
             pooled.append(spatial[axis - 1])
         if isinstance(step, AdaptiveAvgPool):

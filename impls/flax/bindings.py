@@ -18,6 +18,7 @@ from flax import nnx
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.flax import layers, pooling
+from convparity.impls.flax import layers, movement
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -39,8 +40,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
+    Slice,
     Spec,
     Subtract,
     effective_kernel,
@@ -324,6 +327,11 @@ JOINS = [
     Row(Concat, layers.Concat, same("axis")),
 ]
 
+MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
 # ---------------------------------------------------------------- functions
 
 
@@ -374,7 +382,7 @@ SIGNATURES = {
     each: inspect.signature(each)
     for each in dict.fromkeys([*(row.gives["function"] for row in ACTIVATIONS), *POOLS])
 }
-TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS), said)
+TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS, *MOVEMENT), said)
 
 
 def read_function(function: Any, *parameters: Any) -> Spec:

@@ -7,7 +7,7 @@ import numpy as np
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, function_call
+from convparity.impls.script_writer import Writer, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -24,8 +24,10 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     adaptive_windows,
     effective_kernel,
@@ -306,3 +308,13 @@ def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     _adaptive(spec, shape, out, "jnp.mean")
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    split, order, merged = spec.moves(shape)
+    out.say(f"# {spec.pattern}")
+    out.say(f"y = y.reshape({split}).transpose({order}).reshape({merged})")

@@ -10,9 +10,9 @@ from typing import Any
 
 import keras
 
-from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight
+from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import layers, pooling
+from convparity.impls.keras import layers, movement, pooling
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
@@ -32,8 +32,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
+    Slice,
     Subtract,
 )
 
@@ -378,7 +380,12 @@ JOINS = [
     Row(Concat, keras.layers.Concatenate, {"axis": "axis"}),
 ]
 
-ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS)
+MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
+ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS, *MOVEMENT)
 TABLE = Table("keras", (replace(row, takes=("name", "dtype")) for row in ROWS), said)
 
 

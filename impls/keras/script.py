@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.script_writer import Writer, crop, function_call
+from convparity.impls.script_writer import Writer, crop, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -24,8 +24,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     adaptive_windows,
     padding_pairs,
@@ -329,3 +331,14 @@ def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     _adaptive(spec, shape, out, "mean")
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    split, order, merged = spec.moves(shape)
+    out.say(f"# {spec.pattern}")
+    out.say(f"y = keras.ops.transpose(keras.ops.reshape(y, {split}), {order})")
+    out.say(f"y = keras.ops.reshape(y, {merged})")

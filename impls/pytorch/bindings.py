@@ -14,6 +14,7 @@ from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
 from convparity.impls.pytorch import layers, pooling
+from convparity.impls.pytorch import layers, movement
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -32,8 +33,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
+    Slice,
     Subtract,
 )
 
@@ -293,6 +296,11 @@ JOINS = [
     Row(Concat, layers.Concat, same("axis")),
 ]
 
+MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
 
 def held(module: nn.Module, name: str) -> torch.Tensor | None:
     """A parameter or a buffer of the module; what it computes anew each time is no place to be."""
@@ -306,4 +314,4 @@ def held(module: nn.Module, name: str) -> torch.Tensor | None:
     )
 
 
-TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS), said, held)
+TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS, *MOVEMENT), said, held)

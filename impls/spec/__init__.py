@@ -63,6 +63,7 @@ from convparity.impls.spec.fold import (
 from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
+from convparity.impls.spec.movement import Rearrange, Slice
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from convparity.impls.spec.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
 from convparity.impls.spec.windows import (
@@ -108,11 +109,13 @@ __all__ = [
     "Multiply",
     "PaddingMode",
     "Pairs",
+    "Rearrange",
     "Residual",
     "Scale",
     "SeparableConv",
     "Sequential",
     "Shape",
+    "Slice",
     "Spec",
     "Step",
     "Subtract",

@@ -106,11 +106,13 @@ def own(name: str) -> str:
 # and convparity.analysis are called by the names of their folders.
 ALLOWED = {
     "impls.errors": "",
-    "impls.spec": "impls.errors impls.spec",
+    "impls.axis_patterns": "",
+    # einops itself says which patterns there are
+    "impls.spec": "impls.errors impls.axis_patterns impls.spec einops numpy",
     "impls.values": "impls.errors impls.spec numpy",
     "impls.weights": "impls.errors impls.spec impls.values impls.limits numpy",
     "impls.limits": "impls.errors impls.spec",
-    "impls.reference": "impls.spec impls.values impls.limits impls.weights numpy",
+    "impls.reference": "impls.spec impls.values impls.limits impls.weights einops numpy",
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
@@ -146,12 +148,14 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[f"{folder}.layers"] = packages
     ALLOWED[f"{folder}.pooling"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings"
+    ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
+    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
     below += f" {folder}.bindings"
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
     ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
-        "impls.errors impls.script_writer impls.spec impls.weights impls.layouts impls.reference "
-        "numpy"
+        "impls.errors impls.axis_patterns impls.script_writer impls.spec impls.weights "
+        "impls.layouts impls.reference numpy"
     )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.
@@ -288,6 +292,7 @@ def test_every_framework_folder_has_the_same_files():
         for name, folder in FOLDERS.items()
     }
     names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "pooling", "script")
+    names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "movement", "script")
     common = {f"{name}.py" for name in names}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

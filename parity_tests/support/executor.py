@@ -14,7 +14,7 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, pool_counts, pool_windows
+from convparity.impls.reference import activate, pool_counts, pool_windows, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -34,7 +34,9 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
+    Slice,
     Spec,
     Subtract,
     adaptive_windows,
@@ -385,6 +387,11 @@ class Executor:
             return exact.astype(np.float32)
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
+
+    @layer.register(Rearrange)
+    @layer.register(Slice)
+    def _(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return run(spec, weights, x)  # which moves values and rounds none
 
 
 def opposite(lean: str) -> str:

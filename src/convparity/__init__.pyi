@@ -44,10 +44,12 @@ from .impls.spec import GroupNorm as GroupNorm
 from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import MaxPool as MaxPool
 from .impls.spec import Multiply as Multiply
+from .impls.spec import Rearrange as Rearrange
 from .impls.spec import Residual as Residual
 from .impls.spec import Scale as Scale
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential
+from .impls.spec import Slice as Slice
 from .impls.spec import Spec as Spec
 from .impls.spec import Subtract as Subtract
 from .impls.spec import output_shape as output_shape
