@@ -369,6 +369,9 @@ def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return adaptive(spec, x, np.sum) / adaptive_counts(spec, x.shape)
+
+
+@run.register
 def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return np.take(x, spec.entries(x.shape), axis=spec.axis)
 

@@ -390,7 +390,6 @@ def _(
 
 @adjoint.register
 def _(
-    spec: AdaptiveAvgPool,
     spec: Slice, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
@@ -401,7 +400,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Rearrange,
+    spec: AdaptiveAvgPool,
     weights: Arrays,
     inputs: list[np.ndarray],
     g: np.ndarray,
@@ -415,6 +414,17 @@ def _(
         met = [(start <= at) & (at < stop) for start, stop in windows]
         spread = _along(axis, np.transpose(met).astype(np.float64), spread)
     return Gradients((spread,), {})
+
+
+@adjoint.register
+def _(
+    spec: Rearrange,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
     split, order, _ = spec.moves(x.shape)
     parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
     return Gradients((parts.reshape(x.shape),), {})

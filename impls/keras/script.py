@@ -331,6 +331,8 @@ def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     _adaptive(spec, shape, out, "mean")
+
+
 @write_layer.register
 def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")

@@ -13,8 +13,7 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import layers, pooling
-from convparity.impls.pytorch import layers, movement
+from convparity.impls.pytorch import layers, movement, pooling
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,

@@ -279,6 +279,9 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = F.adaptive_avg_pool{spec.rank}d(y, {spec.output_size})")
+
+
+@write_layer.register
 def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
     at = spec.axis % len(shape)
     if len(shape) > 2:  # the channels lie at 1, the spatial axes behind them

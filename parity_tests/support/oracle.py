@@ -266,6 +266,9 @@ def adapted(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
     for n, *at, c in np.ndindex(*y.shape):
         places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
         y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
+
+
 def sliced(spec: Slice, x: np.ndarray) -> np.ndarray:
     """Entry by entry, with the places of the ends worked out."""
     axis = spec.axis if spec.axis > 0 else x.ndim + spec.axis
