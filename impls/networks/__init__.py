@@ -14,6 +14,7 @@ from convparity.impls.networks import (
     mobilenet_v2,
     mobilenet_v3,
     resnet,
+    shufflenet_v2,
     unet,
     xception,
 )
@@ -32,6 +33,7 @@ _FACTORIES: dict[str, Callable[..., Network]] = {
     "convnext_tiny": convnext.convnext_tiny,
     "mobilenet_v3_large": mobilenet_v3.mobilenet_v3_large,
     "efficientnet_b0": efficientnet.efficientnet_b0,
+    "shufflenet_v2": shufflenet_v2.shufflenet_v2,
 }
 
 

@@ -119,6 +119,7 @@ PUBLISHED = {
     "convnext_tiny": (28_589_128, 4_455_531_264, "4.456"),
     "mobilenet_v3_large": (5_483_032, 216_589_760, "0.217"),
     "efficientnet_b0": (5_288_548, 385_814_752, "0.386"),
+    "shufflenet_v2": (2_278_604, 144_907_992, "0.145"),
 }
 
 
@@ -237,6 +238,19 @@ STATE_DICTS = {
             "classifier.1.bias": (1000,),
         },
     ),
+    "shufflenet_v2": (
+        338 - 56,
+        {
+            "conv1.0.weight": (3, 3, 3, 24),
+            "stage2.0.branch1.0.weight": (3, 3, 24, 1),
+            "stage2.0.branch1.2.weight": (1, 1, 24, 58),
+            "stage2.0.branch2.0.weight": (1, 1, 24, 58),
+            "stage3.7.branch2.3.weight": (3, 3, 116, 1),
+            "stage4.3.branch2.6.running_mean": (232,),
+            "conv5.1.bias": (1024,),
+            "fc.weight": (1024, 1000),
+        },
+    ),
 }
 IN_PYTORCH = {
     "kernel": "weight",
@@ -265,7 +279,14 @@ def test_where_the_numerics_of_the_networks_differ():
         layers = [layer for _, layer in walk(networks.get(name).spec)]
         return {getattr(layer, field) for layer in layers if hasattr(layer, field)}
 
-    for name in ("resnet18", "mobilenet_v2", "densenet121", "unet", "efficientnet_b0"):
+    for name in (
+        "resnet18",
+        "mobilenet_v2",
+        "densenet121",
+        "unet",
+        "efficientnet_b0",
+        "shufflenet_v2",
+    ):
         assert found(name, "eps") == {1e-5}, name
         assert "same" not in found(name, "padding"), name
     assert found("mobilenet_v3_large", "eps") == {1e-3}
