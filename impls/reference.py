@@ -5,17 +5,19 @@ oracle that shares no code with it.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce, singledispatch
 from itertools import product
 from typing import Any, Protocol
 
+import einops
 import numpy as np
 
 from convparity.impls.limits import check_work
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -33,10 +35,13 @@ from convparity.impls.spec import (
     MaxPool,
     Multiply,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
+    adaptive_windows,
     effective_kernel,
     fold_steps,
     output_shape,
@@ -191,6 +196,22 @@ def pool_counts(spec: AvgPool, shape: Shape) -> np.ndarray:
     return reduce(np.add, pool_windows(spec, ones, 0))
 
 
+def adaptive(
+    spec: AdaptiveAvgPool, x: np.ndarray, together: Callable[..., np.ndarray]
+) -> np.ndarray:
+    """``together``, a sum for one, of the pixels of each window: along one axis after another."""
+    for axis, places in enumerate(spec.output_size, 1):
+        windows = adaptive_windows(x.shape[axis], places)
+        seen = (x.take(range(start, stop), axis) for start, stop in windows)
+        x = np.concatenate([together(each, axis=axis, keepdims=True) for each in seen], axis)
+    return x
+
+
+def adaptive_counts(spec: AdaptiveAvgPool, shape: Shape) -> np.ndarray:
+    """How many values each window averages: ``(1, *spatial, 1)``."""
+    return adaptive(spec, np.ones((1, *shape[1:-1], 1)), np.sum)
+
+
 def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
     """The function of each value, from its definition."""
     match spec.function:
@@ -343,6 +364,21 @@ def _(spec: Subtract, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
     return np.concatenate(values, axis=spec.axis)
+
+
+@run.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return adaptive(spec, x, np.sum) / adaptive_counts(spec, x.shape)
+
+
+@run.register
+def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return np.take(x, spec.entries(x.shape), axis=spec.axis)
+
+
+@run.register
+def _(spec: Rearrange, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return einops.rearrange(x, spec.pattern, **dict(spec.sizes))
 
 
 @run.register

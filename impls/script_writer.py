@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.spec import Activation, ConvTranspose, Shape, output_shape, transposed_crop
+from convparity.impls.spec import (
+    Activation,
+    ConvTranspose,
+    Shape,
+    Slice,
+    output_shape,
+    transposed_crop,
+)
 
 WIDTH = 96
 
@@ -54,6 +61,12 @@ def crop(spec: ConvTranspose, shape: Shape) -> str:
     pairs, _ = transposed_crop(spec)
     sizes = output_shape(spec, shape)[1:-1]
     return ", ".join(f"{low}:{low + n}" for (low, _), n in zip(pairs, sizes, strict=True))
+
+
+def slice_of(spec: Slice) -> str:
+    """A slice as Python writes it."""
+    stop = "" if spec.stop is None else spec.stop
+    return f"{spec.start or ''}:{stop}" + (f":{spec.step}" if spec.step > 1 else "")
 
 
 def function_call(calls: Mapping[str, str], spec: Activation) -> str:

@@ -12,10 +12,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.reference import activate, as_grouped, pool_counts, run, window_places
+from convparity.impls.reference import (
+    activate,
+    adaptive_counts,
+    as_grouped,
+    pool_counts,
+    run,
+    window_places,
+)
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -31,10 +39,13 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
+    adaptive_windows,
     effective_kernel,
     padding_pairs,
     transposed_crop,
@@ -125,8 +136,13 @@ def folded(by_padded: np.ndarray, shape: Shape, pairs: Any, mode: Any) -> np.nda
         n = shape[axis]
         origin = np.pad(np.arange(1, n + 1), pair, mode=mode)  # 0: a zero
         places = (origin[None] == np.arange(1, n + 1)[:, None]).astype(np.float64)
-        by_padded = np.moveaxis(np.tensordot(places, by_padded, (1, axis)), 0, axis)
+        by_padded = _along(axis, places, by_padded)
     return by_padded
+
+
+def _along(axis: int, matrix: np.ndarray, array: np.ndarray) -> np.ndarray:
+    """The product of a matrix with each of the vectors that lie along an axis."""
+    return np.moveaxis(np.tensordot(matrix, array, (1, axis)), 0, axis)
 
 
 def _by_channel(g: np.ndarray) -> np.ndarray:
@@ -370,6 +386,48 @@ def _(
 ) -> Gradients:
     ends = np.cumsum([x.shape[spec.axis] for x in inputs])[:-1]
     return Gradients(tuple(np.split(g, ends, axis=spec.axis)), {})
+
+
+@adjoint.register
+def _(
+    spec: Slice, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    by_input = np.zeros(x.shape)
+    np.moveaxis(by_input, spec.axis, 0)[spec.entries(x.shape)] = np.moveaxis(g, spec.axis, 0)
+    return Gradients((by_input,), {})
+
+
+@adjoint.register
+def _(
+    spec: AdaptiveAvgPool,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    spread = g / adaptive_counts(spec, x.shape)
+    for axis, places in enumerate(spec.output_size, 1):
+        at = np.arange(x.shape[axis])
+        windows = adaptive_windows(x.shape[axis], places)
+        met = [(start <= at) & (at < stop) for start, stop in windows]
+        spread = _along(axis, np.transpose(met).astype(np.float64), spread)
+    return Gradients((spread,), {})
+
+
+@adjoint.register
+def _(
+    spec: Rearrange,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    split, order, _ = spec.moves(x.shape)
+    parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
+    return Gradients((parts.reshape(x.shape),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

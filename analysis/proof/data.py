@@ -13,9 +13,10 @@ from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, exact_inpu
 from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.trust import Trust, changed, constant, trust
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import run
+from convparity.impls.reference import adaptive_counts, run
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Composite,
@@ -31,8 +32,10 @@ from convparity.impls.spec import (
     Layer,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     fold_steps,
     output_shape,
@@ -81,7 +84,8 @@ def _exact_axis(spec: Spec, shape: Shape, axis: int) -> Shape:
     def counts(size: int) -> list[int]:
         """What each pooling sees; more for a larger size, or as many."""
         smaller = (*shape[:axis], size, *shape[axis + 1 :])
-        return [each[axis] for each in _pooled_shapes(spec, smaller)]
+        pooled = _pooled_shapes(spec, smaller)
+        return [each[axis] for each in pooled if axis < len(each) - 1]
 
     def fits(size: int) -> bool:
         return all(count & (count - 1) == 0 for count in counts(size))
@@ -107,9 +111,17 @@ def _exact_axis(spec: Spec, shape: Shape, axis: int) -> Shape:
 
 
 def _pooled_shapes(spec: Spec, shape: Shape) -> list[Shape]:
-    """The shapes that reach a global pooling."""
-    steps = walk_shapes(spec, shape)
-    return [shapes[0] for _, step, shapes in steps if isinstance(step, GlobalAvgPool)]
+    """The shapes that reach a global pooling; 1 for an axis of which it makes several places."""
+    found = []
+    for _, step, shapes in walk_shapes(spec, shape):
+        if isinstance(step, GlobalAvgPool):
+            found.append(shapes[0])
+        if isinstance(step, AdaptiveAvgPool):
+            whole = (
+                n if m == 1 else 1 for n, m in zip(shapes[0][1:-1], step.output_size, strict=True)
+            )
+            found.append((shapes[0][0], *whole, shapes[0][-1]))
+    return found
 
 
 def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:
@@ -279,6 +291,8 @@ class _Draw:
     @layer.register(Dropout)
     @layer.register(Flatten)
     @layer.register(MaxPool)
+    @layer.register(Rearrange)
+    @layer.register(Slice)
     def _(self, spec: Spec, shape: Shape) -> Weights:
         return {}
 
@@ -296,6 +310,11 @@ class _Draw:
     @layer.register
     def _(self, spec: GlobalAvgPool, shape: Shape) -> Weights:
         self.size *= math.prod(shape[1:-1])  # a mean of n integers is a multiple of 1/n
+        return {}
+
+    @layer.register
+    def _(self, spec: AdaptiveAvgPool, shape: Shape) -> Weights:
+        self.size *= int(adaptive_counts(spec, shape).max())
         return {}
 
     @layer.register(LayerNorm)

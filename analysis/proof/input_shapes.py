@@ -23,7 +23,9 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     Join,
     MaxPool,
+    Rearrange,
     Shape,
+    Slice,
     Spec,
     fold_steps,
     output_shape,
@@ -41,6 +43,8 @@ ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is n
 LEAST = {1: 31, 2: 7, 3: 5}
 SIZES = (*range(5, 10), *range(11, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
 WINDOWS = (Conv, DepthwiseConv, MaxPool, AvgPool)
+# more of them where a pattern splits an axis into factors
+DIVISIBLE = sorted({*SIZES, *range(10, 65), *range(96, 530, 32)})
 MOST = 512  # the largest size an axis where a dense layer fixes how many pixels there must be
 
 
@@ -51,6 +55,8 @@ def fitting_shape(spec: Spec) -> Shape | None:
     The smallest, from ``LEAST`` pixels an axis on, whose every window lies in its image at least
     once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
+    if (first := _first_layer(spec)) is not None and isinstance(first, Rearrange):
+        return next((shape for shape in _split_evenly(first) if _fits(spec, shape)), None)
     for (channels,), rank in product(_channels(spec), _ranks(spec)):
         if rank == 0:
             shape = (VECTORS, channels)
@@ -87,6 +93,29 @@ def _fits(spec: Spec, *shapes: Shape) -> bool:
     return True
 
 
+def _first_layer(spec: Spec) -> Spec | None:
+    return next((layer for _, layer in walk(spec) if not isinstance(layer, Composite)), None)
+
+
+def _split_evenly(first: Rearrange) -> Iterator[Shape]:
+    """Shapes that a pattern takes, of several numbers of axes where it has "..."."""
+    known = dict(first.sizes)
+    for ndim in (4, 2, 3, 5):
+        try:
+            before, _ = first.axes(ndim)
+        except SpecError:
+            continue
+        each = [math.prod(known.get(name, 1) for name in axis) for axis in before]
+        fixed = [all(name in known for name in axis) for axis in before]
+        batch = VECTORS if ndim == 2 else BATCH * each[0]
+        for n, channels in product((*range(5, 10), 4, 3, 2, 1), range(1, 17)):
+            wanted = (batch, *range(n, n + ndim - 2), each[-1] * channels)
+            yield tuple(
+                size if whole else -(-least // size) * size
+                for size, whole, least in zip(each, fixed, wanted, strict=True)
+            )
+
+
 def _ranks(spec: Spec) -> Iterable[int]:
     """The numbers of spatial axes that the first layers which say one ask for."""
     for _, layer in walk(spec):
@@ -94,7 +123,7 @@ def _ranks(spec: Spec) -> Iterable[int]:
             return (0, 2, 1, 3)
         if hasattr(layer, "rank"):
             return (layer.rank,)
-        if isinstance(layer, Flatten | GlobalAvgPool):
+        if isinstance(layer, Flatten | GlobalAvgPool | Rearrange):
             break
     return (2, 0, 1, 3)
 
@@ -133,7 +162,8 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
         said = next(filter(_known, says), None)
         if carried[0] is not None and said is not None:
             found.setdefault(carried[0], said)
-        mixes = hasattr(step, "in_channels") or isinstance(step, Dense | Flatten)
+        mixes = hasattr(step, "in_channels") or isinstance(step, Dense | Flatten | Rearrange)
+        mixes = mixes or (isinstance(step, Slice) and step.axis == -1)
         return None if mixes else carried[0]
 
     visit(spec, *range(sources))
@@ -153,7 +183,8 @@ def _sizes(spec: Spec, rank: int, channels: int) -> Shape | None:
     enough = (BATCH, *range(ENOUGH - 7, ENOUGH - 7 + rank), channels)
     if _filled(spec, enough) is False:  # smaller ones are not filled either
         return enough
-    larger = [n for n in SIZES if n >= LEAST[rank]]
+    split = any(isinstance(layer, Rearrange) for _, layer in walk(spec))
+    larger = [n for n in (DIVISIBLE if split else SIZES) if n >= LEAST[rank]]
     for n in (*larger, *range(LEAST[rank] - 1, 0, -1)):  # smaller ones where no other fits
         for sizes in _unequal(n, rank):
             shape = (BATCH, *sizes, channels)

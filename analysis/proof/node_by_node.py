@@ -5,6 +5,7 @@ candidate that ignored its input was once called exact. One layer by itself has 
 is. That the layers are wired as the spec says is asked of the whole, on real numbers.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -60,7 +61,7 @@ def nodes(
     for path, layer, shapes in walk_shapes(spec, input_shape):
         if not isinstance(layer, Layer) or path in found:
             continue
-        shape = telling(exact_shape(layer, smaller(layer, shapes[0])))
+        shape = telling(layer, exact_shape(layer, smaller(layer, shapes[0])))
         (weights, x), target, seen = layer_case(layer, shape, seed + len(found), dtype, direct)
         found[path] = Node(path, weights, x, target, seen if seen.ok else replace(seen, blind=path))
     return tuple(found.values())
@@ -86,10 +87,20 @@ def smaller(spec: Spec, shape: Shape) -> Shape:
     return found
 
 
-def telling(shape: Shape) -> Shape:
+def telling(spec: Spec, shape: Shape) -> Shape:
     """The shape with so many examples that no two channels are alike in all places by chance."""
-    n, *spatial, channels = shape
-    return (max(n, -(-PLACES // math.prod(spatial))), *spatial, channels)
+    n, *spatial, _ = shape
+    least = max(n, -(-PLACES // math.prod(spatial)))
+    return with_batch(spec, shape, range(least, least + n))  # a multiple of n is among them
+
+
+def with_batch(spec: Spec, shape: Shape, sizes: Iterable[int]) -> Shape:
+    """The shape with the first of these batches that ``spec`` takes: a pattern may split it."""
+    for n in sizes:
+        with contextlib.suppress(SpecError):
+            output_shape(spec, (n, *shape[1:]))
+            return (n, *shape[1:])
+    return shape
 
 
 def _strides(spec: Spec) -> tuple[int, ...]:
@@ -190,7 +201,7 @@ def calibrated(spec: Spec, weights: Arrays, x: np.ndarray) -> Weights:
 def other_shape(spec: Spec, shape: Shape) -> Shape:
     """Another batch, of other images: smaller, and odd where they were even, if ``spec`` allows."""
     n = shape[0]
-    found = (n + 1 if n < 3 else n - 1, *shape[1:])
+    found = with_batch(spec, shape, (n + 1 if n < 3 else n - 1, 2 * n))
     for axis in range(1, len(shape) - 1):
         size = shape[axis]
         odd_or_even = range(min(size - 1, 63 + size % 2), 0, -2)

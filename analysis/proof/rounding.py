@@ -27,9 +27,10 @@ from convparity.analysis.proof.rounded import (
     Rounded,
     common_unit,
 )
-from convparity.impls.reference import pool_counts, run
+from convparity.impls.reference import adaptive_counts, pool_counts, run
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -46,8 +47,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     Subtract,
     fold_steps,
@@ -278,7 +281,9 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
 
 @trace.register(Dropout)
 @trace.register(Flatten)
-def _(spec: Dropout | Flatten, weights: Arrays, x: Rounded) -> Rounded:
+@trace.register(Rearrange)
+@trace.register(Slice)
+def _(spec: Dropout | Flatten | Rearrange | Slice, weights: Arrays, x: Rounded) -> Rounded:
     parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
     value, bound, noise, own = (run(spec, {}, part) for part in parts)
     return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)
@@ -306,7 +311,14 @@ def _(spec: GlobalAvgPool, weights: Arrays, x: Rounded) -> Rounded:
     return _mean(spec, x, np.array(math.prod(x.value.shape[1:-1])))
 
 
-def _mean(spec: AvgPool | GlobalAvgPool, x: Rounded, counts: np.ndarray) -> Rounded:
+@trace.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, x: Rounded) -> Rounded:
+    return _mean(spec, x, adaptive_counts(spec, x.value.shape))
+
+
+def _mean(
+    spec: AvgPool | GlobalAvgPool | AdaptiveAvgPool, x: Rounded, counts: np.ndarray
+) -> Rounded:
     """A mean is a sum, which may be exact, and a division, which is if the count is 2**k."""
     value = run(spec, {}, x.value)
     magnitude = run(spec, {}, abs(x.value) + x.bound)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
+    AdaptiveAvgPool,
     AvgPool,
     Conv,
     DepthwiseConv,
@@ -66,8 +67,15 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
     pads, taps, pooled = [], [], []
     for _, step, shapes in steps:
         spatial = shapes[0][1:-1]
+        if axis > len(spatial):  # a pattern has made fewer axes of it
+            continue
         if isinstance(step, GlobalAvgPool):
             pooled.append(spatial[axis - 1])
+        if isinstance(step, AdaptiveAvgPool):
+            n, places = spatial[axis - 1], step.output_size[axis - 1]
+            if places == 1:
+                pooled.append(n)
+            taps.append(frozenset(range(min(n, places))))  # as many windows that differ
         if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]

@@ -44,6 +44,9 @@ ROWS = {
     "gelu, gelu_tanh, tanh": "gelu {size} c4 | gelu_tanh | tanh",
     "sigmoid, hard_sigmoid, hard_swish": "sigmoid {size} c4 | hard_sigmoid | hard_swish",
     "softplus, softmax": "softplus {size} c4 | softmax",
+    "adaptive average pooling": "adaptiveavgpool output_size=3 rank={r} {size} c4",
+    "rearrange": "rearrange n,...,[g,c]->n,...,[c,g] g=2 {size} c4",
+    "slice": "slice axis=-1 start=1 {size} c4 | slice axis=1 stop=-1 step=2",
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

@@ -17,12 +17,13 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import layers
+from convparity.impls.flax import layers, movement, pooling
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     ActivationName,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -38,8 +39,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
+    Slice,
     Spec,
     Subtract,
     effective_kernel,
@@ -240,6 +243,10 @@ def _check_last_axis(module: Any) -> None:
             raise TABLE.refused(module, f"it needs {name}=-1, not {quoted(axes)}")
 
 
+ADAPTIVE: Fields = {
+    "output_size": "output_size",
+    "rank": Field(None, lambda module: len(module.output_size)),
+}
 POOL: Fields = {
     "kernel_size": "window_shape",
     "stride": Field("strides", None, None, _given),
@@ -254,9 +261,9 @@ SLOW = {"use_fast_variance": False}  # see layers.BatchNorm
 NORMALISED = ("param_dtype", "rngs")  # what a norm takes
 
 OTHERS = [
-    Row(MaxPool, layers.MaxPool, POOL),
-    Row(AvgPool, layers.AvgPool, {**POOL, "count_include_pad": "count_include_pad"}),
-    Row(GlobalAvgPool, layers.GlobalAvgPool),
+    Row(MaxPool, pooling.MaxPool, POOL),
+    Row(AvgPool, pooling.AvgPool, {**POOL, "count_include_pad": "count_include_pad"}),
+    Row(GlobalAvgPool, pooling.GlobalAvgPool),
     Row(
         BatchNorm,
         layers.BatchNorm,
@@ -309,6 +316,7 @@ OTHERS = [
         KERNEL,
         takes=WEIGHTED,
     ),
+    Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
 ]
 
 JOINS = [
@@ -316,6 +324,11 @@ JOINS = [
     Row(Multiply, layers.Multiply),
     Row(Subtract, layers.Subtract),
     Row(Concat, layers.Concat, same("axis")),
+]
+
+MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]
 
 # ---------------------------------------------------------------- functions
@@ -361,14 +374,14 @@ ACTIVATIONS = [
 ]
 # Functions that are read as the layer that takes the same arguments.
 POOLS: dict[Callable[..., Any], type] = {
-    nnx.max_pool: layers.MaxPool,
-    nnx.avg_pool: layers.AvgPool,
+    nnx.max_pool: pooling.MaxPool,
+    nnx.avg_pool: pooling.AvgPool,
 }
 SIGNATURES = {
     each: inspect.signature(each)
     for each in dict.fromkeys([*(row.gives["function"] for row in ACTIVATIONS), *POOLS])
 }
-TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS), said)
+TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS, *MOVEMENT), said)
 
 
 def read_function(function: Any, *parameters: Any) -> Spec:

@@ -11,7 +11,7 @@ from jax import lax
 from convparity.impls import xla_algorithms
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import quoted
-from convparity.impls.flax import layers
+from convparity.impls.flax import layers, pooling
 from convparity.impls.flax.bindings import TABLE, read_function, refused, said
 from convparity.impls.spec import (
     BatchNorm,
@@ -104,8 +104,10 @@ def _rank(module: Any) -> int:
     for _, layer in nnx.iter_modules(module):
         if isinstance(layer, nnx.Conv | nnx.ConvTranspose | layers.ConvTranspose):
             return len(layer.kernel_size)
-        if isinstance(layer, layers.MaxPool | layers.AvgPool):
+        if isinstance(layer, pooling.MaxPool | pooling.AvgPool):
             return len(layer.window_shape)
+        if isinstance(layer, pooling.AdaptiveAvgPool):
+            return len(layer.output_size)
         dense = dense or isinstance(layer, nnx.Linear)
     return 1 if dense else 2
 

@@ -7,10 +7,11 @@ import numpy as np
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, function_call
+from convparity.impls.script_writer import Writer, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -23,9 +24,12 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
+    adaptive_windows,
     effective_kernel,
     padding_pairs,
     transposed_crop,
@@ -288,3 +292,31 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     sizes = (str(spec.in_features), str(spec.out_features))
     out.call("layer = nnx.Linear", *sizes, use_bias=(spec.bias, True), rngs=RNGS)
     _set(out, **variables)
+
+
+def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+    """Each window by itself, along one axis after another: flax and jax have no such pool."""
+    out.say("# each window by itself, along one axis after another")
+    for axis, places in enumerate(spec.output_size, 1):
+        windows = list(adaptive_windows(shape[axis], places))
+        whole = ":, " * axis
+        part = f"{together}(y[{whole}start:stop], axis={axis}, keepdims=True)"
+        out.say(f"parts = [{part} for start, stop in {windows}]")
+        out.say(f"y = jnp.concatenate(parts, axis={axis})")
+
+
+@write_layer.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "jnp.mean")
+
+
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    split, order, merged = spec.moves(shape)
+    out.say(f"# {spec.pattern}")
+    out.say(f"y = y.reshape({split}).transpose({order}).reshape({merged})")

@@ -10,12 +10,13 @@ from typing import Any
 
 import keras
 
-from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight
+from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import layers, pooling
+from convparity.impls.keras import layers, movement, pooling
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -31,8 +32,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
+    Slice,
     Subtract,
 )
 
@@ -199,6 +202,18 @@ def _check_layer_norm(module: Any) -> None:
         )
 
 
+ADAPTIVE: Fields = {
+    "output_size": "output_size",
+    "rank": Field(None, lambda module: len(module.output_size)),
+}
+
+
+def by_rank(name: str) -> tuple[tuple[type, ...], ...]:
+    """Keras's own layers of a name, one a rank; nothing where the release has none yet."""
+    found = [getattr(keras.layers, f"{name}{rank}D", None) for rank in (1, 2, 3)]
+    return () if None in found else (tuple(found),)
+
+
 POOL: Fields = {
     "kernel_size": "pool_size",
     "stride": "strides",
@@ -277,6 +292,23 @@ POOLS_AND_NORMS = [
         also=(keras.layers.GroupNormalization,),
     ),
     Row(Scale, layers.Scale, FEATURES, {"scale": Weight("gamma")}, check=_check_built),
+    Row(
+        AdaptiveAvgPool,
+        pooling.AdaptiveAveragePooling,
+        ADAPTIVE,
+        needs=CHANNELS_LAST,
+        also=by_rank("AdaptiveAveragePooling"),
+    ),
+    Row(  # read and never made
+        AdaptiveAvgPool,
+        (
+            keras.layers.GlobalAveragePooling1D,
+            keras.layers.GlobalAveragePooling2D,
+            keras.layers.GlobalAveragePooling3D,
+        ),
+        {"output_size": Field(None, lambda module: 1)},
+        needs={**CHANNELS_LAST, "keepdims": True},
+    ),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -348,7 +380,12 @@ JOINS = [
     Row(Concat, keras.layers.Concatenate, {"axis": "axis"}),
 ]
 
-ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS)
+MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
+ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *ACTIVATIONS, *OTHERS, *JOINS, *MOVEMENT)
 TABLE = Table("keras", (replace(row, takes=("name", "dtype")) for row in ROWS), said)
 
 

@@ -17,7 +17,9 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     Graph,
+    Rearrange,
     Sequential,
+    Slice,
     Spec,
     dotted,
     is_one_layer,
@@ -52,7 +54,7 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
-            case Flatten() | GlobalAvgPool():
+            case Flatten() | GlobalAvgPool() | Rearrange() | Slice():
                 return None  # what comes after says nothing about what comes in
     return None
 

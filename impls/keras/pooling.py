@@ -33,7 +33,18 @@ def fold(x_NSC: Any, combine: Callable[[Any, Any], Any], size: Ints, strides: In
 
 
 class _AnyPool(keras.layers.Layer):
-    """(low, high) padding pairs for Keras's pooling layers: the input is padded first."""
+    """(low, high) padding pairs for Keras's pooling layers: the input is padded first.
+
+    Args:
+        pool_size: Size of the window along each spatial axis; an int stands for every axis.
+        strides: Pixels from one window to the next; None is the size of the window.
+        padding: "valid", "same" (at any stride) or a (low, high) pair an axis.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC: any C
+        y_NSC: that C
+    """
 
     def __init__(
         self, pool_size: Any, strides: Any = None, padding: str | Pairs = "valid", **kwargs: Any
@@ -71,7 +82,13 @@ class _MaxPool(_AnyPool):
 
 
 class _AveragePool(_AnyPool):
-    """Keras never counts the padding; here ``count_include_pad`` says whether it does."""
+    """The mean of each window.
+
+    Args:
+        *args: As in ``_AnyPool``.
+        count_include_pad: Whether the zeros of the padding count; Keras never counts them.
+        **kwargs: As in ``_AnyPool``.
+    """
 
     def __init__(self, *args: Any, count_include_pad: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -132,3 +149,64 @@ class GlobalAveragePooling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], input_shape[-1])
+
+
+# ---------------------------------------------------------------- windows of the output's size
+
+
+def windows(size: Any, places: int) -> list[tuple[Any, Any]]:
+    """Where each of ``places`` windows that cover an axis starts and stops; a size may be open.
+
+    Window i of m reaches from ``floor(i * n / m)`` to ``ceil((i + 1) * n / m)``, as in PyTorch.
+    """
+    return [(i * size // places, -(-(i + 1) * size // places)) for i in range(places)]
+
+
+def pooled(x_NSC: Any, output_size: Ints, together: Callable[..., Any]) -> Any:
+    """``together``, a sum for one, of the pixels of each window: along one axis after another."""
+    for axis, places in enumerate(output_size, start=1):
+        before = (slice(None),) * axis
+        parts = [
+            together(x_NSC[(*before, slice(start, stop))], axis=axis, keepdims=True)
+            for start, stop in windows(ops.shape(x_NSC)[axis], places)
+        ]
+        x_NSC = ops.concatenate(parts, axis=axis)
+    return x_NSC
+
+
+class _Adaptive(keras.layers.Layer):
+    """What these pools share.
+
+    Args:
+        output_size: Size of the output along each spatial axis.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC: any C
+        y_NSC: that C; S is ``output_size``
+    """
+
+    def __init__(self, output_size: Ints, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_size = tuple(output_size)
+        self.input_spec = keras.InputSpec(ndim=len(self.output_size) + 2)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], *self.output_size, input_shape[-1])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "output_size": self.output_size}
+
+
+@registered
+class AdaptiveAveragePooling(_Adaptive):
+    """The mean of each window: one sum, in float32 at least, divided once.
+
+    ``keras.layers.AdaptiveAveragePooling2D`` is missing before Keras 3.13.
+    """
+
+    def call(self, x_NSC: Any) -> Any:
+        wide = ops.cast(x_NSC, keras.backend.result_type(x_NSC.dtype, "float32"))
+        ones = ops.ones_like(wide[:1, ..., :1])
+        counts = pooled(ones, self.output_size, ops.sum)
+        return ops.cast(pooled(wide, self.output_size, ops.sum) / counts, x_NSC.dtype)

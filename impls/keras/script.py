@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.script_writer import Writer, crop, function_call
+from convparity.impls.script_writer import Writer, crop, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -23,9 +24,12 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
+    adaptive_windows,
     padding_pairs,
     transposed_crop,
 )
@@ -311,3 +315,32 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"], "in, out")
     out.call("layer = keras.layers.Dense", str(spec.out_features), use_bias=(spec.bias, True))
     _set(out, kernel, *_biases(spec, weights, out))
+
+
+def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+    """Each window by itself, along one axis after another: older releases have no such pool."""
+    out.say("# each window by itself, along one axis after another")
+    for axis, places in enumerate(spec.output_size, 1):
+        windows = list(adaptive_windows(shape[axis], places))
+        whole = ":, " * axis
+        part = f"keras.ops.{together}(y[{whole}start:stop], axis={axis}, keepdims=True)"
+        out.say(f"parts = [{part} for start, stop in {windows}]")
+        out.say(f"y = keras.ops.concatenate(parts, axis={axis})")
+
+
+@write_layer.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "mean")
+
+
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y[{':, ' * (spec.axis % len(shape))}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    split, order, merged = spec.moves(shape)
+    out.say(f"# {spec.pattern}")
+    out.say(f"y = keras.ops.transpose(keras.ops.reshape(y, {split}), {order})")
+    out.say(f"y = keras.ops.reshape(y, {merged})")

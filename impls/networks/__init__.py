@@ -5,7 +5,19 @@ from collections.abc import Callable
 from typing import Any
 
 from convparity.impls.errors import InputError, unknown_name
-from convparity.impls.networks import efficientnet_lite, mobilenet_v1
+from convparity.impls.networks import (
+    convnext,
+    densenet,
+    efficientnet,
+    efficientnet_lite,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    shufflenet_v2,
+    unet,
+    xception,
+)
 from convparity.impls.networks.network import Network
 
 __all__ = ["Network", "get", "names"]
@@ -13,6 +25,15 @@ __all__ = ["Network", "get", "names"]
 _FACTORIES: dict[str, Callable[..., Network]] = {
     "efficientnet_lite0": efficientnet_lite.efficientnet_lite0,
     "mobilenet_v1": mobilenet_v1.mobilenet_v1,
+    "resnet18": resnet.resnet18,
+    "mobilenet_v2": mobilenet_v2.mobilenet_v2,
+    "densenet121": densenet.densenet121,
+    "unet": unet.unet,
+    "xception": xception.xception,
+    "convnext_tiny": convnext.convnext_tiny,
+    "mobilenet_v3_large": mobilenet_v3.mobilenet_v3_large,
+    "efficientnet_b0": efficientnet.efficientnet_b0,
+    "shufflenet_v2": shufflenet_v2.shufflenet_v2,
 }
 
 

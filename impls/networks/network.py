@@ -16,15 +16,15 @@ class Network(NamedTuple):
     input_shape: Shape
 
 
-def picture_shape(resolution: float, batch: int) -> Shape:
-    """The input of ``resolution`` times 224 pixels a side, rounded; ``InputError`` if that is none.
+def picture_shape(resolution: float, batch: int, full: int = IMAGENET_SIZE) -> Shape:
+    """The input of ``resolution`` times ``full`` pixels a side, rounded; ``InputError`` if none.
 
     It is the resolution multiplier of MobileNetV1 (arXiv 1704.04861, sec. 3.4), in (0, 1].
     """
-    size = round(IMAGENET_SIZE * resolution) if 0 < resolution <= 1 else 0
+    size = round(full * resolution) if 0 < resolution <= 1 else 0
     if size < 1:
         raise InputError(
-            f"resolution multiplies {IMAGENET_SIZE} pixels and lies in (0, 1], not {resolution}: "
-            f"for 192 pixels it is 192/{IMAGENET_SIZE}"
+            f"resolution multiplies {full} pixels and lies in (0, 1], not {resolution}: "
+            f"for 192 pixels it is 192/{full}"
         )
     return (batch, size, size, 3)

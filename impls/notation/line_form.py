@@ -25,6 +25,8 @@ with spaces between words::
     leaky_relu, elu  aNUMBER
     FUNCTION     of an Activation without alpha: relu, silu, hard_swish, ...
     gap (global average pool), flatten
+    rearrange    PATTERN NAME=INT,...      that of einops, with "," for a space and [] for ()
+    slice        axis=INT start=INT stop=INT step=INT
     NAME FIELD=VALUE ...    any other layer, its name in small letters
 
     SIZES    = INT { "x" INT }            one int stands for every axis

@@ -32,6 +32,7 @@ from convparity.impls.spec import (
     Layer,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Scale,
     SeparableConv,
     Spec,
@@ -197,6 +198,22 @@ _AVGPOOL = (*_MAXPOOL, _NO_COUNT)
 _EPS = _real("eps", "eps")
 _BATCHNORM = (_int("num_features", "c"), _EPS, _real("momentum", "mom"))
 
+_AXES = str.maketrans(" ()", ",[]")  # a pattern is written without spaces and parentheses
+_PATTERN = _field(
+    "pattern",
+    "n,h,[g,c]->n,h,[c,g] (pattern)",
+    r"[^\s|;()]*->[^\s|;()]*",
+    lambda text: text.translate(str.maketrans(",[]", " ()")),
+    lambda pattern: pattern.replace(" -> ", "->").translate(_AXES),
+)
+_FACTORS = _field(
+    "sizes",
+    "g=4 or g=4,t=2 (sizes)",
+    f"[^\\W\\d]\\w*={INT}(?:,[^\\W\\d]\\w*={INT})*",
+    lambda text: {name: int(size) for name, size in (each.split("=") for each in text.split(","))},
+    lambda sizes: ",".join(f"{name}={size}" for name, size in sizes),
+)
+
 _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
     ("conv", Conv, _CONV, "in_channels"),
     ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
@@ -223,6 +240,7 @@ OWN_WORDS: dict[str, Word] = {
         (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
         "num_features",
     ),
+    "rearrange": Word(Rearrange, {}, (_PATTERN, _FACTORS)),
     "scale": Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
     **{
         name: Word(

@@ -13,9 +13,10 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import layers
+from convparity.impls.pytorch import layers, movement, pooling
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -31,8 +32,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
     SeparableConv,
+    Slice,
     Subtract,
 )
 
@@ -40,6 +43,7 @@ CONV = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -172,6 +176,15 @@ def _check_max_pool(module: Any) -> None:
     refuse_unless(not np.any(np.not_equal(module.dilation, 1)), module, "dilation=1")
 
 
+def _check_output_size(module: Any) -> None:
+    sizes = np.atleast_1d(np.array(module.output_size, dtype=object))
+    refuse_unless(
+        not any(each is None for each in sizes),
+        module,
+        "the size of each axis, where None is that of the input: a spec does not depend on it",
+    )
+
+
 def _last_axes(module: nn.Module) -> None:
     raise UnsupportedError(
         f"pytorch: {said(module)} normalises the last axes, which are spatial in (N, C, H, W); a "
@@ -191,7 +204,7 @@ LAYER_NORM: Fields = {
 POOLS_AND_NORMS = [
     Row(
         MaxPool,
-        (layers.MaxPool1d, layers.MaxPool2d, layers.MaxPool3d),
+        (pooling.MaxPool1d, pooling.MaxPool2d, pooling.MaxPool3d),
         POOL,
         needs={"ceil_mode": False, "return_indices": False},
         check=_check_max_pool,
@@ -199,13 +212,13 @@ POOLS_AND_NORMS = [
     ),
     Row(
         AvgPool,
-        (layers.AvgPool1d, layers.AvgPool2d, layers.AvgPool3d),
+        (pooling.AvgPool1d, pooling.AvgPool2d, pooling.AvgPool3d),
         {**POOL, "count_include_pad": "count_include_pad"},
         needs={"ceil_mode": False, "divisor_override": None},
         check=_check_pads_once,
         also=(AVG_POOL,),
     ),
-    Row(GlobalAvgPool, layers.GlobalAvgPool),
+    Row(GlobalAvgPool, pooling.GlobalAvgPool),
     Row(
         BatchNorm,
         BATCH_NORM,
@@ -225,6 +238,7 @@ POOLS_AND_NORMS = [
         also=(nn.GroupNorm,),
     ),
     Row(Scale, layers.Scale, same("num_features"), {"scale": Weight("weight")}),
+    Row(AdaptiveAvgPool, ADAPTIVE_AVG_POOL, same("output_size"), check=_check_output_size),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -281,6 +295,11 @@ JOINS = [
     Row(Concat, layers.Concat, same("axis")),
 ]
 
+MOVEMENT = [
+    Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
+    Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
 
 def held(module: nn.Module, name: str) -> torch.Tensor | None:
     """A parameter or a buffer of the module; what it computes anew each time is no place to be."""
@@ -294,4 +313,4 @@ def held(module: nn.Module, name: str) -> torch.Tensor | None:
     )
 
 
-TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS), said, held)
+TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS, *MOVEMENT), said, held)

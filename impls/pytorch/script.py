@@ -5,13 +5,15 @@ from typing import Any
 
 import numpy as np
 
+from convparity.impls.axis_patterns import Axes, moves
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, crop, function_call
+from convparity.impls.script_writer import Writer, crop, function_call, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -25,8 +27,10 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pairs,
+    Rearrange,
     Scale,
     Shape,
+    Slice,
     Spec,
     padding_pairs,
     transposed_crop,
@@ -270,3 +274,28 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"].T, "out, in")
     bias = [out.array("bias", weights["bias"], "out")] if spec.bias else []
     out.call("y = F.linear", "y", kernel, *bias)
+
+
+@write_layer.register
+def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = F.adaptive_avg_pool{spec.rank}d(y, {spec.output_size})")
+
+
+@write_layer.register
+def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
+    at = spec.axis % len(shape)
+    if len(shape) > 2:  # the channels lie at 1, the spatial axes behind them
+        at = 1 if at == len(shape) - 1 else at + 1
+    out.say(f"y = y[{':, ' * at}{slice_of(spec)}]")
+
+
+@write_layer.register
+def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
+    def first(axes: Axes) -> Axes:
+        return axes if len(axes) < 3 else (axes[0], axes[-1], *axes[1:-1])
+
+    before, after = spec.axes(len(shape))
+    sizes = native(np.empty(shape)).shape if len(shape) > 2 else shape
+    split, order, merged = moves(first(before), first(after), sizes, spec.sizes)
+    out.say(f"# channels last: {spec.pattern}")
+    out.say(f"y = y.reshape({split}).permute({order}).reshape({merged})")

@@ -64,9 +64,15 @@ from convparity.impls.spec.fold import (
 from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
+from convparity.impls.spec.movement import Rearrange, Slice
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
-from convparity.impls.spec.pooling import AvgPool, GlobalAvgPool, MaxPool
-from convparity.impls.spec.windows import effective_kernel, padding_pairs, window_extent
+from convparity.impls.spec.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from convparity.impls.spec.windows import (
+    adaptive_windows,
+    effective_kernel,
+    padding_pairs,
+    window_extent,
+)
 from convparity.impls.spec.wires import Wire, Wiring, wired, wiring
 
 __all__ = [
@@ -82,6 +88,7 @@ __all__ = [
     "PADDING_MODES",
     "Activation",
     "ActivationName",
+    "AdaptiveAvgPool",
     "Add",
     "AvgPool",
     "BatchNorm",
@@ -103,16 +110,19 @@ __all__ = [
     "Multiply",
     "PaddingMode",
     "Pairs",
+    "Rearrange",
     "Residual",
     "Scale",
     "SeparableConv",
     "Sequential",
     "Shape",
+    "Slice",
     "Spec",
     "Step",
     "Subtract",
     "Wire",
     "Wiring",
+    "adaptive_windows",
     "arguments",
     "branches",
     "check_number",

@@ -256,7 +256,8 @@ def check_spec(value: object) -> None:
 
 def arguments(kind: type[Spec]) -> dict[str, Any]:
     """What a kind of spec is made with, by name, and the defaults; ``inspect.Parameter.empty``."""
-    return {p.name: p.default for p in inspect.signature(kind).parameters.values()}
+    found = inspect.signature(kind).parameters.values()
+    return {p.name: p.default for p in found if p.kind is not p.VAR_KEYWORD}
 
 
 # ---------------------------------------------------------------- dotted names

@@ -173,3 +173,49 @@ class GlobalAvgPool(Layer):
 
     def parameters(self) -> dict[str, Shape]:
         return {}
+
+
+@dataclass(frozen=True, init=False)
+class AdaptiveAvgPool(Layer):
+    """The mean of each of so many windows as the output is to have; they cover the whole input.
+
+    Window i of m, along an axis of n pixels, reaches from ``floor(i * n / m)`` to
+    ``ceil((i + 1) * n / m)``, as in PyTorch: neighbours may share a pixel, and differ in size.
+    ``AdaptiveAvgPool(1)`` is the mean of a whole image, as ``GlobalAvgPool`` is, and keeps the
+    spatial axes.
+
+    Args:
+        output_size: Size of the output along each axis; a scalar stands for every axis.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, *output_size, C)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> cp.output_shape(cp.AdaptiveAvgPool(1), (2, 7, 9, 3))
+        (2, 1, 1, 3)
+        >>> layer = cp.AdaptiveAvgPool(2, rank=1)
+        >>> x = np.array([1, 2, 6, 8, 9]).reshape(1, 5, 1)
+        >>> cp.reference(layer, {}, x).ravel().tolist()
+        [3.0, 7.666666666666667]
+    """
+
+    output_size: Shape
+    rank: int
+
+    def __init__(self, output_size: PerAxis, rank: int = 2) -> None:
+        rank = rank_of(self, rank)
+        set_fields(self, rank=rank, output_size=per_axis(self, "output_size", output_size, rank))
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2)
+        return (input_shape[0], *self.output_size, input_shape[-1])
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}

@@ -67,3 +67,8 @@ def positions(spec: Windowed, spatial: Shape) -> Shape:
     ):
         raise SpecError(f"{type(spec).__name__}: one pixel cannot be reflected, input {spatial}")
     return tuple((n - k) // s + 1 for n, k, s in zip(padded, extent, spec.stride, strict=True))
+
+
+def adaptive_windows(size: int, places: int) -> tuple[tuple[int, int], ...]:
+    """Where each of ``places`` windows that cover an axis of ``size`` starts and stops."""
+    return tuple((i * size // places, -(-(i + 1) * size // places)) for i in range(places))

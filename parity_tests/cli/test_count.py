@@ -132,7 +132,7 @@ def test_json_of_a_network_holds_its_steps(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["mobilnet"], "unknown layer or network 'mobilnet'. Did you mean 'mobilenet_v1'?"),
+        (["mobilnet_v1"], "unknown layer or network 'mobilnet_v1'. Did you mean 'mobilenet_v1'?"),
         (["conv2 c3>8 k3"], "unknown layer or network 'conv2'. Did you mean 'conv2d'?"),
         ([""], "unknown layer or network ''"),
         (["mobilenet_v1 | relu"], "unknown network 'mobilenet_v1 | relu'"),

@@ -22,6 +22,7 @@ from convparity.impls.notation import from_line
 from convparity.impls.notation.json_form import TYPES
 from convparity.impls.spec import (
     Activation,
+    Add,
     BatchNorm,
     Conv,
     Dense,
@@ -29,6 +30,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Graph,
     Layer,
     Residual,
     SeparableConv,
@@ -245,7 +247,24 @@ def test_the_blocks_of_a_network(name, blocks):
         assert before.output_shape == after.input_shape
 
 
-def test_a_spec_that_is_no_sequence_is_one_block():
+def test_the_blocks_of_a_graph_are_its_nodes():
+    both = Graph({"conv": (Conv(4, 4, 1), "x")}, outputs={"a": "conv", "b": "x"})
+    graph = Graph({"pair": (both, "x"), "list": (Sequential(Conv(4, 4, 1)), "pair.b")})
+    joined = Graph({**graph.said, "sum": (Add(), "pair.a", "list")})
+    costs = block_costs(joined, (2, 3, 5, 4))
+    assert [cost.path for cost in costs] == ["pair", "list.0", "sum"]
+    assert [cost.macs for cost in costs] == [16 * 30, 16 * 30, 0]
+    assert [cost.path for cost in block_costs(Sequential(joined), (2, 3, 5, 4))] == ["0"]
+
+
+def test_a_layer_that_runs_twice_has_its_weights_once():
+    twice = Graph({"conv": (Conv(4, 4, 1), "x"), "again": ("conv", "conv")})
+    cost = total_cost(twice, (2, 3, 5, 4))
+    assert (cost.parameters, cost.macs) == (16 + 4, 2 * 16 * 30)
+    assert cost.parameters == sum(tensor.size for tensor in tensors(twice))
+
+
+def test_a_spec_that_is_neither_sequence_nor_graph_is_one_block():
     assert [cost.path for cost in block_costs(BLOCK, (2, 3, 5, 4))] == [""]
 
 

@@ -1,4 +1,4 @@
-"""The standard networks have the counts that their papers print, and names that map to releases."""
+"""The standard networks have their published counts, and names that map to releases."""
 
 import math
 import re
@@ -20,6 +20,8 @@ from convparity.impls.spec import (
     parameter_shapes,
     walk,
 )
+
+TENSORFLOW = ("efficientnet_lite0", "mobilenet_v1")  # with the numerics of TensorFlow releases
 
 
 def prints_as(exact: float, digits: str) -> bool:
@@ -108,7 +110,193 @@ def test_efficientnet_lite0_maps_to_the_released_names():
     assert {released_name(name) for name in parameter_shapes(spec)} == expected
 
 
-@pytest.mark.parametrize("name", networks.names())
+# learnables, MACs, and billions of MACs in torchvision's table
+PUBLISHED = {
+    "resnet18": (11_689_512, 1_814_073_344, "1.814"),
+    "mobilenet_v2": (3_504_872, 300_774_272, "0.301"),
+    "densenet121": (7_978_856, 2_834_161_664, "2.834"),
+    "xception": (22_855_952, 8_357_403_496, None),
+    "convnext_tiny": (28_589_128, 4_455_531_264, "4.456"),
+    "mobilenet_v3_large": (5_483_032, 216_589_760, "0.217"),
+    "efficientnet_b0": (5_288_548, 385_814_752, "0.386"),
+    "shufflenet_v2": (2_278_604, 144_907_992, "0.145"),
+}
+
+
+@pytest.mark.parametrize(("name", "figures"), PUBLISHED.items())
+def test_published_counts(name, figures):
+    parameters, macs, billion_macs = figures
+    _, spec, input_shape = networks.get(name)
+    cost = total_cost(spec, input_shape)
+    assert (cost.parameters, cost.macs) == (parameters, macs)
+    assert billion_macs is None or prints_as(macs / 1e9, billion_macs)
+
+
+def test_xception_with_batchnorm_statistics():
+    _, spec, input_shape = networks.get("xception")
+    cost = total_cost(spec, input_shape)
+    assert cost.parameters + cost.statistics == 22_910_480  # as Keras counts them
+
+
+@pytest.mark.parametrize(("features", "parameters"), [(32, 7_763_041), (64, 31_037_633)])
+def test_unet_has_its_published_parameters(features, parameters):
+    _, spec, input_shape = networks.get("unet", features=features)
+    assert total_cost(spec, input_shape).parameters == parameters
+
+
+def test_the_multiply_accumulates_of_unet():
+    """From its figure: two 3x3 convolutions a level and side, and up by 2x2 without overlap."""
+    levels = [(256 // 2**n, 32 * 2**n) for n in range(5)]  # (pixels a side, channels)
+    down = sum(p * p * 9 * (c // 2 + c) * c for p, c in levels[1:])
+    up = sum(p * p * (9 * (2 * c + c) * c + 2 * c * c) for p, c in levels[:-1])
+    ends = 256 * 256 * (9 * (3 + 32) * 32 + 32)
+    assert total_cost(*networks.get("unet")[1:]).macs == down + up + ends
+
+
+# How many tensors a released state dict holds, without counters of BatchNorm, and some of its names
+STATE_DICTS = {
+    "resnet18": (
+        102,
+        {
+            "conv1.weight": (7, 7, 3, 64),
+            "bn1.running_mean": (64,),
+            "layer1.0.conv1.weight": (3, 3, 64, 64),
+            "layer2.0.downsample.0.weight": (1, 1, 64, 128),
+            "layer2.0.downsample.1.running_var": (128,),
+            "layer4.1.bn2.bias": (512,),
+            "fc.weight": (512, 1000),
+        },
+    ),
+    "mobilenet_v2": (
+        262,
+        {
+            "features.0.0.weight": (3, 3, 3, 32),
+            "features.1.conv.0.0.weight": (3, 3, 32, 1),
+            "features.1.conv.1.weight": (1, 1, 32, 16),
+            "features.2.conv.1.0.weight": (3, 3, 96, 1),
+            "features.17.conv.3.running_var": (320,),
+            "features.18.1.weight": (1280,),
+            "classifier.1.weight": (1280, 1000),
+        },
+    ),
+    "densenet121": (
+        606,
+        {
+            "features.conv0.weight": (7, 7, 3, 64),
+            "features.denseblock1.denselayer1.norm1.weight": (64,),
+            "features.denseblock4.denselayer16.conv1.weight": (1, 1, 992, 128),
+            "features.denseblock4.denselayer16.conv2.weight": (3, 3, 128, 32),
+            "features.transition3.conv.weight": (1, 1, 1024, 512),
+            "features.norm5.running_mean": (1024,),
+            "classifier.weight": (1024, 1000),
+        },
+    ),
+    "unet": (
+        118 - 18,
+        {
+            "encoder1.enc1conv1.weight": (3, 3, 3, 32),
+            "encoder4.enc4norm2.running_mean": (256,),
+            "bottleneck.bottleneckconv2.weight": (3, 3, 512, 512),
+            "upconv4.weight": (2, 2, 256, 512),
+            "decoder1.dec1conv1.weight": (3, 3, 64, 32),
+            "conv.bias": (1,),
+        },
+    ),
+    "convnext_tiny": (
+        182,
+        {
+            "features.0.0.weight": (4, 4, 3, 96),
+            "features.1.2.block.0.weight": (7, 7, 96, 1),
+            "features.1.2.block.2.bias": (96,),
+            "features.1.2.block.3.weight": (1, 1, 96, 384),
+            "features.7.0.layer_scale.weight": (768,),
+            "features.6.1.weight": (2, 2, 384, 768),
+            "classifier.2.weight": (768, 1000),
+        },
+    ),
+    "mobilenet_v3_large": (
+        312 - 46,
+        {
+            "features.1.block.1.1.weight": (16,),
+            "features.4.block.2.fc1.weight": (1, 1, 72, 24),
+            "features.4.block.2.fc2.bias": (72,),
+            "features.4.block.3.0.weight": (1, 1, 72, 40),
+            "features.15.block.1.0.weight": (5, 5, 960, 1),
+            "features.16.1.running_mean": (960,),
+            "classifier.0.weight": (960, 1280),
+            "classifier.3.weight": (1280, 1000),
+        },
+    ),
+    "efficientnet_b0": (
+        360 - 49,
+        {
+            "features.1.0.block.0.0.weight": (3, 3, 32, 1),
+            "features.1.0.block.1.fc1.weight": (1, 1, 32, 8),
+            "features.2.0.block.2.fc1.bias": (4,),
+            "features.6.3.block.3.0.weight": (1, 1, 1152, 192),
+            "features.8.1.weight": (1280,),
+            "classifier.1.bias": (1000,),
+        },
+    ),
+    "shufflenet_v2": (
+        338 - 56,
+        {
+            "conv1.0.weight": (3, 3, 3, 24),
+            "stage2.0.branch1.0.weight": (3, 3, 24, 1),
+            "stage2.0.branch1.2.weight": (1, 1, 24, 58),
+            "stage2.0.branch2.0.weight": (1, 1, 24, 58),
+            "stage3.7.branch2.3.weight": (3, 3, 116, 1),
+            "stage4.3.branch2.6.running_mean": (232,),
+            "conv5.1.bias": (1024,),
+            "fc.weight": (1024, 1000),
+        },
+    ),
+}
+IN_PYTORCH = {
+    "kernel": "weight",
+    "scale": "weight",
+    "offset": "bias",
+    "mean": "running_mean",
+    "variance": "running_var",
+}
+
+
+@pytest.mark.parametrize(("name", "released"), STATE_DICTS.items())
+def test_names_are_those_of_the_released_state_dict(name, released):
+    count, some = released
+    shapes = {}
+    for weight, shape in parameter_shapes(networks.get(name).spec).items():
+        layer, _, leaf = weight.rpartition(".")
+        shapes[f"{layer}.{IN_PYTORCH.get(leaf, leaf)}"] = shape
+    assert len(shapes) == count
+    assert {each: shapes[each] for each in some} == some
+
+
+def test_where_the_numerics_of_the_networks_differ():
+    """As their sources do: a converter must not guess epsilon or padding."""
+
+    def found(name, field):
+        layers = [layer for _, layer in walk(networks.get(name).spec)]
+        return {getattr(layer, field) for layer in layers if hasattr(layer, field)}
+
+    for name in (
+        "resnet18",
+        "mobilenet_v2",
+        "densenet121",
+        "unet",
+        "efficientnet_b0",
+        "shufflenet_v2",
+    ):
+        assert found(name, "eps") == {1e-5}, name
+        assert "same" not in found(name, "padding"), name
+    assert found("mobilenet_v3_large", "eps") == {1e-3}
+    assert "same" not in found("mobilenet_v3_large", "padding")
+    assert found("convnext_tiny", "eps") == {1e-6}
+    assert found("xception", "eps") == {1e-3}
+    assert found("xception", "padding") == {"same", "valid"}
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
 def test_the_numerics_of_the_tensorflow_releases(name):
     for path, layer in walk(networks.get(name).spec):
         if isinstance(layer, BatchNorm):
@@ -129,19 +317,28 @@ def test_dropout_and_momentum_of_efficientnet_lite0():
 def test_batch_and_classes(name):
     network = networks.get(name, batch=3, classes=7)
     assert network.name == name
-    assert network.input_shape == (3, 224, 224, 3)
-    assert output_shape(network.spec, network.input_shape) == (3, 7)
+    assert network.input_shape == (3, *pictures(name))
+    pixels = pictures(name)[:2] if name == "unet" else ()
+    assert output_shape(network.spec, network.input_shape) == (3, *pixels, 7)
+    half = networks.get(name, resolution=1 / 2).input_shape
+    assert half == (1, *[round(pictures(name)[0] / 2)] * 2, 3)
 
 
-@pytest.mark.parametrize("name", networks.names())
+def pictures(name: str) -> tuple[int, int, int]:
+    """The pictures that a network is published for."""
+    size = {"unet": 256, "xception": 299}.get(name, 224)
+    return size, size, 3
+
+
+@pytest.mark.parametrize("name", TENSORFLOW)
 def test_names_of_weights_are_words_a_person_can_guess(name):
     for weight in parameter_shapes(networks.get(name).spec):
         assert re.fullmatch(r"(stem|head|blocks\.\d+(\.[a-z]+)+)(\.[a-z]+){2}", weight), weight
 
 
 def test_an_unknown_network_is_named_with_a_suggestion():
-    with pytest.raises(InputError, match=r"'mobilenet'\. Did you mean 'mobilenet_v1'\?"):
-        networks.get("mobilenet")
+    with pytest.raises(InputError, match=r"'mobilnet_v1'\. Did you mean 'mobilenet_v1'\?"):
+        networks.get("mobilnet_v1")
 
 
 def test_an_unknown_option_is_named_with_the_known_ones():

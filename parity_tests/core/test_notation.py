@@ -25,10 +25,12 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Residual,
     Scale,
     SeparableConv,
     Sequential,
+    Slice,
 )
 from parity_tests.support.any_specs import COMPOSITES, INTS, LAYERS, leaves, specs, unnamed_specs
 
@@ -150,6 +152,17 @@ def test_networks_survive_both_forms(name):
         ("layernorm c8 eps0.001", LayerNorm(8, 1e-3), None),
         ("groupnorm g2 c8 n1 w4", GroupNorm(2, 8), (1, 4, 8)),
         ("scale c8 n2 hw7x9", Scale(8), (2, 7, 9, 8)),
+        (
+            "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=4 n2 hw7x9 c8",
+            Rearrange("n h w (g c) -> n h w (c g)", g=4),
+            (2, 7, 9, 8),
+        ),
+        (
+            "rearrange n,[h,a],...->n,h,[a,...] a=2,h=3",
+            Rearrange("n (h a) ... -> n h (a ...)", h=3, a=2),
+            None,
+        ),
+        ("slice axis=-1 start=1 stop=-2 step=3", Slice(-1, 1, -2, 3), None),
         ("leaky_relu a0.2", Activation("leaky_relu", 0.2), None),
         ("batchnorm2d c8 eps0.001 mom0.01", BatchNorm(8, 1e-3, 0.01), None),
         ("dropout p0.2", Dropout(0.2), None),

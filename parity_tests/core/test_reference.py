@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from convparity import (
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -202,6 +203,8 @@ def test_three_pixels_transposed_by_hand(judge, options, expected):
         (AvgPool(4, 1, "same", rank=1), [-1.5, -2.5, -2.25, -1.75]),
         (AvgPool(4, 1, "same", False, rank=1), [-2, -2.5, -3, -3.5]),
         (AvgPool(2, 2, ((1, 1),), False, rank=1), [-1, -2.5, -4]),
+        (AdaptiveAvgPool(2, rank=1), [-1.5, -3.5]),
+        (AdaptiveAvgPool(3, rank=1), [-1.5, -2.5, -3.5]),
         (Activation("relu6"), [0, 0, 0, 0]),
         (Activation("leaky_relu", 0.5), [-0.5, -1, -1.5, -2]),
         (Activation("hard_sigmoid"), [2 / 6, 1 / 6, 0, 0]),

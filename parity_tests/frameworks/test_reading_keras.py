@@ -50,7 +50,6 @@ def keras_layers() -> dict[str, tuple[Any, str]]:
         "activation": (layers.Conv2D(4, 3, activation="relu"), "activation inside"),
         "activation of dense": (layers.Dense(4, activation="tanh"), "activation inside"),
         "max_value": (layers.ReLU(5.0), "needs max_value=None or 6.0, not 5.0"),
-        "keepdims": (layers.GlobalAveragePooling2D(keepdims=True), "keepdims=False"),
     }
 
 
@@ -59,7 +58,7 @@ def keras_layers() -> dict[str, tuple[Any, str]]:
     [
         *("int8", "lora", "convolution_op", "__call__", "kernel", "call", "its convolution_op"),
         *("mixed_bfloat16", "mixed_float16", "mixed norm", "activation", "activation of dense"),
-        *("max_value", "keepdims"),
+        "max_value",
     ],
 )
 def test_keras_layers_that_do_something_else(name: str) -> None:

@@ -24,6 +24,7 @@ from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
 from convparity.analysis.proof.probes import Probe
 from convparity.analysis.proof.trust import Trust
 from convparity.analysis.proof.verdict import Place, Precision, Structure, Verdict
+from convparity.impls.registry import FRAMEWORKS
 from convparity.impls.spec import Spec, is_one_layer, parameter_shapes
 from parity_tests.support.docstrings import FUNCTIONS, ORDER, PUBLIC, explained, sections
 from parity_tests.support.root import ROOT
@@ -182,7 +183,9 @@ def test_everything_public_is_of_a_kind_that_is_asked() -> None:
 
 def native_classes() -> Iterator[Any]:
     """The classes of each framework's layers that are made with arguments of their own."""
-    for path in sorted((ROOT / "impls").glob("*/layers.py")):
+    names = ("layers", "movement", "pooling")
+    pages = [each for name in names for each in (ROOT / "impls").glob(f"*/{name}.py")]
+    for path in sorted(page for page in pages if page.parent.name in FRAMEWORKS):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 for each in node.body:

@@ -106,11 +106,13 @@ def own(name: str) -> str:
 # and convparity.analysis are called by the names of their folders.
 ALLOWED = {
     "impls.errors": "",
-    "impls.spec": "impls.errors impls.spec",
+    "impls.axis_patterns": "",
+    # einops itself says which patterns there are
+    "impls.spec": "impls.errors impls.axis_patterns impls.spec einops numpy",
     "impls.values": "impls.errors impls.spec numpy",
     "impls.weights": "impls.errors impls.spec impls.values impls.limits numpy",
     "impls.limits": "impls.errors impls.spec",
-    "impls.reference": "impls.spec impls.values impls.limits impls.weights numpy",
+    "impls.reference": "impls.spec impls.values impls.limits impls.weights einops numpy",
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
@@ -142,19 +144,21 @@ for name, row in FRAMEWORKS.items():
     FOLDERS[name] = folder
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
-    below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers"
+    below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
     ALLOWED[f"{folder}.layers"] = packages
-    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings"
+    ALLOWED[f"{folder}.pooling"] = f"{packages} {folder}.layers"
+    ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
+    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
     below += f" {folder}.bindings"
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
     ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
-        "impls.errors impls.script_writer impls.spec impls.weights impls.layouts impls.reference "
-        "numpy"
+        "impls.errors impls.axis_patterns impls.script_writer impls.spec impls.weights "
+        "impls.layouts impls.reference numpy"
     )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.
-ALLOWED["impls.keras.bindings"] += " impls.keras.windows impls.keras.pooling"
+ALLOWED["impls.keras.bindings"] += " impls.keras.windows"
 for name in ("make", "adapter"):
     ALLOWED[f"impls.keras.{name}"] += " impls.keras.variables"
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
@@ -166,7 +170,7 @@ ALLOWED["impls.flax.adapter"] += " impls.xla_algorithms optax"  # which flax dep
 ALLOWED["impls.keras.layers"] += " impls.xla_algorithms"
 ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"
-ALLOWED["impls.keras.pooling"] = f"{ALLOWED['impls.keras.layers']} impls.keras.layers"
+ALLOWED["impls.keras.pooling"] += " impls.keras.windows"
 
 
 def module_name(path: Path) -> str:
@@ -286,7 +290,7 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "script")
-    common = {f"{name}.py" for name in names}
-    files["keras"] -= {"pooling.py", "variables.py", "windows.py"}  # its detours
+    names = "__init__ adapter bindings describe layers make movement pooling script"
+    common = {f"{name}.py" for name in names.split()}
+    files["keras"] -= {"variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

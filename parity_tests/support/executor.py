@@ -14,9 +14,10 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, pool_counts, pool_windows
+from convparity.impls.reference import activate, pool_counts, pool_windows, run
 from convparity.impls.spec import (
     Activation,
+    AdaptiveAvgPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -33,9 +34,12 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Rearrange,
     Scale,
+    Slice,
     Spec,
     Subtract,
+    adaptive_windows,
     fold_steps,
     output_shape,
 )
@@ -313,6 +317,18 @@ class Executor:
     def _(self, spec: GlobalAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return self.mean(x.reshape(len(x), -1, x.shape[-1]).swapaxes(0, 1))
 
+    @layer.register
+    def _(self, spec: AdaptiveAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        y = np.empty(output_shape(spec, x.shape), np.float32)
+        along = zip(x.shape[1:-1], spec.output_size, strict=True)
+        windows = [adaptive_windows(n, m) for n, m in along]
+        for place in np.ndindex(*spec.output_size):
+            edges = (axis[i] for axis, i in zip(windows, place, strict=True))
+            seen = x[(slice(None), *(slice(*each) for each in edges))]
+            terms = seen.reshape(len(x), -1, x.shape[-1]).swapaxes(0, 1)
+            y[(slice(None), *place)] = self.mean(terms)
+        return y
+
     def mean(self, terms: np.ndarray, squared: bool = False) -> np.ndarray:
         """Over the first axis, of the numbers or of their squares."""
         total = self.total(len(terms), lambda i: (terms[i], terms[i] if squared else None))
@@ -371,6 +387,11 @@ class Executor:
             return exact.astype(np.float32)
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
+
+    @layer.register(Rearrange)
+    @layer.register(Slice)
+    def _(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return run(spec, weights, x)  # which moves values and rounds none
 
 
 def opposite(lean: str) -> str:

@@ -18,6 +18,18 @@ from convparity import (
     SeparableConv,
     Sequential,
 )
+from convparity.impls.networks import (
+    convnext,
+    densenet,
+    efficientnet,
+    efficientnet_lite,
+    mobilenet_v2,
+    mobilenet_v3,
+    resnet,
+    shufflenet_v2,
+    unet,
+    xception,
+)
 from convparity.impls.spec import ACTIVATIONS
 
 ALPHAS = {"leaky_relu": 0.3, "elu": 0.5}
@@ -68,3 +80,16 @@ NETWORKS = [
         for alpha in ((None, ALPHAS[function]) if function in ALPHAS else (None,))
     ),
 ]
+
+# Standard networks, as wide as they are, with every kind of block that they have, and few of them.
+SHORTENED = {
+    "resnet18": resnet.architecture((64, 128), classes=10),
+    "mobilenet_v2": mobilenet_v2.architecture(mobilenet_v2.STAGES[1:2], classes=10),
+    "densenet121": densenet.architecture((2, 2), classes=10),
+    "unet": unet.architecture(levels=2, features=32, classes=10),
+    "xception": xception.architecture((128,), middle=1, classes=10),
+    "convnext_tiny": convnext.architecture(((96, 1), (192, 1)), classes=10),
+    "mobilenet_v3_large": mobilenet_v3.architecture(mobilenet_v3.BLOCKS[3:5], classes=10),
+    "efficientnet_b0": efficientnet.architecture(efficientnet_lite.STAGES[1:2], classes=10),
+    "shufflenet_v2": shufflenet_v2.architecture(((116, 2),), classes=10),
+}

@@ -5,6 +5,7 @@ of channels, dilates by putting zeros into the kernel, strides by slicing, takes
 functions from SciPy, and loops over everything else.
 """
 
+import re
 from itertools import product
 from math import fsum
 from typing import Any
@@ -15,6 +16,7 @@ from scipy.signal import correlate
 
 from convparity import (
     Activation,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -27,10 +29,12 @@ from convparity import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Rearrange,
     Residual,
     Scale,
     SeparableConv,
     Sequential,
+    Slice,
     Spec,
 )
 
@@ -88,6 +92,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return pooled(spec, x, lambda seen: fsum(seen) / (whole if count else len(seen)))
         case Dropout():
             return x
+        case AdaptiveAvgPool():
+            return adapted(spec, x, lambda seen: fsum(seen) / len(seen))
         case GlobalAvgPool():
             batch, *spatial, channels = x.shape
             total = np.zeros((batch, channels))
@@ -97,6 +103,10 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
         case Flatten():  # the last axis runs fastest: channels, then W, then H
             indices = list(product(*map(range, x.shape[1:])))
             return np.array([[sample[index] for index in indices] for sample in x])
+        case Slice():
+            return sliced(spec, x)
+        case Rearrange():
+            return rearranged(spec, x)
         case Sequential():
             for name, child in spec.layers:
                 x = oracle(child, inside(weights, name), x)
@@ -243,6 +253,72 @@ def pooled(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
     for n, *at, c in np.ndindex(*y.shape):
         places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
         y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
+
+
+def adapted(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
+    """``together`` of the pixels that lie in each place's share of the image, even in part."""
+    windows = [
+        [[p for p in range(n) if p < (at + 1) * n / m and p + 1 > at * n / m] for at in range(m)]
+        for n, m in zip(x.shape[1:-1], spec.output_size, strict=True)
+    ]
+    y = np.empty((len(x), *spec.output_size, x.shape[-1]))
+    for n, *at, c in np.ndindex(*y.shape):
+        places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
+        y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
+
+
+def sliced(spec: Slice, x: np.ndarray) -> np.ndarray:
+    """Entry by entry, with the places of the ends worked out."""
+    axis = spec.axis if spec.axis > 0 else x.ndim + spec.axis
+    n = x.shape[axis]
+    first = spec.start + n if spec.start < 0 else spec.start
+    end = n if spec.stop is None else spec.stop + n if spec.stop < 0 else spec.stop
+    kept = [i for i in range(n) if first <= i < end and (i - max(first, 0)) % spec.step == 0]
+    return np.stack([x.take(i, axis) for i in kept], axis)
+
+
+def rearranged(spec: Rearrange, x: np.ndarray) -> np.ndarray:
+    """Value by value: the counters of all factors say where each comes from, and where it goes.
+
+    The place on an axis with the factors a, b, c is ``(a * B + b) * C + c``.
+    """
+    before, after = (
+        [word.strip("()").split() for word in re.findall(r"\(.*?\)|\S+", side)]
+        for side in spec.pattern.split("->")
+    )
+    if ["..."] in before:
+        dots = [f"dot{i}" for i in range(x.ndim - len(before) + 1)]
+        at = before.index(["..."])
+        before[at : at + 1] = [[dot] for dot in dots]
+        if ["..."] in after:
+            at = after.index(["..."])
+            after[at : at + 1] = [[dot] for dot in dots]
+        after = [
+            [name for each in axis for name in (dots if each == "..." else [each])]
+            for axis in after
+        ]
+    sizes = {"1": 1, **dict(spec.sizes)}
+    for axis, whole in zip(before, x.shape, strict=True):
+        for name in axis:
+            if name not in sizes:
+                others = [sizes[other] for other in axis if other != name]
+                sizes[name] = whole // int(np.prod(others))
+
+    def place(axes: list[list[str]], counters: dict[str, int]) -> tuple[int, ...]:
+        at = []
+        for axis in axes:
+            found = 0
+            for name in axis:
+                found = found * sizes[name] + counters[name]
+            at.append(found)
+        return tuple(at)
+
+    y = np.empty([int(np.prod([sizes[name] for name in axis])) for axis in after], x.dtype)
+    for values in product(*(range(size) for size in sizes.values())):
+        counters = dict(zip(sizes, values, strict=True))
+        y[place(after, counters)] = x[place(before, counters)]
     return y
 
 

@@ -28,6 +28,7 @@ from convparity.impls.notation import to_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     PADDING_MODES,
+    AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -74,7 +75,7 @@ DOUBLES = {
 }
 
 _LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
-_MEANS = (AvgPool, GlobalAvgPool, LayerNorm, GroupNorm)
+_MEANS = (AvgPool, GlobalAvgPool, AdaptiveAvgPool, LayerNorm, GroupNorm)
 _NORMS = (BatchNorm, LayerNorm, GroupNorm)
 
 

@@ -27,6 +27,7 @@ from .impls.notation import to_json as to_json
 from .impls.notation import to_line as to_line
 from .impls.reference import reference as reference
 from .impls.spec import Activation as Activation
+from .impls.spec import AdaptiveAvgPool as AdaptiveAvgPool
 from .impls.spec import Add as Add
 from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
@@ -43,10 +44,12 @@ from .impls.spec import GroupNorm as GroupNorm
 from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import MaxPool as MaxPool
 from .impls.spec import Multiply as Multiply
+from .impls.spec import Rearrange as Rearrange
 from .impls.spec import Residual as Residual
 from .impls.spec import Scale as Scale
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential
+from .impls.spec import Slice as Slice
 from .impls.spec import Spec as Spec
 from .impls.spec import Subtract as Subtract
 from .impls.spec import output_shape as output_shape

@@ -165,7 +165,7 @@ e = CHAPTER.entry(
     pytorch="padding may be kernel_size // 2 at most.",
     flax="Any pairs; padding is -inf and never wins.",
     keras='"valid" and "same" only.',
-    port="pads by -inf first (impls/pytorch/layers.py: MaxPoolNd).",
+    port="pads by -inf first (impls/pytorch/pooling.py: MaxPoolNd).",
 )
 
 
@@ -267,7 +267,7 @@ e = CHAPTER.entry(
     pytorch="AdaptiveAvgPool2d(1): (N, C, 1, 1).",
     flax="No layer; mean over the spatial axes drops them unless keepdims=True.",
     keras="GlobalAveragePooling2D: (N, C), unless keepdims=True.",
-    port="drops them (GlobalAvgPool in each layers.py).",
+    port="drops them (GlobalAvgPool in each pooling.py).",
 )
 
 
@@ -299,7 +299,7 @@ e = CHAPTER.entry(
     pytorch="Sums in float32, rounds once.",
     flax="avg_pool sums in bfloat16, where 256 + 1 is 256.",
     keras="Sums in float32 on TensorFlow.",
-    port="sums in float32 (impls/flax/layers.py: AvgPool).",
+    port="sums in float32 (impls/flax/pooling.py: AvgPool).",
 )
 
 

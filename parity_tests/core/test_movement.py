@@ -1,0 +1,65 @@
+"""What moves values: where each entry comes from, and the normal form of patterns."""
+
+import json
+
+import einops
+import numpy as np
+import pytest
+
+from convparity import Rearrange, from_json, output_shape, reference, to_json
+from convparity.impls.axis_patterns import axes, moves
+
+PATTERNS = [
+    ("n h w (g c) -> n h w (c g)", {"g": 2}, (2, 3, 4, 6)),
+    ("n (h a) (w b) c -> n h w (a b c)", {"a": 2, "b": 3}, (2, 4, 6, 5)),
+    ("n h w (a b c) -> n (h a) (w b) c", {"a": 2, "b": 3}, (1, 2, 3, 12)),
+    ("n h w c -> (n h) w c", {}, (2, 3, 4, 5)),
+    ("(n t) h c -> n h (t c)", {"t": 3}, (6, 2, 5)),
+    ("n c -> n 1 1 c", {}, (2, 3)),
+    ("n 1 c -> n c 1", {}, (2, 1, 3)),
+    ("n ... c -> n c ...", {}, (2, 3, 4, 5)),
+    ("n a ... -> n (... a)", {}, (2, 3, 4, 5)),
+    ("n (1 c) ... -> n (c ...) 1", {}, (2, 3)),
+    ("n ... -> n (...)", {}, (2, 3, 4)),
+    ("n c ... -> n c (...)", {}, (2, 3)),
+]
+
+
+@pytest.mark.parametrize(("pattern", "sizes", "shape"), PATTERNS)
+def test_a_reshape_a_permute_and_a_reshape_are_what_einops_does(pattern, sizes, shape) -> None:
+    spec = Rearrange(pattern, **sizes)
+    x = np.random.default_rng(0).permutation(np.prod(shape)).reshape(shape)
+    expected = einops.rearrange(x, pattern, **sizes)
+    split, order, merged = moves(*axes(spec.pattern, x.ndim), shape, sizes.items())
+    np.testing.assert_array_equal(x.reshape(split).transpose(order).reshape(merged), expected)
+    assert output_shape(spec, shape) == expected.shape
+    np.testing.assert_array_equal(reference(spec, {}, x), expected)
+
+
+def test_values_by_hand() -> None:
+    """Two groups of three channels, read across: the channel shuffle of arXiv 1707.01083."""
+    x = np.array([[1, 2, 3, 4, 5, 6]])
+    y = reference(Rearrange("n (g c) -> n (c g)", g=2), {}, x)
+    assert y.tolist() == [[1, 4, 2, 5, 3, 6]]
+
+
+def test_a_pattern_and_its_sizes_have_one_form() -> None:
+    spec = Rearrange("n  h ( g  c )->n (c g)  h ()", g=2, h=3)
+    assert spec == Rearrange("n h (g c) -> n (c g) h 1", h=3, sizes={"g": 2})
+    assert spec == Rearrange("n h (g c) -> n (c g) h 1", sizes=[["h", 3], ["g", np.int64(2)]])
+    assert len({spec, Rearrange(spec.pattern, g=2, h=3), Rearrange(spec.pattern, g=2)}) == 2
+    assert spec.sizes == (("g", 2), ("h", 3))
+    assert repr(spec) == "Rearrange('n h (g c) -> n (c g) h 1', g=2, h=3)"
+
+
+def test_json_holds_the_sizes() -> None:
+    spec = Rearrange("n (g c) -> n (c g)", g=2)
+    assert json.loads(to_json(spec)) == {
+        "type": "Rearrange",
+        "pattern": "n (g c) -> n (c g)",
+        "sizes": [["g", 2]],
+    }
+    assert from_json(to_json(spec)) == spec
+    assert from_json('{"type": "Rearrange", "pattern": "n c -> n 1 c"}') == (
+        Rearrange("n c -> n 1 c")
+    )

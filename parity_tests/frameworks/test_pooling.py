@@ -1,0 +1,138 @@
+"""Adaptive pools: proved alone and in a graph, read from native layers, with any size of input."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from convparity import (
+    Activation,
+    AdaptiveAvgPool,
+    Conv,
+    Graph,
+    Multiply,
+    Sequential,
+    Spec,
+    UnsupportedError,
+    build,
+    compare,
+    convert,
+    describe,
+    init_weights,
+    reference,
+)
+
+# squeeze and excitation, and what several pools see of one image
+GATED = Graph(
+    {
+        "stem": (Conv(3, 4, 3, padding="same"), "x"),
+        "squeezed": (AdaptiveAvgPool(1), "stem"),
+        "gate": (Conv(4, 4, 1), "squeezed"),
+        "open": (Activation("sigmoid"), "gate"),
+        "gated": (Multiply(), "stem", "open"),
+        "coarse": (AdaptiveAvgPool((3, 2)), "gated"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (AdaptiveAvgPool(1), (2, 8, 4, 3)),
+        (AdaptiveAvgPool((2, 3)), (2, 7, 5, 3)),
+        (AdaptiveAvgPool(7), (1, 4, 5, 2)),
+        (AdaptiveAvgPool((2, 1, 3), rank=3), (2, 5, 4, 7, 2)),
+        (GATED, (2, 7, 5, 3)),
+    ],
+)
+def test_it_is_proved(spec: Spec, shape: tuple[int, ...]) -> None:
+    for verdict in compare(spec, input_shape=shape):
+        assert verdict.ok, verdict
+
+
+def native(framework: str) -> list[tuple[Any, Spec]]:
+    """Layers as their users write them, and what they are."""
+    if framework == "pytorch":
+        from torch import nn
+
+        return [
+            (nn.AdaptiveAvgPool1d(3), AdaptiveAvgPool(3, rank=1)),
+            (nn.AdaptiveAvgPool2d(1), AdaptiveAvgPool(1)),
+            (nn.AdaptiveAvgPool2d((2, 3)), AdaptiveAvgPool((2, 3))),
+            (nn.AdaptiveAvgPool3d(2), AdaptiveAvgPool(2, rank=3)),
+        ]
+    import keras
+
+    return [
+        (keras.layers.GlobalAveragePooling1D(keepdims=True), AdaptiveAvgPool(1, rank=1)),
+        (keras.layers.GlobalAveragePooling2D(keepdims=True), AdaptiveAvgPool(1)),
+        *(
+            (kind((2, 3)), AdaptiveAvgPool((2, 3)))
+            for kind in [getattr(keras.layers, "AdaptiveAveragePooling2D", None)]
+            if kind is not None  # before Keras 3.13
+        ),
+    ]
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+def test_native_layers_are_read(framework: str) -> None:
+    for layer, spec in native(framework):
+        assert describe(layer) == spec
+        for other in ("pytorch", "flax", "keras"):
+            assert describe(convert(layer, to=other)) == spec
+
+
+def test_pytorch_a_size_that_is_left_open() -> None:
+    from torch import nn
+
+    with pytest.raises(UnsupportedError, match="where None is that of the input"):
+        describe(nn.AdaptiveAvgPool2d((None, 1)))
+
+
+CHAIN = Sequential(Conv(3, 4, 3), AdaptiveAvgPool((2, 3)), Activation("relu"))
+
+
+def compiled(framework: str, module: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """The module as a program whose batch, and where it may be image, is not known yet."""
+    if framework == "flax":
+        import jax
+        from flax import nnx
+        from jax import export
+
+        graph, state = nnx.split(module)
+        (batch,) = export.symbolic_shape("n")
+        shape = jax.ShapeDtypeStruct((batch, 9, 8, 3), np.float32)
+        run = export.export(jax.jit(lambda x: nnx.merge(graph, state)(x)))(shape)
+        return lambda x: np.asarray(run.call(x))
+    if framework == "keras":
+        import keras
+        import tensorflow as tf
+
+        x = keras.Input((None, None, 3))
+        model = keras.Model(x, module(x))
+        run = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
+        return lambda x: np.asarray(run(x))
+    import torch
+
+    sizes = {0: torch.export.Dim("n")}
+    example = torch.zeros(2, 3, 9, 8)
+    program = torch.export.export(module, (example,), dynamic_shapes=(sizes,)).module()
+
+    def called(x: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            y: np.ndarray = program(torch.from_numpy(np.moveaxis(x, -1, 1).copy())).numpy()
+        return np.moveaxis(y, 1, -1)
+
+    return called
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "flax", "keras"])
+def test_a_batch_of_a_size_not_known_before(framework: str) -> None:
+    weights = init_weights(CHAIN, 0)
+    run = compiled(framework, build(CHAIN, weights, framework=framework))
+    sizes = [(9, 8), (7, 11)] if framework == "keras" else [(9, 8)]
+    for batch, spatial in [(3, sizes[0]), (5, sizes[-1])]:
+        x = np.random.default_rng(1).standard_normal((batch, *spatial, 3)).astype(np.float32)
+        expected = reference(CHAIN, weights, x)
+        np.testing.assert_allclose(run(x), expected, rtol=0, atol=1e-5)
