@@ -17,6 +17,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -29,6 +30,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -194,7 +196,7 @@ def pool_counts(spec: AvgPool, shape: Shape) -> np.ndarray:
 
 
 def adaptive(
-    spec: AdaptiveAvgPool, x: np.ndarray, together: Callable[..., np.ndarray]
+    spec: AdaptiveAvgPool | AdaptiveMaxPool, x: np.ndarray, together: Callable[..., np.ndarray]
 ) -> np.ndarray:
     """``together``, a sum for one, of the pixels of each window: along one axis after another."""
     for axis, places in enumerate(spec.output_size, 1):
@@ -366,6 +368,17 @@ def _(spec: Concat, weights: Arrays, *values: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return adaptive(spec, x, np.sum) / adaptive_counts(spec, x.shape)
+
+
+@run.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return adaptive(spec, x, np.max)
+
+
+@run.register
+def _(spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    largest: np.ndarray = x.max(axis=tuple(range(1, x.ndim - 1)))
+    return largest
 
 
 @run.register

@@ -17,6 +17,7 @@ from convparity.impls.reference import adaptive_counts, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Composite,
@@ -27,6 +28,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     Join,
     Layer,
@@ -288,6 +290,8 @@ class _Draw:
     @layer.register(Dropout)
     @layer.register(Flatten)
     @layer.register(MaxPool)
+    @layer.register(AdaptiveMaxPool)
+    @layer.register(GlobalMaxPool)
     def _(self, spec: Spec, shape: Shape) -> Weights:
         return {}
 

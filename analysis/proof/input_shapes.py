@@ -21,6 +21,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     Join,
     MaxPool,
     Shape,
@@ -92,7 +93,7 @@ def _ranks(spec: Spec) -> Iterable[int]:
             return (0, 2, 1, 3)
         if hasattr(layer, "rank"):
             return (layer.rank,)
-        if isinstance(layer, Flatten | GlobalAvgPool):
+        if isinstance(layer, Flatten | GlobalAvgPool | GlobalMaxPool):
             break
     return (2, 0, 1, 3)
 

@@ -31,6 +31,7 @@ from convparity.impls.reference import adaptive_counts, pool_counts, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -43,6 +44,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -285,8 +287,10 @@ def _(spec: Dropout | Flatten, weights: Arrays, x: Rounded) -> Rounded:
     return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)
 
 
-@trace.register
-def _(spec: MaxPool, weights: Arrays, x: Rounded) -> Rounded:
+@trace.register(MaxPool)
+@trace.register(AdaptiveMaxPool)
+@trace.register(GlobalMaxPool)
+def _(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
     value = run(spec, weights, x.value)
     return dataclasses.replace(
         x,

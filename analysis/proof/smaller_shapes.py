@@ -6,6 +6,7 @@ from typing import NamedTuple
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     Conv,
     DepthwiseConv,
@@ -69,9 +70,9 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
         spatial = shapes[0][1:-1]
         if isinstance(step, GlobalAvgPool):
             pooled.append(spatial[axis - 1])
-        if isinstance(step, AdaptiveAvgPool):
+        if isinstance(step, AdaptiveAvgPool | AdaptiveMaxPool):
             n, places = spatial[axis - 1], step.output_size[axis - 1]
-            if places == 1:
+            if places == 1 and isinstance(step, AdaptiveAvgPool):
                 pooled.append(n)
             taps.append(frozenset(range(min(n, places))))  # as many windows that differ
         if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):

@@ -45,6 +45,9 @@ ROWS = {
     "sigmoid, hard_sigmoid, hard_swish": "sigmoid {size} c4 | hard_sigmoid | hard_swish",
     "softplus, softmax": "softplus {size} c4 | softmax",
     "adaptive average pooling": "adaptiveavgpool output_size=3 rank={r} {size} c4",
+    "adaptive and global max pooling": (
+        "adaptivemaxpool output_size=3 rank={r} {size} c4 | globalmaxpool"
+    ),
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

@@ -24,6 +24,7 @@ from convparity.impls.spec import (
     Activation,
     ActivationName,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -35,6 +36,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -315,6 +317,8 @@ OTHERS = [
         takes=WEIGHTED,
     ),
     Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
+    Row(AdaptiveMaxPool, pooling.AdaptiveMaxPool, ADAPTIVE),
+    Row(GlobalMaxPool, pooling.GlobalMaxPool),
 ]
 
 JOINS = [

@@ -12,6 +12,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -21,6 +22,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -292,7 +294,9 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     _set(out, **variables)
 
 
-def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+def _adaptive(
+    spec: AdaptiveAvgPool | AdaptiveMaxPool, shape: Shape, out: Writer, together: str
+) -> None:
     """Each window by itself, along one axis after another: flax and jax have no such pool."""
     out.say("# each window by itself, along one axis after another")
     for axis, places in enumerate(spec.output_size, 1):
@@ -306,3 +310,13 @@ def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     _adaptive(spec, shape, out, "jnp.mean")
+
+
+@write_layer.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "jnp.max")
+
+
+@write_layer.register
+def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = jnp.max(y, axis={tuple(range(1, len(shape) - 1))})")

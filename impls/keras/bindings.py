@@ -17,6 +17,7 @@ from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -28,6 +29,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -208,10 +210,15 @@ ADAPTIVE: Fields = {
 
 def by_rank(name: str) -> tuple[tuple[type, ...], ...]:
     """Keras's own layers of a name, one a rank; nothing where the release has none yet."""
-    found = [getattr(keras.layers, f"{name}{rank}D", None) for rank in (1, 2, 3)]
+    found: list[Any] = [getattr(keras.layers, f"{name}{rank}D", None) for rank in (1, 2, 3)]
     return () if None in found else (tuple(found),)
 
 
+GLOBAL_MAX = (
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalMaxPooling3D,
+)
 POOL: Fields = {
     "kernel_size": "pool_size",
     "stride": "strides",
@@ -304,6 +311,25 @@ POOLS_AND_NORMS = [
             keras.layers.GlobalAveragePooling2D,
             keras.layers.GlobalAveragePooling3D,
         ),
+        {"output_size": Field(None, lambda module: 1)},
+        needs={**CHANNELS_LAST, "keepdims": True},
+    ),
+    Row(
+        AdaptiveMaxPool,
+        pooling.AdaptiveMaxPooling,
+        ADAPTIVE,
+        needs=CHANNELS_LAST,
+        also=by_rank("AdaptiveMaxPooling"),
+    ),
+    Row(
+        GlobalMaxPool,
+        pooling.GlobalMaxPooling,
+        needs={**CHANNELS_LAST, "keepdims": False},
+        also=GLOBAL_MAX,
+    ),
+    Row(  # read and never made
+        AdaptiveMaxPool,
+        GLOBAL_MAX,
         {"output_size": Field(None, lambda module: 1)},
         needs={**CHANNELS_LAST, "keepdims": True},
     ),

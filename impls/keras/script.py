@@ -11,6 +11,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -20,6 +21,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -315,7 +317,9 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     _set(out, kernel, *_biases(spec, weights, out))
 
 
-def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+def _adaptive(
+    spec: AdaptiveAvgPool | AdaptiveMaxPool, shape: Shape, out: Writer, together: str
+) -> None:
     """Each window by itself, along one axis after another: older releases have no such pool."""
     out.say("# each window by itself, along one axis after another")
     for axis, places in enumerate(spec.output_size, 1):
@@ -329,3 +333,13 @@ def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     _adaptive(spec, shape, out, "mean")
+
+
+@write_layer.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "max")
+
+
+@write_layer.register
+def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = keras.layers.GlobalMaxPooling{len(shape) - 2}D()(y)")

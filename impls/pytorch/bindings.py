@@ -17,6 +17,7 @@ from convparity.impls.pytorch import layers, pooling
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -28,6 +29,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -42,6 +44,7 @@ TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+ADAPTIVE_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -237,6 +240,14 @@ POOLS_AND_NORMS = [
     ),
     Row(Scale, layers.Scale, same("num_features"), {"scale": Weight("weight")}),
     Row(AdaptiveAvgPool, ADAPTIVE_AVG_POOL, same("output_size"), check=_check_output_size),
+    Row(
+        AdaptiveMaxPool,
+        ADAPTIVE_MAX_POOL,
+        same("output_size"),
+        needs={"return_indices": False},
+        check=_check_output_size,
+    ),
+    Row(GlobalMaxPool, pooling.GlobalMaxPool),
 ]
 
 # ---------------------------------------------------------------- activations, other layers

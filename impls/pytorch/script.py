@@ -13,6 +13,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -22,6 +23,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -276,3 +278,13 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = F.adaptive_avg_pool{spec.rank}d(y, {spec.output_size})")
+
+
+@write_layer.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = F.adaptive_max_pool{spec.rank}d(y, {spec.output_size})")
+
+
+@write_layer.register
+def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y.amax(dim={tuple(range(2, len(shape)))})")

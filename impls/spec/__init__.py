@@ -64,7 +64,14 @@ from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
-from convparity.impls.spec.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from convparity.impls.spec.pooling import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
 from convparity.impls.spec.windows import (
     adaptive_windows,
     effective_kernel,
@@ -87,6 +94,7 @@ __all__ = [
     "Activation",
     "ActivationName",
     "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Add",
     "AvgPool",
     "BatchNorm",
@@ -99,6 +107,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAvgPool",
+    "GlobalMaxPool",
     "Graph",
     "GroupNorm",
     "Join",

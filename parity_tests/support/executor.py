@@ -14,10 +14,11 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, pool_counts, pool_windows
+from convparity.impls.reference import activate, adaptive, pool_counts, pool_windows
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -30,6 +31,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -326,6 +328,14 @@ class Executor:
             terms = seen.reshape(len(x), -1, x.shape[-1]).swapaxes(0, 1)
             y[(slice(None), *place)] = self.mean(terms)
         return y
+
+    @layer.register
+    def _(self, spec: AdaptiveMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return adaptive(spec, x, np.max)
+
+    @layer.register
+    def _(self, spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x.max(axis=tuple(range(1, x.ndim - 1))))
 
     def mean(self, terms: np.ndarray, squared: bool = False) -> np.ndarray:
         """Over the first axis, of the numbers or of their squares."""

@@ -16,6 +16,7 @@ from scipy.signal import correlate
 from convparity import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -25,6 +26,7 @@ from convparity import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -91,6 +93,13 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return x
         case AdaptiveAvgPool():
             return adapted(spec, x, lambda seen: fsum(seen) / len(seen))
+        case AdaptiveMaxPool():
+            return adapted(spec, x, max)
+        case GlobalMaxPool():
+            largest = np.full((len(x), x.shape[-1]), -np.inf)
+            for n, *_, c in np.ndindex(*x.shape):
+                largest[n, c] = max(float(seen) for seen in x[n, ..., c].flat)
+            return largest
         case GlobalAvgPool():
             batch, *spatial, channels = x.shape
             total = np.zeros((batch, channels))

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from convparity import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -25,6 +26,7 @@ from convparity import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -338,6 +340,12 @@ def adaptive_pools(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
     return adaptive_pool
 
 
+@st.composite
+def global_max_pools(draw: Any, rank: int) -> Pair:
+    """The largest pixel of any image."""
+    return GlobalMaxPool(), draw(values(rank, flat=False))
+
+
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -371,6 +379,8 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     Activation: activation_layers,
     Scale: scales,
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
+    AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
+    GlobalMaxPool: global_max_pools,
 }
 
 
