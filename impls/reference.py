@@ -36,6 +36,7 @@ from convparity.impls.spec import (
     MaxPool,
     Multiply,
     Pairs,
+    Resize,
     Scale,
     Shape,
     Spec,
@@ -211,6 +212,29 @@ def adaptive_counts(spec: AdaptiveAvgPool, shape: Shape) -> np.ndarray:
     return adaptive(spec, np.ones((1, *shape[1:-1], 1)), np.sum)
 
 
+def resizing(spec: Resize, shape: Shape) -> list[np.ndarray]:
+    """For each axis the share that each of its pixels has in each place: ``(places, pixels)``."""
+    found = []
+    for n, m in zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True):
+        places = np.arange(m)
+        if spec.method == "nearest":
+            found.append(np.eye(n)[places * n // m])
+            continue
+        if spec.align_corners:
+            at = places * (n - 1) / max(m - 1, 1)
+        else:
+            at = np.clip(((2 * places + 1) * n - m) / (2 * m), 0, n - 1)
+        found.append(np.maximum(1 - abs(at[:, None] - np.arange(n)), 0))
+    return found
+
+
+def along_axes(matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Each matrix times the vectors that lie along its spatial axis."""
+    for axis, matrix in enumerate(matrices, 1):
+        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+    return x
+
+
 def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
     """The function of each value, from its definition."""
     match spec.function:
@@ -379,6 +403,11 @@ def _(spec: AdaptiveMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
 def _(spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
     largest: np.ndarray = x.max(axis=tuple(range(1, x.ndim - 1)))
     return largest
+
+
+@run.register
+def _(spec: Resize, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return along_axes(resizing(spec, x.shape), x)
 
 
 @run.register

@@ -15,8 +15,10 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import (
     activate,
     adaptive_counts,
+    along_axes,
     as_grouped,
     pool_counts,
+    resizing,
     run,
     window_places,
 )
@@ -41,6 +43,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Resize,
     Scale,
     Shape,
     Spec,
@@ -440,6 +443,18 @@ def _to_the_largest(x: np.ndarray, g: np.ndarray) -> np.ndarray:
     flat = x.reshape(len(x), -1, x.shape[-1])
     at = np.arange(flat.shape[1])[:, None] == flat.argmax(axis=1)[:, None]
     return np.where(at, g[:, None], 0.0).reshape(x.shape)
+
+
+@adjoint.register
+def _(
+    spec: Resize,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    transposed = [matrix.T for matrix in resizing(spec, inputs[0].shape)]
+    return Gradients((along_axes(transposed, g),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

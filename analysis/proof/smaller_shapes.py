@@ -12,6 +12,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     GlobalAvgPool,
     MaxPool,
+    Resize,
     Shape,
     Spec,
     padding_pairs,
@@ -75,6 +76,8 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
             if places == 1 and isinstance(step, AdaptiveAvgPool):
                 pooled.append(n)
             taps.append(frozenset(range(min(n, places))))  # as many windows that differ
+        if isinstance(step, Resize) and step.size is not None:
+            taps.append(frozenset(range(min(spatial[axis - 1], step.size[axis - 1]))))
         if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]

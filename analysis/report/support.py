@@ -48,6 +48,11 @@ ROWS = {
     "adaptive and global max pooling": (
         "adaptivemaxpool output_size=3 rank={r} {size} c4 | globalmaxpool"
     ),
+    "resizing, nearest": "resize size=9 method=nearest rank={r} {size} c4",
+    "resizing, linear, half pixels": "resize scale=3 method=linear rank={r} {size} c4",
+    "resizing, linear, aligned corners": (
+        "resize size=10 method=linear align_corners=true rank={r} {size} c4"
+    ),
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

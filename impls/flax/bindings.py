@@ -17,7 +17,7 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import layers, pooling
+from convparity.impls.flax import layers, pooling, resize
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -41,6 +41,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Resize,
     Scale,
     SeparableConv,
     Spec,
@@ -319,6 +320,14 @@ OTHERS = [
     Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
     Row(AdaptiveMaxPool, pooling.AdaptiveMaxPool, ADAPTIVE),
     Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        Resize,
+        resize.Resize,
+        {
+            **same("size", "scale", "method", "align_corners"),
+            "rank": Field(None, lambda module: len(module.size or module.scale)),
+        },
+    ),
 ]
 
 JOINS = [

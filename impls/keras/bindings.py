@@ -12,7 +12,7 @@ import keras
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import layers, pooling
+from convparity.impls.keras import layers, pooling, resize
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Resize,
     Scale,
     SeparableConv,
     Subtract,
@@ -394,6 +395,27 @@ OTHERS = [
         },
         KERNEL,
         check=_check_linear,
+    ),
+    Row(
+        Resize,
+        resize.Resize,
+        {
+            **{name: name for name in ("size", "scale", "method", "align_corners")},
+            "rank": Field(None, lambda module: len(module.size or module.scale)),
+        },
+    ),
+    Row(  # read and never made, as the next one
+        Resize,
+        (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D),
+        {"scale": "size"},
+        needs={**CHANNELS_LAST, "interpolation": "nearest"},
+    ),
+    Row(
+        Resize,
+        keras.layers.UpSampling2D,
+        {"scale": "size"},
+        says={"method": "linear"},
+        needs={**CHANNELS_LAST, "interpolation": "bilinear"},
     ),
 ]
 

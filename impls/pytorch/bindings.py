@@ -13,7 +13,7 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import layers, pooling
+from convparity.impls.pytorch import layers, pooling, resize
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Resize,
     Scale,
     SeparableConv,
     Subtract,
@@ -302,6 +303,59 @@ JOINS = [
     Row(Multiply, layers.Multiply),
     Row(Subtract, layers.Subtract),
     Row(Concat, layers.Concat, same("axis")),
+]
+
+
+MODES = {"nearest": 0, "linear": 1, "bilinear": 2, "trilinear": 3}  # and the rank that each says
+
+
+def _check_upsample(module: Any) -> None:
+    needs = f"mode={' or '.join(map(repr, MODES))}"
+    refuse_unless(module.mode in MODES, module, f"{needs}: no spec says another")
+    whole = module.scale_factor is None or all(
+        float(each).is_integer() for each in np.ravel(module.scale_factor)
+    )
+    refuse_unless(
+        whole,
+        module,
+        "a whole scale_factor: torch scales positions by a fraction itself, where other frameworks "
+        "scale by the quotient of the sizes. Give the size",
+    )
+
+
+def _upsample_rank(module: Any) -> int:
+    """The mode says it, or how many sizes there are; an image's where neither does."""
+    given = module.scale_factor if module.size is None else module.size
+    return MODES[module.mode] or (len(given) if isinstance(given, tuple | list) else 2)
+
+
+def _whole(scale: Any) -> Any:
+    if scale is None:
+        return None
+    return tuple(map(int, scale)) if isinstance(scale, tuple) else int(scale)
+
+
+OTHERS += [
+    Row(
+        Resize,
+        resize.Resize,
+        {
+            **same("size", "scale", "method", "align_corners"),
+            "rank": Field(None, lambda module: len(module.size or module.scale)),
+        },
+    ),
+    Row(
+        Resize,
+        nn.Upsample,
+        {
+            "size": "size",
+            "scale": Field("scale_factor", to_spec=_whole),
+            "method": Field("mode"),
+            "align_corners": Field("align_corners", to_spec=bool),
+            "rank": Field(None, _upsample_rank),
+        },
+        check=_check_upsample,
+    ),
 ]
 
 

@@ -72,6 +72,7 @@ from convparity.impls.spec.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from convparity.impls.spec.resize import Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
     effective_kernel,
@@ -118,6 +119,7 @@ __all__ = [
     "PaddingMode",
     "Pairs",
     "Residual",
+    "Resize",
     "Scale",
     "SeparableConv",
     "Sequential",

@@ -182,7 +182,7 @@ def test_everything_public_is_of_a_kind_that_is_asked() -> None:
 
 def native_classes() -> Iterator[Any]:
     """The classes of each framework's layers that are made with arguments of their own."""
-    pages = ("layers", "pooling")
+    pages = ("layers", "pooling", "resize")
     for path in sorted(each for page in pages for each in (ROOT / "impls").glob(f"*/{page}.py")):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):

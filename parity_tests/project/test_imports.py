@@ -143,8 +143,10 @@ for name, row in FRAMEWORKS.items():
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
+    below += f" {folder}.resize"
     ALLOWED[f"{folder}.layers"] = packages
-    ALLOWED[f"{folder}.pooling"] = f"{packages} {folder}.layers"
+    for page in ("pooling", "resize"):
+        ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings"
     below += f" {folder}.bindings"
     ALLOWED[f"{folder}.make"] = below
@@ -167,7 +169,9 @@ ALLOWED["impls.flax.adapter"] += " impls.xla_algorithms optax"  # which flax dep
 ALLOWED["impls.keras.layers"] += " impls.xla_algorithms"
 ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"
-ALLOWED["impls.keras.pooling"] += " impls.keras.windows"
+for page in ("pooling", "resize"):
+    ALLOWED[f"impls.keras.{page}"] += " impls.keras.windows"
+ALLOWED["impls.flax.resize"] += " numpy"
 
 
 def module_name(path: Path) -> str:
@@ -287,7 +291,17 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = ("__init__", "adapter", "bindings", "describe", "layers", "make", "pooling", "script")
+    names = (
+        "__init__",
+        "adapter",
+        "bindings",
+        "describe",
+        "layers",
+        "make",
+        "pooling",
+        "resize",
+        "script",
+    )
     common = {f"{name}.py" for name in names}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

@@ -14,7 +14,7 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, adaptive, pool_counts, pool_windows
+from convparity.impls.reference import activate, adaptive, pool_counts, pool_windows, resizing
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -36,6 +36,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Resize,
     Scale,
     Spec,
     Subtract,
@@ -336,6 +337,17 @@ class Executor:
     @layer.register
     def _(self, spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return np.asarray(x.max(axis=tuple(range(1, x.ndim - 1))))
+
+    @layer.register
+    def _(self, spec: Resize, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        for axis, matrix in enumerate(resizing(spec, x.shape), 1):
+            pixels, parts = np.moveaxis(x, axis, 0), []
+            for shares in matrix.astype(np.float32):
+                (met,) = np.nonzero(shares)
+                terms = [(pixels[j], None if shares[j] == 1 else shares[j]) for j in met]
+                parts.append(self.total(len(terms), terms.__getitem__))
+            x = np.stack(parts, axis)
+        return x
 
     def mean(self, terms: np.ndarray, squared: bool = False) -> np.ndarray:
         """Over the first axis, of the numbers or of their squares."""

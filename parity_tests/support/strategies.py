@@ -31,6 +31,7 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Residual,
+    Resize,
     Scale,
     SeparableConv,
     Sequential,
@@ -346,6 +347,21 @@ def global_max_pools(draw: Any, rank: int) -> Pair:
     return GlobalMaxPool(), draw(values(rank, flat=False))
 
 
+@st.composite
+def resizes(draw: Any, rank: int) -> Pair:
+    """To a size of its own, larger or smaller, or by a scale; by either method."""
+    largest = 3 if rank == 3 else 7
+    sizes = draw(st.tuples(*[st.integers(1, largest)] * rank))
+    to = draw(st.sampled_from(["scale", "size"]))
+    places = draw(axes(st.integers(1, 3 if to == "scale" else largest), rank))
+    method = draw(st.sampled_from(["nearest", "linear"]))
+    aligned = method == "linear" and draw(st.booleans())
+    shape = (draw(batches), *sizes, draw(st.integers(1, 3)))
+    if to == "scale":
+        return Resize(None, places, method, aligned, rank), shape
+    return Resize(places, None, method, aligned, rank), shape
+
+
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -381,6 +397,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
+    Resize: resizes,
 }
 
 

@@ -47,6 +47,7 @@ from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import MaxPool as MaxPool
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Residual as Residual
+from .impls.spec import Resize as Resize
 from .impls.spec import Scale as Scale
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential
