@@ -18,6 +18,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -30,12 +31,14 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Pairs,
     Rearrange,
+    Resize,
     Scale,
     Shape,
     Slice,
@@ -197,7 +200,7 @@ def pool_counts(spec: AvgPool, shape: Shape) -> np.ndarray:
 
 
 def adaptive(
-    spec: AdaptiveAvgPool, x: np.ndarray, together: Callable[..., np.ndarray]
+    spec: AdaptiveAvgPool | AdaptiveMaxPool, x: np.ndarray, together: Callable[..., np.ndarray]
 ) -> np.ndarray:
     """``together``, a sum for one, of the pixels of each window: along one axis after another."""
     for axis, places in enumerate(spec.output_size, 1):
@@ -210,6 +213,29 @@ def adaptive(
 def adaptive_counts(spec: AdaptiveAvgPool, shape: Shape) -> np.ndarray:
     """How many values each window averages: ``(1, *spatial, 1)``."""
     return adaptive(spec, np.ones((1, *shape[1:-1], 1)), np.sum)
+
+
+def resizing(spec: Resize, shape: Shape) -> list[np.ndarray]:
+    """For each axis the share that each of its pixels has in each place: ``(places, pixels)``."""
+    found = []
+    for n, m in zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True):
+        places = np.arange(m)
+        if spec.method == "nearest":
+            found.append(np.eye(n)[places * n // m])
+            continue
+        if spec.align_corners:
+            at = places * (n - 1) / max(m - 1, 1)
+        else:
+            at = np.clip(((2 * places + 1) * n - m) / (2 * m), 0, n - 1)
+        found.append(np.maximum(1 - abs(at[:, None] - np.arange(n)), 0))
+    return found
+
+
+def along_axes(matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
+    """Each matrix times the vectors that lie along its spatial axis."""
+    for axis, matrix in enumerate(matrices, 1):
+        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+    return x
 
 
 def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
@@ -379,6 +405,22 @@ def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: Rearrange, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return einops.rearrange(x, spec.pattern, **dict(spec.sizes))
+
+
+@run.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return adaptive(spec, x, np.max)
+
+
+@run.register
+def _(spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    largest: np.ndarray = x.max(axis=tuple(range(1, x.ndim - 1)))
+    return largest
+
+
+@run.register
+def _(spec: Resize, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return along_axes(resizing(spec, x.shape), x)
 
 
 @run.register

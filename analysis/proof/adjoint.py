@@ -15,8 +15,10 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import (
     activate,
     adaptive_counts,
+    along_axes,
     as_grouped,
     pool_counts,
+    resizing,
     run,
     window_places,
 )
@@ -24,6 +26,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -35,11 +38,13 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Rearrange,
+    Resize,
     Scale,
     Shape,
     Slice,
@@ -428,6 +433,54 @@ def _(
     split, order, _ = spec.moves(x.shape)
     parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
     return Gradients((parts.reshape(x.shape),), {})
+
+
+@adjoint.register
+def _(
+    spec: AdaptiveMaxPool,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    (x,) = inputs
+    found = np.zeros(x.shape)
+    along = zip(x.shape[1:-1], spec.output_size, strict=True)
+    windows = [adaptive_windows(n, m) for n, m in along]
+    for place in np.ndindex(*spec.output_size):
+        seen = (slice(None), *(slice(*axis[i]) for axis, i in zip(windows, place, strict=True)))
+        found[seen] += _to_the_largest(x[seen], g[(slice(None), *place)])
+    return Gradients((found,), {})
+
+
+@adjoint.register
+def _(
+    spec: GlobalMaxPool,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    return Gradients((_to_the_largest(inputs[0], g),), {})
+
+
+def _to_the_largest(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """``g``, one number a channel, at the largest pixel; at the first of equal ones."""
+    flat = x.reshape(len(x), -1, x.shape[-1])
+    at = np.arange(flat.shape[1])[:, None] == flat.argmax(axis=1)[:, None]
+    return np.where(at, g[:, None], 0.0).reshape(x.shape)
+
+
+@adjoint.register
+def _(
+    spec: Resize,
+    weights: Arrays,
+    inputs: list[np.ndarray],
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    transposed = [matrix.T for matrix in resizing(spec, inputs[0].shape)]
+    return Gradients((along_axes(transposed, g),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

@@ -9,14 +9,15 @@ from typing import NamedTuple
 import numpy as np
 
 from convparity.analysis.proof.linear_form import LINEAR, Linear, dealt, filters_shape, to_kernel
-from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, exact_input
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, common_unit, exact_input
 from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.trust import Trust, changed, constant, trust
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import adaptive_counts, run
+from convparity.impls.reference import adaptive_counts, resizing, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Composite,
@@ -27,12 +28,14 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     Join,
     Layer,
     LayerNorm,
     MaxPool,
     Rearrange,
+    Resize,
     Scale,
     Shape,
     Slice,
@@ -293,6 +296,8 @@ class _Draw:
     @layer.register(MaxPool)
     @layer.register(Rearrange)
     @layer.register(Slice)
+    @layer.register(AdaptiveMaxPool)
+    @layer.register(GlobalMaxPool)
     def _(self, spec: Spec, shape: Shape) -> Weights:
         return {}
 
@@ -315,6 +320,12 @@ class _Draw:
     @layer.register
     def _(self, spec: AdaptiveAvgPool, shape: Shape) -> Weights:
         self.size *= int(adaptive_counts(spec, shape).max())
+        return {}
+
+    @layer.register
+    def _(self, spec: Resize, shape: Shape) -> Weights:
+        for matrix in resizing(spec, shape):
+            self.size /= common_unit(matrix) or 1.0
         return {}
 
     @layer.register(LayerNorm)

@@ -21,6 +21,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     Join,
     MaxPool,
     Rearrange,
@@ -123,7 +124,7 @@ def _ranks(spec: Spec) -> Iterable[int]:
             return (0, 2, 1, 3)
         if hasattr(layer, "rank"):
             return (layer.rank,)
-        if isinstance(layer, Flatten | GlobalAvgPool | Rearrange):
+        if isinstance(layer, Flatten | GlobalAvgPool | GlobalMaxPool | Rearrange):
             break
     return (2, 0, 1, 3)
 

@@ -31,7 +31,9 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
+    AdaptiveMaxPool,
     Concat,
+    GlobalMaxPool,
     Join,
     MaxPool,
     Shape,
@@ -40,6 +42,8 @@ from convparity.impls.spec import (
     output_shape,
 )
 from convparity.impls.weights import Weights
+
+LARGEST = (MaxPool, AdaptiveMaxPool, GlobalMaxPool)  # which choose among pixels
 
 
 class Lighting(NamedTuple):
@@ -147,7 +151,7 @@ class LightingRun:
         rng = self.rng
         if signed:
             return rng.integers(-9, 9, shape, endpoint=True).astype(np.float64)
-        if any(isinstance(node.spec, MaxPool) for node in self.nodes):
+        if any(isinstance(node.spec, LARGEST) for node in self.nodes):
             # the largest of several have the same distribution, moved: they never become one number
             return np.maximum(np.floor(1.3 * rng.gumbel(size=shape)) + 3, 1)
         return rng.integers(1, 4, shape, endpoint=True).astype(np.float64)
@@ -259,7 +263,7 @@ class LightingRun:
         if bends[:1] == [target]:
             signal = signal._replace(shadow=source.traced.value)
         found: dict[int, Signal] = {target: signal}
-        pools = any(isinstance(nodes[i].spec, MaxPool) for i in below)
+        pools = any(isinstance(nodes[i].spec, LARGEST) for i in below)
         passing = Passing(rng, after=True, middle=self.flat, signs=pools)
         for i in sorted(below & needed):
             inputs = [

@@ -6,11 +6,13 @@ from typing import NamedTuple
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     Conv,
     DepthwiseConv,
     GlobalAvgPool,
     MaxPool,
+    Resize,
     Shape,
     Spec,
     padding_pairs,
@@ -71,11 +73,13 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
             continue
         if isinstance(step, GlobalAvgPool):
             pooled.append(spatial[axis - 1])
-        if isinstance(step, AdaptiveAvgPool):
+        if isinstance(step, AdaptiveAvgPool | AdaptiveMaxPool):
             n, places = spatial[axis - 1], step.output_size[axis - 1]
-            if places == 1:
+            if places == 1 and isinstance(step, AdaptiveAvgPool):
                 pooled.append(n)
             taps.append(frozenset(range(min(n, places))))  # as many windows that differ
+        if isinstance(step, Resize) and step.size is not None:
+            taps.append(frozenset(range(min(spatial[axis - 1], step.size[axis - 1]))))
         if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]

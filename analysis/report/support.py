@@ -47,6 +47,14 @@ ROWS = {
     "adaptive average pooling": "adaptiveavgpool output_size=3 rank={r} {size} c4",
     "rearrange": "rearrange n,...,[g,c]->n,...,[c,g] g=2 {size} c4",
     "slice": "slice axis=-1 start=1 {size} c4 | slice axis=1 stop=-1 step=2",
+    "adaptive and global max pooling": (
+        "adaptivemaxpool output_size=3 rank={r} {size} c4 | globalmaxpool"
+    ),
+    "resizing, nearest": "resize size=9 method=nearest rank={r} {size} c4",
+    "resizing, linear, half pixels": "resize scale=3 method=linear rank={r} {size} c4",
+    "resizing, linear, aligned corners": (
+        "resize size=10 method=linear align_corners=true rank={r} {size} c4"
+    ),
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

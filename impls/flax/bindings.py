@@ -17,13 +17,14 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import layers, movement, pooling
+from convparity.impls.flax import layers, movement, pooling, resize
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     ActivationName,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -35,11 +36,13 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Rearrange,
+    Resize,
     Scale,
     SeparableConv,
     Slice,
@@ -317,6 +320,16 @@ OTHERS = [
         takes=WEIGHTED,
     ),
     Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
+    Row(AdaptiveMaxPool, pooling.AdaptiveMaxPool, ADAPTIVE),
+    Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        Resize,
+        resize.Resize,
+        {
+            **same("size", "scale", "method", "align_corners"),
+            "rank": Field(None, lambda module: len(module.size or module.scale)),
+        },
+    ),
 ]
 
 JOINS = [

@@ -18,6 +18,7 @@ from convparity.impls.spec import (
     Dense,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     Sequential,
     Spec,
     walk,
@@ -106,7 +107,7 @@ def _rank(module: Any) -> int:
             return len(layer.kernel_size)
         if isinstance(layer, pooling.MaxPool | pooling.AvgPool):
             return len(layer.window_shape)
-        if isinstance(layer, pooling.AdaptiveAvgPool):
+        if isinstance(layer, pooling.AdaptiveAvgPool | pooling.AdaptiveMaxPool):
             return len(layer.output_size)
         dense = dense or isinstance(layer, nnx.Linear)
     return 1 if dense else 2
@@ -131,7 +132,7 @@ def _sequential(module: Any, rank: int) -> Spec:
         nonlocal rank
         spec = _read(child, rank)
         *_, (_, last) = [("", None), *walk(spec)]
-        if isinstance(last, Dense | Flatten | GlobalAvgPool):
+        if isinstance(last, Dense | Flatten | GlobalAvgPool | GlobalMaxPool):
             rank = 1
         return spec
 

@@ -119,3 +119,33 @@ class AdaptiveAvgPool(nnx.Module):
         ones = jnp.ones((1, *x_NHWC.shape[1:-1], 1), wide.dtype)
         counts = pooled(ones, self.output_size, jnp.sum)
         return (pooled(wide, self.output_size, jnp.sum) / counts).astype(x_NHWC.dtype)
+
+
+class AdaptiveMaxPool(nnx.Module):
+    """The largest value of each window.
+
+    Args:
+        output_size: Size of the output along each spatial axis.
+
+    Shapes:
+        x_NHWC: any C
+        y_NHWC: that C; H and W are ``output_size``
+    """
+
+    def __init__(self, output_size: Axes) -> None:
+        self.output_size = output_size
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        return pooled(x_NHWC, self.output_size, jnp.max)
+
+
+class GlobalMaxPool(nnx.Module):
+    """The largest value over the spatial axes.
+
+    Shapes:
+        x_NHWC: any C
+        y_NC: that C
+    """
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        return jnp.max(x_NHWC, axis=tuple(range(1, x_NHWC.ndim - 1)))

@@ -12,11 +12,12 @@ import keras
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import layers, movement, pooling
+from convparity.impls.keras import layers, movement, pooling, resize
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -28,11 +29,13 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Rearrange,
+    Resize,
     Scale,
     SeparableConv,
     Slice,
@@ -210,10 +213,15 @@ ADAPTIVE: Fields = {
 
 def by_rank(name: str) -> tuple[tuple[type, ...], ...]:
     """Keras's own layers of a name, one a rank; nothing where the release has none yet."""
-    found = [getattr(keras.layers, f"{name}{rank}D", None) for rank in (1, 2, 3)]
+    found: list[Any] = [getattr(keras.layers, f"{name}{rank}D", None) for rank in (1, 2, 3)]
     return () if None in found else (tuple(found),)
 
 
+GLOBAL_MAX = (
+    keras.layers.GlobalMaxPooling1D,
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalMaxPooling3D,
+)
 POOL: Fields = {
     "kernel_size": "pool_size",
     "stride": "strides",
@@ -309,6 +317,25 @@ POOLS_AND_NORMS = [
         {"output_size": Field(None, lambda module: 1)},
         needs={**CHANNELS_LAST, "keepdims": True},
     ),
+    Row(
+        AdaptiveMaxPool,
+        pooling.AdaptiveMaxPooling,
+        ADAPTIVE,
+        needs=CHANNELS_LAST,
+        also=by_rank("AdaptiveMaxPooling"),
+    ),
+    Row(
+        GlobalMaxPool,
+        pooling.GlobalMaxPooling,
+        needs={**CHANNELS_LAST, "keepdims": False},
+        also=GLOBAL_MAX,
+    ),
+    Row(  # read and never made
+        AdaptiveMaxPool,
+        GLOBAL_MAX,
+        {"output_size": Field(None, lambda module: 1)},
+        needs={**CHANNELS_LAST, "keepdims": True},
+    ),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -370,6 +397,27 @@ OTHERS = [
         },
         KERNEL,
         check=_check_linear,
+    ),
+    Row(
+        Resize,
+        resize.Resize,
+        {
+            **{name: name for name in ("size", "scale", "method", "align_corners")},
+            "rank": Field(None, lambda module: len(module.size or module.scale)),
+        },
+    ),
+    Row(  # read and never made, as the next one
+        Resize,
+        (keras.layers.UpSampling1D, keras.layers.UpSampling2D, keras.layers.UpSampling3D),
+        {"scale": "size"},
+        needs={**CHANNELS_LAST, "interpolation": "nearest"},
+    ),
+    Row(
+        Resize,
+        keras.layers.UpSampling2D,
+        {"scale": "size"},
+        says={"method": "linear"},
+        needs={**CHANNELS_LAST, "interpolation": "bilinear"},
     ),
 ]
 

@@ -16,6 +16,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     Graph,
     Rearrange,
     Sequential,
@@ -54,7 +55,7 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
-            case Flatten() | GlobalAvgPool() | Rearrange() | Slice():
+            case Flatten() | GlobalAvgPool() | GlobalMaxPool() | Rearrange() | Slice():
                 return None  # what comes after says nothing about what comes in
     return None
 

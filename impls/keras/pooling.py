@@ -210,3 +210,25 @@ class AdaptiveAveragePooling(_Adaptive):
         ones = ops.ones_like(wide[:1, ..., :1])
         counts = pooled(ones, self.output_size, ops.sum)
         return ops.cast(pooled(wide, self.output_size, ops.sum) / counts, x_NSC.dtype)
+
+
+@registered
+class AdaptiveMaxPooling(_Adaptive):
+    """The largest value of each window.
+
+    ``keras.layers.AdaptiveMaxPooling2D`` is missing before Keras 3.13.
+    """
+
+    def call(self, x_NSC: Any) -> Any:
+        return pooled(x_NSC, self.output_size, ops.max)
+
+
+@registered
+class GlobalMaxPooling(keras.layers.Layer):
+    """The largest value over every spatial axis; Keras has one layer for each number of them."""
+
+    def call(self, x_NSC: Any) -> Any:
+        return ops.max(x_NSC, axis=tuple(range(1, len(x_NSC.shape) - 1)))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return (input_shape[0], input_shape[-1])

@@ -11,6 +11,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -20,16 +21,19 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Pairs,
     Rearrange,
+    Resize,
     Scale,
     Shape,
     Slice,
     Spec,
     adaptive_windows,
+    output_shape,
     padding_pairs,
     transposed_crop,
 )
@@ -317,7 +321,9 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     _set(out, kernel, *_biases(spec, weights, out))
 
 
-def _adaptive(spec: AdaptiveAvgPool, shape: Shape, out: Writer, together: str) -> None:
+def _adaptive(
+    spec: AdaptiveAvgPool | AdaptiveMaxPool, shape: Shape, out: Writer, together: str
+) -> None:
     """Each window by itself, along one axis after another: older releases have no such pool."""
     out.say("# each window by itself, along one axis after another")
     for axis, places in enumerate(spec.output_size, 1):
@@ -344,3 +350,33 @@ def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"# {spec.pattern}")
     out.say(f"y = keras.ops.transpose(keras.ops.reshape(y, {split}), {order})")
     out.say(f"y = keras.ops.reshape(y, {merged})")
+
+
+@write_layer.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _adaptive(spec, shape, out, "max")
+
+
+@write_layer.register
+def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = keras.layers.GlobalMaxPooling{len(shape) - 2}D()(y)")
+
+
+@write_layer.register
+def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
+    sizes = zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True)
+    for axis, (n, m) in enumerate(sizes, 1):
+        if spec.method == "nearest":
+            out.say(f"at = np.arange({m}) * {n} // {m}")
+            out.say(f"y = keras.ops.take(y, at, axis={axis})")
+            continue
+        if spec.align_corners:
+            out.say(f"at, parts = np.arange({m}) * {n - 1}, {max(m - 1, 1)}")
+        else:
+            out.say(f"at, parts = (2 * np.arange({m}) + 1) * {n} - {m}, {2 * m}")
+            out.say(f"at = at.clip(0, {n - 1} * parts)  # a position is at / parts")
+        out.say(f"low, high = at // parts, np.minimum(at // parts + 1, {n - 1})")
+        form = [-1 if each == axis else 1 for each in range(len(shape))]
+        out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
+        out.say(f"before = keras.ops.take(y, low, axis={axis}) * (1 - share)")
+        out.say(f"y = before + keras.ops.take(y, high, axis={axis}) * share")

@@ -239,9 +239,11 @@ def _read_layer(words: list[str]) -> tuple[Spec, Shape | None]:
     for text in tokens:
         for key, value in _read_token(name, word, text).items():
             if key in said:
-                raise SpecError(f"{name}: {quoted(text)} says {key} a second time")
+                raise SpecError(
+                    f"{name}: {quoted(text)} says {key.removeprefix('input ')} a second time"
+                )
             said[key] = value
-    shape = {key: said.pop(key) for key in ("n", "size", "c") if key in said}
+    shape = {key: said.pop(f"input {key}") for key in ("n", "size", "c") if f"input {key}" in said}
     defaults = arguments(word.type).items()
     needed = {name for name, default in defaults if default is inspect.Parameter.empty}
     for token in word.tokens:
@@ -260,7 +262,7 @@ def _read_layer(words: list[str]) -> tuple[Spec, Shape | None]:
 
 
 def _read_token(name: str, word: Word, text: str) -> dict[str, Any]:
-    """The fields that ``text`` says; of the input's shape, "n", "size" and "c"."""
+    """The fields that ``text`` says; of the input's shape, "input n", "input size", "input c"."""
     for token in word.tokens:
         if match := token.pattern.fullmatch(text):
             return token.read(match[1])
@@ -269,10 +271,10 @@ def _read_token(name: str, word: Word, text: str) -> dict[str, Any]:
         examples = [token.example for token in word.tokens] + [_INPUT_EXAMPLE]
         raise SpecError(f"{name} does not take {quoted(text)}; it takes {', '.join(examples)}")
     if match[1]:
-        return {match[1]: int(match[2])}
+        return {f"input {match[1]}": int(match[2])}
     axes, sizes = len(match[3]), tuple(map(int, match[4].split("x")))
     if len(sizes) not in (1, axes):
         raise SpecError(
             f"{name}: {quoted(text)} has {len(sizes)} sizes; {match[3]!r} takes 1 or {axes}"
         )
-    return {"size": sizes if len(sizes) == axes else sizes * axes}
+    return {"input size": sizes if len(sizes) == axes else sizes * axes}

@@ -13,10 +13,11 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import layers, movement, pooling
+from convparity.impls.pytorch import layers, movement, pooling, resize
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -28,11 +29,13 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Rearrange,
+    Resize,
     Scale,
     SeparableConv,
     Slice,
@@ -44,6 +47,7 @@ TRANSPOSE = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+ADAPTIVE_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
@@ -239,6 +243,14 @@ POOLS_AND_NORMS = [
     ),
     Row(Scale, layers.Scale, same("num_features"), {"scale": Weight("weight")}),
     Row(AdaptiveAvgPool, ADAPTIVE_AVG_POOL, same("output_size"), check=_check_output_size),
+    Row(
+        AdaptiveMaxPool,
+        ADAPTIVE_MAX_POOL,
+        same("output_size"),
+        needs={"return_indices": False},
+        check=_check_output_size,
+    ),
+    Row(GlobalMaxPool, pooling.GlobalMaxPool),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -298,6 +310,59 @@ JOINS = [
 MOVEMENT = [
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
+]
+
+
+MODES = {"nearest": 0, "linear": 1, "bilinear": 2, "trilinear": 3}  # and the rank that each says
+
+
+def _check_upsample(module: Any) -> None:
+    needs = f"mode={' or '.join(map(repr, MODES))}"
+    refuse_unless(module.mode in MODES, module, f"{needs}: no spec says another")
+    whole = module.scale_factor is None or all(
+        float(each).is_integer() for each in np.ravel(module.scale_factor)
+    )
+    refuse_unless(
+        whole,
+        module,
+        "a whole scale_factor: torch scales positions by a fraction itself, where other frameworks "
+        "scale by the quotient of the sizes. Give the size",
+    )
+
+
+def _upsample_rank(module: Any) -> int:
+    """The mode says it, or how many sizes there are; an image's where neither does."""
+    given = module.scale_factor if module.size is None else module.size
+    return MODES[module.mode] or (len(given) if isinstance(given, tuple | list) else 2)
+
+
+def _whole(scale: Any) -> Any:
+    if scale is None:
+        return None
+    return tuple(map(int, scale)) if isinstance(scale, tuple) else int(scale)
+
+
+OTHERS += [
+    Row(
+        Resize,
+        resize.Resize,
+        {
+            **same("size", "scale", "method", "align_corners"),
+            "rank": Field(None, lambda module: len(module.size or module.scale)),
+        },
+    ),
+    Row(
+        Resize,
+        nn.Upsample,
+        {
+            "size": "size",
+            "scale": Field("scale_factor", to_spec=_whole),
+            "method": Field("mode"),
+            "align_corners": Field("align_corners", to_spec=bool),
+            "rank": Field(None, _upsample_rank),
+        },
+        check=_check_upsample,
+    ),
 ]
 
 

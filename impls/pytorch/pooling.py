@@ -143,3 +143,15 @@ class GlobalAvgPool(nn.Module):
 
     def forward(self, x_NCS: Tensor) -> Tensor:
         return x_NCS.mean(dim=tuple(range(2, x_NCS.ndim)))
+
+
+class GlobalMaxPool(nn.Module):
+    """The largest value over the spatial axes.
+
+    Shapes:
+        x_NCS: any C
+        y_NC: that C
+    """
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        return x_NCS.amax(dim=tuple(range(2, x_NCS.ndim)))

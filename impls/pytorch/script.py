@@ -14,6 +14,7 @@ from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -23,15 +24,18 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Pairs,
     Rearrange,
+    Resize,
     Scale,
     Shape,
     Slice,
     Spec,
+    output_shape,
     padding_pairs,
     transposed_crop,
 )
@@ -299,3 +303,34 @@ def _(spec: Rearrange, weights: Arrays, shape: Shape, out: Writer) -> None:
     split, order, merged = moves(first(before), first(after), sizes, spec.sizes)
     out.say(f"# channels last: {spec.pattern}")
     out.say(f"y = y.reshape({split}).permute({order}).reshape({merged})")
+
+
+@write_layer.register
+def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = F.adaptive_max_pool{spec.rank}d(y, {spec.output_size})")
+
+
+@write_layer.register
+def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y.amax(dim={tuple(range(2, len(shape)))})")
+
+
+@write_layer.register
+def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
+    sizes = zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True)
+    for axis, (n, m) in enumerate(sizes, 2):
+        if spec.method == "nearest":
+            out.say(f"at = np.arange({m}) * {n} // {m}")
+            out.say(f"y = y.index_select({axis}, torch.from_numpy(at))")
+            continue
+        if spec.align_corners:
+            out.say(f"at, parts = np.arange({m}) * {n - 1}, {max(m - 1, 1)}")
+        else:
+            out.say(f"at, parts = (2 * np.arange({m}) + 1) * {n} - {m}, {2 * m}")
+            out.say(f"at = at.clip(0, {n - 1} * parts)  # a position is at / parts")
+        out.say(f"low, high = at // parts, np.minimum(at // parts + 1, {n - 1})")
+        form = [-1 if each == axis else 1 for each in range(len(shape))]
+        out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
+        out.say("low, high, share = map(torch.from_numpy, (low, high, share))")
+        out.say(f"before = y.index_select({axis}, low) * (1 - share)")
+        out.say(f"y = before + y.index_select({axis}, high) * share")

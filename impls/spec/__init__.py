@@ -66,7 +66,15 @@ from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.movement import Rearrange, Slice
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
-from convparity.impls.spec.pooling import AdaptiveAvgPool, AvgPool, GlobalAvgPool, MaxPool
+from convparity.impls.spec.pooling import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+)
+from convparity.impls.spec.resize import Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
     effective_kernel,
@@ -89,6 +97,7 @@ __all__ = [
     "Activation",
     "ActivationName",
     "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "Add",
     "AvgPool",
     "BatchNorm",
@@ -101,6 +110,7 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAvgPool",
+    "GlobalMaxPool",
     "Graph",
     "GroupNorm",
     "Join",
@@ -112,6 +122,7 @@ __all__ = [
     "Pairs",
     "Rearrange",
     "Residual",
+    "Resize",
     "Scale",
     "SeparableConv",
     "Sequential",

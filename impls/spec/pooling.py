@@ -219,3 +219,69 @@ class AdaptiveAvgPool(Layer):
 
     def parameters(self) -> dict[str, Shape]:
         return {}
+
+
+@dataclass(frozen=True, init=False)
+class AdaptiveMaxPool(Layer):
+    """The largest value of each of so many windows as the output is to have.
+
+    The windows are those of ``AdaptiveAvgPool``.
+
+    Args:
+        output_size: Size of the output along each axis; a scalar stands for every axis.
+        rank: Number of spatial axes: 1, 2 or 3.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, *output_size, C)``
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.AdaptiveMaxPool(2, rank=1)
+        >>> x = np.array([1, 2, 6, 8, 9]).reshape(1, 5, 1)
+        >>> cp.reference(layer, {}, x).ravel().tolist()
+        [6.0, 9.0]
+    """
+
+    output_size: Shape
+    rank: int
+
+    def __init__(self, output_size: PerAxis, rank: int = 2) -> None:
+        rank = rank_of(self, rank)
+        set_fields(self, rank=rank, output_size=per_axis(self, "output_size", output_size, rank))
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2)
+        return (input_shape[0], *self.output_size, input_shape[-1])
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}
+
+
+@dataclass(frozen=True)
+class GlobalMaxPool(Layer):
+    """The largest value of each channel over all pixels.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: ``(N, C)``
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.GlobalMaxPool()
+        >>> cp.output_shape(layer, (1, 7, 9, 3))
+        (1, 3)
+    """
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape)
+        if len(input_shape) < 3:
+            raise SpecError(f"GlobalMaxPool takes (N, *spatial, C), not {tuple(input_shape)}")
+        return (input_shape[0], input_shape[-1])
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}

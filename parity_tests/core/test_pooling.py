@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convparity import AdaptiveAvgPool, SpecError, judge, reference
+from convparity import AdaptiveAvgPool, AdaptiveMaxPool, GlobalMaxPool, SpecError, judge, reference
 from convparity.impls.spec import Shape, Spec, adaptive_windows
 
 Windows = Callable[[int, int], list[tuple[int, int]]]  # of an axis, and how many places it becomes
@@ -83,6 +83,26 @@ def test_the_divisor_of_an_adaptive_mean(spec: Any, shape: Shape) -> None:
         )
         assert wrong, choose
     assert not judge(adaptive(whole, np.sum), spec, input_shape=shape).ok
+
+
+@pytest.mark.parametrize(("spec", "shape"), AVERAGES)
+def test_windows_of_an_adaptive_maximum(spec: Any, shape: Shape) -> None:
+    largest = AdaptiveMaxPool(spec.output_size, spec.rank)
+    assert judge(adaptive(whole, np.max), largest, input_shape=shape).ok
+    for windows in (short, late, even):
+        assert not judge(adaptive(windows, np.max), largest, input_shape=shape).ok, windows
+
+
+def test_a_global_maximum_takes_all_pixels_and_keeps_no_axis() -> None:
+    def of(*axes: int, keepdims: bool = False, start: int = 0) -> Any:
+        return lambda spec, weights, x: x[:, start:].max(axis=axes, keepdims=keepdims)
+
+    shape = (2, 4, 5, 3)
+    assert judge(of(1, 2), GlobalMaxPool(), input_shape=shape).ok
+    assert not judge(of(1, 2, start=1), GlobalMaxPool(), input_shape=shape).ok
+    assert not judge(of(1, 2, keepdims=True), GlobalMaxPool(), input_shape=shape).ok
+    with pytest.raises(SpecError, match=r"takes \(N, \*spatial, C\)"):
+        reference(GlobalMaxPool(), {}, np.ones((2, 3)))
 
 
 @pytest.mark.parametrize(

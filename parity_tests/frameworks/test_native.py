@@ -251,9 +251,9 @@ def test_keras_knows_every_layer_of_ours_by_name() -> None:
     """So that ``keras.saving`` finds it."""
     import keras
 
-    from convparity.impls.keras import layers, pooling
+    from convparity.impls.keras import layers, pooling, resize
 
-    for page in (layers, pooling):
+    for page in (layers, pooling, resize):
         for name, kind in vars(page).items():
             if not isinstance(kind, type) or kind.__module__ != page.__name__:
                 continue

@@ -9,7 +9,10 @@ import pytest
 from convparity import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Concat,
     Conv,
+    GlobalMaxPool,
     Graph,
     Multiply,
     Sequential,
@@ -32,6 +35,9 @@ GATED = Graph(
         "open": (Activation("sigmoid"), "gate"),
         "gated": (Multiply(), "stem", "open"),
         "coarse": (AdaptiveAvgPool((3, 2)), "gated"),
+        "peaks": (AdaptiveMaxPool((3, 2)), "gated"),
+        "both": (Concat(), "coarse", "peaks"),
+        "top": (GlobalMaxPool(), "both"),
     }
 )
 
@@ -43,6 +49,10 @@ GATED = Graph(
         (AdaptiveAvgPool((2, 3)), (2, 7, 5, 3)),
         (AdaptiveAvgPool(7), (1, 4, 5, 2)),
         (AdaptiveAvgPool((2, 1, 3), rank=3), (2, 5, 4, 7, 2)),
+        (AdaptiveMaxPool((2, 3)), (2, 7, 5, 3)),
+        (AdaptiveMaxPool(4, rank=1), (2, 3, 2)),
+        (AdaptiveMaxPool((2, 1, 3), rank=3), (2, 5, 4, 7, 2)),
+        (GlobalMaxPool(), (2, 7, 5, 3)),
         (GATED, (2, 7, 5, 3)),
     ],
 )
@@ -61,12 +71,16 @@ def native(framework: str) -> list[tuple[Any, Spec]]:
             (nn.AdaptiveAvgPool2d(1), AdaptiveAvgPool(1)),
             (nn.AdaptiveAvgPool2d((2, 3)), AdaptiveAvgPool((2, 3))),
             (nn.AdaptiveAvgPool3d(2), AdaptiveAvgPool(2, rank=3)),
+            (nn.AdaptiveMaxPool1d(3), AdaptiveMaxPool(3, rank=1)),
+            (nn.AdaptiveMaxPool2d((2, 3)), AdaptiveMaxPool((2, 3))),
         ]
     import keras
 
     return [
         (keras.layers.GlobalAveragePooling1D(keepdims=True), AdaptiveAvgPool(1, rank=1)),
         (keras.layers.GlobalAveragePooling2D(keepdims=True), AdaptiveAvgPool(1)),
+        (keras.layers.GlobalMaxPooling2D(keepdims=True), AdaptiveMaxPool(1)),
+        (keras.layers.GlobalMaxPooling2D(), GlobalMaxPool()),
         *(
             (kind((2, 3)), AdaptiveAvgPool((2, 3)))
             for kind in [getattr(keras.layers, "AdaptiveAveragePooling2D", None)]
@@ -88,6 +102,8 @@ def test_pytorch_a_size_that_is_left_open() -> None:
 
     with pytest.raises(UnsupportedError, match="where None is that of the input"):
         describe(nn.AdaptiveAvgPool2d((None, 1)))
+    with pytest.raises(UnsupportedError, match="it needs return_indices=False"):
+        describe(nn.AdaptiveMaxPool2d(2, return_indices=True))
 
 
 CHAIN = Sequential(Conv(3, 4, 3), AdaptiveAvgPool((2, 3)), Activation("relu"))

@@ -14,10 +14,11 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, pool_counts, pool_windows, run
+from convparity.impls.reference import activate, adaptive, pool_counts, pool_windows, resizing, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Add,
     AvgPool,
     BatchNorm,
@@ -30,11 +31,13 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Rearrange,
+    Resize,
     Scale,
     Slice,
     Spec,
@@ -328,6 +331,25 @@ class Executor:
             terms = seen.reshape(len(x), -1, x.shape[-1]).swapaxes(0, 1)
             y[(slice(None), *place)] = self.mean(terms)
         return y
+
+    @layer.register
+    def _(self, spec: AdaptiveMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return adaptive(spec, x, np.max)
+
+    @layer.register
+    def _(self, spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return np.asarray(x.max(axis=tuple(range(1, x.ndim - 1))))
+
+    @layer.register
+    def _(self, spec: Resize, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        for axis, matrix in enumerate(resizing(spec, x.shape), 1):
+            pixels, parts = np.moveaxis(x, axis, 0), []
+            for shares in matrix.astype(np.float32):
+                (met,) = np.nonzero(shares)
+                terms = [(pixels[j], None if shares[j] == 1 else shares[j]) for j in met]
+                parts.append(self.total(len(terms), terms.__getitem__))
+            x = np.stack(parts, axis)
+        return x
 
     def mean(self, terms: np.ndarray, squared: bool = False) -> np.ndarray:
         """Over the first axis, of the numbers or of their squares."""

@@ -6,6 +6,7 @@ functions from SciPy, and loops over everything else.
 """
 
 import re
+from fractions import Fraction
 from itertools import product
 from math import fsum
 from typing import Any
@@ -17,6 +18,7 @@ from scipy.signal import correlate
 from convparity import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -26,11 +28,13 @@ from convparity import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Rearrange,
     Residual,
+    Resize,
     Scale,
     SeparableConv,
     Sequential,
@@ -94,6 +98,15 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return x
         case AdaptiveAvgPool():
             return adapted(spec, x, lambda seen: fsum(seen) / len(seen))
+        case AdaptiveMaxPool():
+            return adapted(spec, x, max)
+        case Resize():
+            return resized(spec, x)
+        case GlobalMaxPool():
+            largest = np.full((len(x), x.shape[-1]), -np.inf)
+            for n, *_, c in np.ndindex(*x.shape):
+                largest[n, c] = max(float(seen) for seen in x[n, ..., c].flat)
+            return largest
         case GlobalAvgPool():
             batch, *spatial, channels = x.shape
             total = np.zeros((batch, channels))
@@ -320,6 +333,28 @@ def rearranged(spec: Rearrange, x: np.ndarray) -> np.ndarray:
         counters = dict(zip(sizes, values, strict=True))
         y[place(after, counters)] = x[place(before, counters)]
     return y
+
+
+def resized(spec: Resize, x: np.ndarray) -> np.ndarray:
+    """Each place's position in the input as a fraction, then the pixels within one of it."""
+    for axis in range(spec.rank):
+        n = x.shape[axis + 1]
+        m = spec.size[axis] if spec.scale is None else n * spec.scale[axis]
+        parts = []
+        for place in range(m):
+            if spec.method == "nearest":
+                last = max(j for j in range(n) if Fraction(j, n) <= Fraction(place, m))
+                parts.append(np.take(x, last, axis + 1))
+                continue
+            if spec.align_corners:
+                at = Fraction(place * (n - 1), m - 1) if m > 1 else Fraction(0)
+            else:
+                at = (place + Fraction(1, 2)) * n / m - Fraction(1, 2)
+            at = min(max(at, Fraction(0)), Fraction(n - 1))
+            near = [j for j in range(n) if abs(at - j) < 1]
+            parts.append(sum(float(1 - abs(at - j)) * np.take(x, j, axis + 1) for j in near))
+        x = np.stack(parts, axis + 1)
+    return x
 
 
 def standardised(values: np.ndarray, eps: float) -> np.ndarray:

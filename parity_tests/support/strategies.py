@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from convparity import (
     Activation,
     AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -25,11 +26,13 @@ from convparity import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     LayerNorm,
     MaxPool,
     Rearrange,
     Residual,
+    Resize,
     Scale,
     SeparableConv,
     Sequential,
@@ -340,6 +343,27 @@ def adaptive_pools(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
     return adaptive_pool
 
 
+@st.composite
+def global_max_pools(draw: Any, rank: int) -> Pair:
+    """The largest pixel of any image."""
+    return GlobalMaxPool(), draw(values(rank, flat=False))
+
+
+@st.composite
+def resizes(draw: Any, rank: int) -> Pair:
+    """To a size of its own, larger or smaller, or by a scale; by either method."""
+    largest = 3 if rank == 3 else 7
+    sizes = draw(st.tuples(*[st.integers(1, largest)] * rank))
+    to = draw(st.sampled_from(["scale", "size"]))
+    places = draw(axes(st.integers(1, 3 if to == "scale" else largest), rank))
+    method = draw(st.sampled_from(["nearest", "linear"]))
+    aligned = method == "linear" and draw(st.booleans())
+    shape = (draw(batches), *sizes, draw(st.integers(1, 3)))
+    if to == "scale":
+        return Resize(None, places, method, aligned, rank), shape
+    return Resize(places, None, method, aligned, rank), shape
+
+
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -427,6 +451,9 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     Slice: slices,
     Rearrange: rearranges,
+    AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
+    GlobalMaxPool: global_max_pools,
+    Resize: resizes,
 }
 
 

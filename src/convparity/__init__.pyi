@@ -28,6 +28,7 @@ from .impls.notation import to_line as to_line
 from .impls.reference import reference as reference
 from .impls.spec import Activation as Activation
 from .impls.spec import AdaptiveAvgPool as AdaptiveAvgPool
+from .impls.spec import AdaptiveMaxPool as AdaptiveMaxPool
 from .impls.spec import Add as Add
 from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
@@ -39,6 +40,7 @@ from .impls.spec import DepthwiseConv as DepthwiseConv
 from .impls.spec import Dropout as Dropout
 from .impls.spec import Flatten as Flatten
 from .impls.spec import GlobalAvgPool as GlobalAvgPool
+from .impls.spec import GlobalMaxPool as GlobalMaxPool
 from .impls.spec import Graph as Graph
 from .impls.spec import GroupNorm as GroupNorm
 from .impls.spec import LayerNorm as LayerNorm
@@ -46,6 +48,7 @@ from .impls.spec import MaxPool as MaxPool
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Rearrange as Rearrange
 from .impls.spec import Residual as Residual
+from .impls.spec import Resize as Resize
 from .impls.spec import Scale as Scale
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential

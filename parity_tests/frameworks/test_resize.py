@@ -1,0 +1,101 @@
+"""Resizing: proved alone and in a graph, and read from native layers."""
+
+from typing import Any
+
+import pytest
+
+from convparity import (
+    Add,
+    Conv,
+    Graph,
+    Resize,
+    Sequential,
+    Spec,
+    UnsupportedError,
+    compare,
+    convert,
+    describe,
+)
+
+# a step of a feature pyramid: what is coarse is added to what is fine
+PYRAMID = Graph(
+    {
+        "fine": (Conv(3, 4, 3, padding="same"), "x"),
+        "coarse": (Conv(4, 4, 3, stride=2, padding="same"), "fine"),
+        "larger": (Resize(scale=2), "coarse"),
+        "both": (Add(), "fine", "larger"),
+        "smooth": (Resize(size=(5, 9), method="linear"), "both"),
+        "aligned": (Resize(size=(5, 9), method="linear", align_corners=True), "both"),
+        "sum": (Add(), "smooth", "aligned"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        (Resize(scale=(2, 3)), (2, 5, 4, 3)),
+        (Resize(size=(3, 9)), (2, 7, 5, 3)),
+        (Resize(scale=2, method="linear"), (2, 5, 4, 3)),
+        (Resize(size=(3, 9), method="linear"), (2, 7, 5, 3)),
+        (Resize(size=(3, 9), method="linear", align_corners=True), (2, 7, 5, 3)),
+        (Resize(size=5, method="linear", rank=1), (2, 3, 3)),
+        (Resize(size=(2, 4, 3), method="linear", rank=3), (1, 2, 3, 4, 2)),
+        (PYRAMID, (2, 8, 6, 3)),
+    ],
+)
+def test_it_is_proved(spec: Spec, shape: tuple[int, ...]) -> None:
+    for verdict in compare(spec, input_shape=shape):
+        assert verdict.ok, verdict
+
+
+def native(framework: str) -> list[tuple[Any, Spec]]:
+    """Layers as their users write them, and what they are."""
+    if framework == "pytorch":
+        from torch import nn
+
+        return [
+            (nn.Upsample(scale_factor=2), Resize(scale=2)),
+            (nn.Upsample(size=(9, 5)), Resize((9, 5))),
+            (nn.Upsample(size=[7]), Resize(7, rank=1)),
+            (nn.UpsamplingNearest2d(scale_factor=3), Resize(scale=3)),
+            (nn.Upsample(scale_factor=2.0, mode="linear"), Resize(None, 2, "linear", rank=1)),
+            (nn.Upsample(scale_factor=3, mode="bilinear"), Resize(None, 3, "linear")),
+            (nn.Upsample((9, 5), mode="bilinear"), Resize((9, 5), None, "linear")),
+            (nn.UpsamplingBilinear2d((9, 5)), Resize((9, 5), None, "linear", True)),
+        ]
+    from keras import layers
+
+    return [
+        (layers.UpSampling1D(3), Resize(scale=3, rank=1)),
+        (layers.UpSampling2D((2, 3)), Resize(scale=(2, 3))),
+        (layers.UpSampling3D(2), Resize(scale=2, rank=3)),
+        (layers.UpSampling2D(3, interpolation="bilinear"), Resize(None, 3, "linear")),
+    ]
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+def test_native_layers_are_read(framework: str) -> None:
+    for layer, spec in native(framework):
+        if framework == "keras" and spec.rank != 2:
+            import keras
+
+            layer = keras.Sequential([keras.Input((*[5] * spec.rank, 2)), layer])
+            spec = Sequential({layer.layers[0].name: spec})
+        assert describe(layer) == spec
+        for other in ("pytorch", "flax", "keras"):
+            assert describe(convert(layer, to=other)) == spec
+
+
+def test_what_no_spec_says() -> None:
+    import keras
+    from torch import nn
+
+    for layer, message in (
+        (nn.Upsample(scale_factor=1.5), "a whole scale_factor"),
+        (nn.Upsample(scale_factor=2, mode="bicubic"), "no spec says another"),
+        (nn.Upsample(scale_factor=2, mode="nearest-exact"), "no spec says another"),
+        (keras.layers.UpSampling2D(2, interpolation="lanczos3"), "interpolation='nearest'"),
+    ):
+        with pytest.raises(UnsupportedError, match=message):
+            describe(layer)
