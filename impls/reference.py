@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Pairs,
     Rearrange,
     Scale,
@@ -356,6 +357,15 @@ def _(spec: Slice, weights: Arrays, x: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: Rearrange, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return einops.rearrange(x, spec.pattern, **dict(spec.sizes))
+
+
+@run.register
+def _(spec: Pad, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    sizes = zip(x.shape[1:-1], spec.crops, strict=True)
+    kept = x[(slice(None), *(slice(low, n - high) for n, (low, high) in sizes))]
+    if spec.mode == "zeros":
+        return surrounded(kept, spec.fills, spec.value)
+    return np.pad(kept, ((0, 0), *spec.fills, (0, 0)), mode=NUMPY_MODES[spec.mode])
 
 
 @run.register

@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Scale,
     Shape,
@@ -396,6 +397,17 @@ def _(
     split, order, _ = spec.moves(x.shape)
     parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
     return Gradients((parts.reshape(x.shape),), {})
+
+
+@adjoint.register
+def _(
+    spec: Pad, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    sizes = (n - sum(crop) for n, crop in zip(x.shape[1:-1], spec.crops, strict=True))
+    shape = (len(x), *sizes, x.shape[-1])
+    by_kept = folded(g, shape, spec.fills, NUMPY_MODES[spec.mode])
+    return Gradients((np.pad(by_kept, ((0, 0), *spec.crops, (0, 0))),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

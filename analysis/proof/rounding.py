@@ -26,6 +26,7 @@ from convparity.analysis.proof.rounded import (
     TRANSFORM,
     Rounded,
     common_unit,
+    round_to,
 )
 from convparity.impls.reference import pool_counts, run
 from convparity.impls.spec import (
@@ -46,6 +47,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Scale,
     Shape,
@@ -409,6 +411,31 @@ def _(spec: Concat, weights: Arrays, *values: Rounded) -> Rounded:
 
 def _finer(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else min(a, b)
+
+
+@trace.register
+def _(spec: Pad, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    fill = np.array(spec.value)
+    slip = abs(float(round_to(fill, x.dtype)) - spec.value)  # of a number that the dtype lacks
+    slip += float(abs(fill)) if abs(fill) < x.tiny else 0.0
+    padded = [
+        run(dataclasses.replace(spec, value=each), weights, part)
+        for part, each in (
+            (x.bound + x.small, slip),
+            (x.noise, 0.0),
+            (x.own + x.small, slip),
+        )
+    ]
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=padded[0],
+        noise=padded[1],
+        own=padded[2],
+        unit=_finer(x.unit, common_unit(fill)),
+        basis=x.rests_on("proved" if slip else "exact"),
+    )
 
 
 @trace.register

@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Scale,
     SeparableConv,
@@ -284,6 +285,7 @@ JOINS = [
 ]
 
 MOVEMENT = [
+    Row(Pad, movement.Pad, same("pads", "mode", "value")),
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]

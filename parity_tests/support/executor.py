@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Scale,
     Slice,
@@ -374,6 +375,7 @@ class Executor:
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
 
+    @layer.register(Pad)
     @layer.register(Rearrange)
     @layer.register(Slice)
     def _(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
