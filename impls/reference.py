@@ -36,6 +36,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Pairs,
     Rearrange,
     Resize,
@@ -421,6 +422,15 @@ def _(spec: GlobalMaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: Resize, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return along_axes(resizing(spec, x.shape), x)
+
+
+@run.register
+def _(spec: Pad, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    sizes = zip(x.shape[1:-1], spec.crops, strict=True)
+    kept = x[(slice(None), *(slice(low, n - high) for n, (low, high) in sizes))]
+    if spec.mode == "zeros":
+        return surrounded(kept, spec.fills, spec.value)
+    return np.pad(kept, ((0, 0), *spec.fills, (0, 0)), mode=NUMPY_MODES[spec.mode])
 
 
 @run.register

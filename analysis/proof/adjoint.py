@@ -43,6 +43,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Resize,
     Scale,
@@ -481,6 +482,17 @@ def _(
 ) -> Gradients:
     transposed = [matrix.T for matrix in resizing(spec, inputs[0].shape)]
     return Gradients((along_axes(transposed, g),), {})
+
+
+@adjoint.register
+def _(
+    spec: Pad, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    sizes = (n - sum(crop) for n, crop in zip(x.shape[1:-1], spec.crops, strict=True))
+    shape = (len(x), *sizes, x.shape[-1])
+    by_kept = folded(g, shape, spec.fills, NUMPY_MODES[spec.mode])
+    return Gradients((np.pad(by_kept, ((0, 0), *spec.crops, (0, 0))),), {})
 
 
 def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:

@@ -56,7 +56,8 @@ def fitting_shape(spec: Spec) -> Shape | None:
     The smallest, from ``LEAST`` pixels an axis on, whose every window lies in its image at least
     once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
-    if (first := _first_layer(spec)) is not None and isinstance(first, Rearrange):
+    first = _first_layer(spec)
+    if isinstance(first, Rearrange):
         return next((shape for shape in _split_evenly(first) if _fits(spec, shape)), None)
     for (channels,), rank in product(_channels(spec), _ranks(spec)):
         if rank == 0:
@@ -67,6 +68,9 @@ def fitting_shape(spec: Spec) -> Shape | None:
         found = _sizes(spec, rank, channels) or _sizes_for_dense(spec, rank, channels)
         if found is not None:
             return found
+    if isinstance(first, Slice):  # its ends may be far apart, or meet in small inputs alone
+        alike = ((BATCH, *(n,) * (ndim - 1)) for n in (4, 3, 2, 1, *SIZES) for ndim in (4, 2, 3, 5))
+        return next((shape for shape in alike if _fits(spec, shape)), None)
     return None
 
 

@@ -26,6 +26,7 @@ from convparity.analysis.proof.rounded import (
     TRANSFORM,
     Rounded,
     common_unit,
+    round_to,
 )
 from convparity.impls.reference import adaptive_counts, along_axes, pool_counts, resizing, run
 from convparity.impls.spec import (
@@ -49,6 +50,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Resize,
     Scale,
@@ -446,6 +448,31 @@ def _(spec: Resize, weights: Arrays, x: Rounded) -> Rounded:
         roundings=4 * spec.rank,  # of each axis: both shares, their products, the sum
         unit=reduce(_times, (common_unit(each) for each in matrices), x.unit),
         flushed=along_axes(matrices, x.small),
+    )
+
+
+@trace.register
+def _(spec: Pad, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    fill = np.array(spec.value)
+    slip = abs(float(round_to(fill, x.dtype)) - spec.value)  # of a number that the dtype lacks
+    slip += float(abs(fill)) if abs(fill) < x.tiny else 0.0
+    padded = [
+        run(dataclasses.replace(spec, value=each), weights, part)
+        for part, each in (
+            (x.bound + x.small, slip),
+            (x.noise, 0.0),
+            (x.own + x.small, slip),
+        )
+    ]
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=padded[0],
+        noise=padded[1],
+        own=padded[2],
+        unit=_finer(x.unit, common_unit(fill)),
+        basis=x.rests_on("proved" if slip else "exact"),
     )
 
 

@@ -45,6 +45,8 @@ ROWS = {
     "sigmoid, hard_sigmoid, hard_swish": "sigmoid {size} c4 | hard_sigmoid | hard_swish",
     "softplus, softmax": "softplus {size} c4 | softmax",
     "adaptive average pooling": "adaptiveavgpool output_size=3 rank={r} {size} c4",
+    "pad and crop, a value": "pad p1:2x-1:0 value0.5 {size} c4",
+    "pad and crop, reflect": "pad p9:2x-1:0 reflect {size} c4",
     "rearrange": "rearrange n,...,[g,c]->n,...,[c,g] g=2 {size} c4",
     "slice": "slice axis=-1 start=1 {size} c4 | slice axis=1 stop=-1 step=2",
     "adaptive and global max pooling": (
@@ -59,7 +61,7 @@ ROWS = {
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}
 POWERS = {1: "w4", 2: "hw4x2", 3: "dhw4x2x2"}
-SIZED = re.compile("(k|s|d|p|op)([0-9:]+(?:x[0-9:]+)+)")
+SIZED = re.compile("(k|s|d|p|op)([-0-9:]+(?:x[-0-9:]+)+)")
 CAUSAL = ("causal", "depthwise, causal")  # rank 1 only
 
 # Why a cell is refused: (row, framework) -> the reason, and where there is one, a reference.

@@ -41,6 +41,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Resize,
     Scale,
@@ -340,6 +341,14 @@ JOINS = [
 ]
 
 MOVEMENT = [
+    Row(
+        Pad,
+        movement.Pad,
+        {
+            **same("pads", "value"),
+            "mode": Field("mode", None, NUMPY_MODES.__getitem__, MODES.__getitem__),
+        },
+    ),
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]

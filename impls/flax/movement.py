@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 
 from convparity.impls.axis_patterns import axes, moves
 
@@ -43,3 +44,29 @@ class Rearrange(nnx.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         split, order, merged = moves(*axes(self.pattern, x.ndim), x.shape, self.sizes)
         return jnp.transpose(x.reshape(split), order).reshape(merged)
+
+
+class Pad(nnx.Module):
+    """Pixels around the spatial axes, by any amount; a negative number crops first.
+
+    Args:
+        pads: One (low, high) pair a spatial axis.
+        mode: A mode of ``jnp.pad``: "constant", "reflect", "edge" or "wrap".
+        value: What "constant" fills with.
+    """
+
+    def __init__(
+        self, pads: tuple[tuple[int, int], ...], mode: str = "constant", value: float = 0.0
+    ) -> None:
+        self.pads = tuple((low, high) for low, high in pads)
+        self.mode, self.value = mode, value
+
+    def __call__(self, x_NSC: jax.Array) -> jax.Array:
+        if self.mode == "constant":  # lax crops, too
+            widths = [(0, 0, 0), *((low, high, 0) for low, high in self.pads), (0, 0, 0)]
+            return lax.pad(x_NSC, jnp.asarray(self.value, x_NSC.dtype), widths)
+        for axis, (low, high) in enumerate(self.pads, 1):
+            end = x_NSC.shape[axis] - max(-high, 0)
+            x_NSC = lax.slice_in_dim(x_NSC, max(-low, 0), end, axis=axis)
+        pairs = [(max(low, 0), max(high, 0)) for low, high in self.pads]
+        return jnp.pad(x_NSC, [(0, 0), *pairs, (0, 0)], mode=self.mode)

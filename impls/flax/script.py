@@ -26,6 +26,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pad,
     Rearrange,
     Resize,
     Scale,
@@ -356,3 +357,13 @@ def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
         out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
         out.say(f"before = jnp.take(y, low, axis={axis}) * (1 - share)")
         out.say(f"y = before + jnp.take(y, high, axis={axis}) * share")
+
+
+@write_layer.register
+def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
+    if any(map(any, spec.crops)):
+        sizes = zip(shape[1:-1], spec.crops, strict=True)
+        out.say(f"y = y[:, {', '.join(f'{low}:{n - high}' for n, (low, high) in sizes)}]")
+    fill = f", constant_values={spec.value}" if spec.value else ""
+    options = fill if spec.mode == "zeros" else f', mode="{NUMPY_MODES[spec.mode]}"'
+    out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{options})")

@@ -9,6 +9,7 @@ from keras import ops
 
 from convparity.impls.axis_patterns import axes, moves
 from convparity.impls.keras.layers import registered
+from convparity.impls.keras.windows import Pairs, pad
 
 
 @registered
@@ -76,3 +77,40 @@ class Rearrange(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pattern": self.pattern, "sizes": self.sizes}
+
+
+@registered
+class Pad(keras.layers.Layer):
+    """Pixels around the spatial axes, by any amount; a negative number crops first.
+
+    Args:
+        pads: One (low, high) pair a spatial axis.
+        mode: "zeros" (or another value), "reflect", "replicate" or "circular".
+        value: What "zeros" fills with.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+    """
+
+    def __init__(self, pads: Pairs, mode: str = "zeros", value: float = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.pads = tuple((low, high) for low, high in pads)
+        self.mode, self.value = mode, value
+
+    def call(self, x_NSC: Any) -> Any:
+        kept = (slice(max(-low, 0), min(high, 0) or None) for low, high in self.pads)
+        x_NSC = x_NSC[(slice(None), *kept)]
+        pairs = tuple((max(low, 0), max(high, 0)) for low, high in self.pads)
+        if self.mode == "zeros":
+            return ops.pad(x_NSC, ((0, 0), *pairs, (0, 0)), constant_values=self.value)
+        return pad(x_NSC, pairs, self.mode)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        batch, *spatial, channels = input_shape
+        sizes = (
+            None if n is None else low + n + high
+            for n, (low, high) in zip(spatial, self.pads, strict=True)
+        )
+        return (batch, *sizes, channels)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"pads": self.pads, "mode": self.mode, "value": self.value}
+        return {**super().get_config(), **own}

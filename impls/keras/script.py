@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pad,
     Pairs,
     Rearrange,
     Resize,
@@ -380,3 +381,16 @@ def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
         out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
         out.say(f"before = keras.ops.take(y, low, axis={axis}) * (1 - share)")
         out.say(f"y = before + keras.ops.take(y, high, axis={axis}) * share")
+
+
+@write_layer.register
+def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
+    if any(map(any, spec.crops)):
+        sizes = zip(shape[1:-1], spec.crops, strict=True)
+        out.say(f"y = y[:, {', '.join(f'{low}:{n - high}' for n, (low, high) in sizes)}]")
+    fill = f", constant_values={spec.value}" if spec.value else ""
+    if spec.mode == "zeros":
+        out.say(f"y = keras.ops.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{fill})")
+    else:
+        why = "keras.ops.pad has not every mode on every backend"
+        _pad(spec.fills, out, why, f', mode="{NUMPY_MODES[spec.mode]}"')

@@ -25,6 +25,7 @@ with spaces between words::
     leaky_relu, elu  aNUMBER
     FUNCTION     of an Activation without alpha: relu, silu, hard_swish, ...
     gap (global average pool), flatten
+    pad          pLOW:HIGH { "x" LOW:HIGH } MODE valueNUMBER      negative numbers crop
     rearrange    PATTERN NAME=INT,...      that of einops, with "," for a space and [] for ()
     slice        axis=INT start=INT stop=INT step=INT
     NAME FIELD=VALUE ...    any other layer, its name in small letters

@@ -32,6 +32,7 @@ from convparity.impls.spec import (
     Layer,
     LayerNorm,
     MaxPool,
+    Pad,
     Rearrange,
     Scale,
     SeparableConv,
@@ -213,6 +214,16 @@ _FACTORS = _field(
     lambda text: {name: int(size) for name, size in (each.split("=") for each in text.split(","))},
     lambda sizes: ",".join(f"{name}={size}" for name, size in sizes),
 )
+_SIGNED = f"-?{INT}:-?{INT}"
+_PADS = _field(
+    "pads",
+    "p1:2x0:-1 (pads)",
+    f"{_SIGNED}(?:x{_SIGNED})*",
+    lambda text: [tuple(map(int, entry.split(":"))) for entry in text.split("x")],
+    lambda pads: "x".join(f"{low}:{high}" for low, high in pads),
+    prefix="p",
+)
+_PAD_MODE = _field("mode", "reflect, replicate or circular", "|".join(PADDING_MODES))
 
 _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
     ("conv", Conv, _CONV, "in_channels"),
@@ -240,6 +251,7 @@ OWN_WORDS: dict[str, Word] = {
         (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
         "num_features",
     ),
+    "pad": Word(Pad, {}, (_PADS, _PAD_MODE, _real("value", "value"))),
     "rearrange": Word(Rearrange, {}, (_PATTERN, _FACTORS)),
     "scale": Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
     **{

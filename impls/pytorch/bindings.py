@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Resize,
     Scale,
@@ -308,6 +309,7 @@ JOINS = [
 ]
 
 MOVEMENT = [
+    Row(Pad, movement.Pad, same("pads", "mode", "value")),
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]

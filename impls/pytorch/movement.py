@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from torch import Tensor, nn
 
 from convparity.impls.axis_patterns import Axes, axes, moves
-from convparity.impls.pytorch.layers import dim_of
+from convparity.impls.pytorch.layers import Pairs, dim_of, pad
 
 
 class Slice(nn.Module):
@@ -65,3 +65,29 @@ class Rearrange(nn.Module):
 
     def extra_repr(self) -> str:
         return ", ".join([repr(self.pattern), *(f"{name}={size}" for name, size in self.sizes)])
+
+
+class Pad(nn.Module):
+    """Pixels around the spatial axes, by any amount; a negative number crops first.
+
+    Args:
+        pads: One (low, high) pair a spatial axis.
+        mode: "zeros" (or another value), "reflect", "replicate" or "circular".
+        value: What "zeros" fills with.
+    """
+
+    def __init__(self, pads: Pairs, mode: str = "zeros", value: float = 0.0) -> None:
+        super().__init__()
+        self.pads = tuple((low, high) for low, high in pads)
+        self.mode, self.value = mode, value
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        if self.mode == "zeros":
+            return pad(x_NCS, self.pads, value=self.value)
+        for dim, (low, high) in enumerate(self.pads, 2):
+            low, high = max(-low, 0), max(-high, 0)
+            x_NCS = x_NCS.narrow(dim, low, x_NCS.shape[dim] - low - high)
+        return pad(x_NCS, tuple((max(low, 0), max(high, 0)) for low, high in self.pads), self.mode)
+
+    def extra_repr(self) -> str:
+        return f"{self.pads}, mode={self.mode!r}, value={self.value}"

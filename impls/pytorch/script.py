@@ -28,6 +28,8 @@ from convparity.impls.spec import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pad,
+    PaddingMode,
     Pairs,
     Rearrange,
     Resize,
@@ -107,7 +109,7 @@ def _(spec: Conv, weights: Arrays, shape: Shape, out: Writer) -> None:
     pairs = padding_pairs(spec, shape[1:-1])
     padding: Any = _symmetric(pairs)
     if spec.padding_mode != "zeros" and any(map(any, pairs)):
-        _pad_mode(spec, pairs, shape, out)
+        _pad_mode(spec.padding_mode, pairs, shape[1:-1], out)
         padding = 0
     elif spec.padding == "same" and max(spec.stride) == 1:
         padding = "same"
@@ -127,16 +129,15 @@ def _(spec: Conv, weights: Arrays, shape: Shape, out: Writer) -> None:
     )
 
 
-def _pad_mode(spec: Conv, pairs: Pairs, shape: Shape, out: Writer) -> None:
-    room = 0 if spec.padding_mode == "circular" else -1
-    fits = all(max(pair) <= n + room for n, pair in zip(shape[1:-1], pairs, strict=True))
-    if fits or spec.padding_mode == "replicate":
-        _pad(pairs, out, f'mode="{spec.padding_mode}"')
+def _pad_mode(mode: PaddingMode, pairs: Pairs, sizes: Shape, out: Writer) -> None:
+    room = 0 if mode == "circular" else -1
+    fits = all(max(pair) <= n + room for n, pair in zip(sizes, pairs, strict=True))
+    if fits or mode == "replicate":
+        _pad(pairs, out, f'mode="{mode}"')
         return
-    out.say(f"# F.pad refuses so much {spec.padding_mode} padding: NumPy repeats it")
+    out.say(f"# F.pad refuses so much {mode} padding: NumPy repeats it")
     widths = [(0, 0), (0, 0), *pairs]
-    mode = NUMPY_MODES[spec.padding_mode]
-    out.say(f'y = torch.from_numpy(np.pad(y.numpy(), {widths}, mode="{mode}"))')
+    out.say(f'y = torch.from_numpy(np.pad(y.numpy(), {widths}, mode="{NUMPY_MODES[mode]}"))')
 
 
 @write_layer.register
@@ -334,3 +335,14 @@ def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
         out.say("low, high, share = map(torch.from_numpy, (low, high, share))")
         out.say(f"before = y.index_select({axis}, low) * (1 - share)")
         out.say(f"y = before + y.index_select({axis}, high) * share")
+
+
+@write_layer.register
+def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
+    if spec.mode == "zeros":
+        _pad(spec.pads, out, *([f"value={spec.value}"] if spec.value else []))
+        return
+    kept = [slice(low, n - high) for n, (low, high) in zip(shape[1:-1], spec.crops, strict=True)]
+    if any(map(any, spec.crops)):
+        out.say(f"y = y[:, :, {', '.join(f'{each.start}:{each.stop}' for each in kept)}]")
+    _pad_mode(spec.mode, spec.fills, tuple(each.stop - each.start for each in kept), out)

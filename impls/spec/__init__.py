@@ -64,7 +64,7 @@ from convparity.impls.spec.fold import (
 from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
-from convparity.impls.spec.movement import Rearrange, Slice
+from convparity.impls.spec.movement import Pad, Rearrange, Slice
 from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from convparity.impls.spec.pooling import (
     AdaptiveAvgPool,
@@ -118,6 +118,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool",
     "Multiply",
+    "Pad",
     "PaddingMode",
     "Pairs",
     "Rearrange",

@@ -149,6 +149,23 @@ def padding_of(owner: object, value: Any, rank: int) -> Padding:
     return tuple(pairs) if any(map(any, pairs)) else "valid"
 
 
+def pad_pairs(owner: object, value: Any) -> Pairs:
+    """A pair for each spatial axis, of which there are as many; a negative number crops."""
+    entries = _entries(value)
+    if entries is None or not 1 <= len(entries) <= 3:
+        raise fail(owner, f"pads are one (low, high) pair an axis, of 1 to 3, not {quoted(value)}")
+    pairs = []
+    for entry in entries:
+        low_high = _entries(entry)
+        if low_high is None:
+            low_high = [entry, entry]
+        if len(low_high) != 2:
+            raise fail(owner, f"a pair is (low, high), not {quoted(entry)}")
+        low, high = (integer(owner, "pads", each, -LARGEST) for each in low_high)
+        pairs.append((low, high))
+    return tuple(pairs)
+
+
 def padding_mode_of(owner: object, value: Any) -> PaddingMode:
     """What the padding is filled with."""
     if not isinstance(value, str) or value not in PADDING_MODES:

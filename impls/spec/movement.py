@@ -1,7 +1,9 @@
 """Operations that move values and compute nothing."""
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import SupportsIndex
 
 import einops
 import numpy as np
@@ -11,11 +13,16 @@ from convparity.impls.errors import FROM_USER_CODE, SpecError, quoted
 from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import (
     LARGEST,
+    PaddingMode,
+    Pairs,
     Shape,
     axis_in,
     axis_of,
     fail,
     integer,
+    number,
+    pad_pairs,
+    padding_mode_of,
     set_fields,
     takes,
 )
@@ -210,6 +217,83 @@ class Rearrange(Layer):
         if len(made) < 2:
             raise self._wrong(f"it makes {quoted(made)} of {quoted(input_shape)}, the batch alone")
         return made
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}
+
+
+@dataclass(frozen=True, init=False)
+class Pad(Layer):
+    """Pixels around the spatial axes; a negative number crops, before anything is filled.
+
+    Args:
+        pads: One ``(low, high)`` pair for each spatial axis, at most three; an int stands for both
+            ends of its axis.
+        mode: What the pixels are: ``"zeros"``, that is ``value``, ``"reflect"`` (the border itself
+            once), ``"replicate"`` or ``"circular"``; by any amount.
+        value: A finite number, which other modes do not take.
+
+    Shapes:
+        input: ``(N, *spatial, C)``
+        output: the same, with other spatial sizes
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.Pad([(0, 1), (-2, 3)], mode="replicate")
+        >>> cp.output_shape(layer, (1, 4, 5, 3))
+        (1, 5, 6, 3)
+    """
+
+    pads: Pairs
+    mode: PaddingMode
+    value: float
+
+    def __init__(
+        self,
+        pads: Iterable[SupportsIndex | Iterable[SupportsIndex]],
+        mode: PaddingMode = "zeros",
+        value: float = 0.0,
+    ) -> None:
+        set_fields(
+            self,
+            pads=pad_pairs(self, pads),
+            mode=padding_mode_of(self, mode),
+            value=number(self, "value", value),
+        )
+        if not math.isfinite(self.value):
+            raise fail(self, f"value must be finite, not {self.value}")
+        if self.value and self.mode != "zeros":
+            raise fail(self, f"mode {self.mode!r} takes no value, and {self.value} is given")
+
+    @property
+    def rank(self) -> int:
+        """How many spatial axes the input has."""
+        return len(self.pads)
+
+    @property
+    def crops(self) -> Pairs:
+        """What is cut off the ends of each axis, first."""
+        return tuple((max(-low, 0), max(-high, 0)) for low, high in self.pads)
+
+    @property
+    def fills(self) -> Pairs:
+        """What is added to the ends of each axis, then."""
+        return tuple((max(low, 0), max(high, 0)) for low, high in self.pads)
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2)
+        left = tuple(n - sum(crop) for n, crop in zip(input_shape[1:-1], self.crops, strict=True))
+        if min(left) < 1:
+            raise fail(self, f"cropped by {self.crops}, nothing is left of {quoted(input_shape)}")
+        if self.mode == "reflect" and any(
+            n == 1 and max(fill) > 0 for n, fill in zip(left, self.fills, strict=True)
+        ):
+            raise fail(self, f"one pixel cannot be reflected, input {quoted(input_shape)}")
+        sizes = tuple(n + sum(fill) for n, fill in zip(left, self.fills, strict=True))
+        return (input_shape[0], *sizes, input_shape[-1])
 
     def parameters(self) -> dict[str, Shape]:
         return {}

@@ -6,7 +6,9 @@ import einops
 import numpy as np
 import pytest
 
-from convparity import Rearrange, from_json, output_shape, reference, to_json
+from convparity import Pad, Rearrange, Slice, from_json, output_shape, reference, to_json
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.axis_patterns import axes, moves
 
 PATTERNS = [
@@ -63,3 +65,37 @@ def test_json_holds_the_sizes() -> None:
     assert from_json('{"type": "Rearrange", "pattern": "n c -> n 1 c"}') == (
         Rearrange("n c -> n 1 c")
     )
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        (Slice(1, 1), [2, 3, 4]),
+        (Slice(1, -3, -1), [2, 3]),
+        (Slice(1, step=3), [1, 4]),
+        (Pad([(1, 2)]), [0, 1, 2, 3, 4, 0, 0]),
+        (Pad([(-1, 2)], value=9), [2, 3, 4, 9, 9]),
+        (Pad([(2, -1)], "reflect"), [3, 2, 1, 2, 3]),
+        (Pad([(-2, 3)], "reflect"), [3, 4, 3, 4, 3]),  # it crops first
+        (Pad([(-1, 2)], "replicate"), [2, 3, 4, 4, 4]),
+        (Pad([(1, -1)], "circular"), [3, 1, 2, 3]),
+        (Pad([(0, 5)], "circular"), [1, 2, 3, 4, 1, 2, 3, 4, 1]),
+    ],
+)
+def test_a_row_of_four_by_hand(spec, expected) -> None:
+    x = np.array([1, 2, 3, 4]).reshape(1, 4, 1)
+    assert reference(spec, {}, x).ravel().tolist() == expected
+
+
+def test_a_value_that_the_dtype_lacks_is_within_a_bound() -> None:
+    x = np.ones((1, 3, 1))
+    for dtype, value, exact in (
+        ("float32", 0.5, True),
+        ("float32", 0.1, False),
+        ("float16", 2049.0, False),
+        ("float16", 2048.0, True),
+    ):
+        target = trace(Pad([(0, 1)], value=value), {}, exact_input(x, dtype))
+        assert target.exact == exact
+        assert (target.bound.ravel() > 0).tolist() == [False, False, False, not exact]
+        assert target.bound.max() <= 2.0 * UNIT_ROUNDOFF[dtype] * value

@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from convparity import Concat, Conv, Graph, Rearrange, Slice, build, compare, describe, init_weights
+from convparity import (
+    Concat,
+    Conv,
+    Graph,
+    Pad,
+    Rearrange,
+    Slice,
+    build,
+    compare,
+    describe,
+    init_weights,
+)
 
 SHUFFLE = Rearrange("n h w (g c) -> n h w (c g)", g=2)
 NETWORK = Graph(
@@ -14,7 +25,8 @@ NETWORK = Graph(
         "shuffle": (SHUFFLE, "first"),
         "both": (Concat(), "shuffle", "second"),
         "rows": (Rearrange("n h w c -> (n h) w c"), "both"),
-        "along": (Conv(8, 4, 3, padding="same", rank=1), "rows"),
+        "longer": (Pad([(-1, 3)], "circular"), "rows"),
+        "along": (Conv(8, 4, 3, padding="same", rank=1), "longer"),
         "image": (Rearrange("(n h) w c -> n h w c", h=6), "along"),
         "end": (Conv(4, 2, 1), "image"),
     }
@@ -49,6 +61,9 @@ def test_another_order_of_factors_is_another_function(adapter) -> None:
         Rearrange("(n t) h w c -> n t (h w) c", t=2),
         Slice(-1, 1, None, 2),
         Slice(1, -3, -1),
+        Pad([(1, 2), (-1, 0)], value=0.25),
+        Pad([(9, -1), (0, 1)], "reflect"),
+        Pad([-1], "replicate"),
     ],
 )
 def test_it_is_built_and_read(adapter, spec) -> None:
@@ -83,6 +98,7 @@ def test_keras_leaves_sizes_open() -> None:
         (SHUFFLE, (None, None, None, 6)),
         (Rearrange("n h w (g c) -> n g (h w) c", g=2), (None, 2, None, 3)),
         (Rearrange("n h w c -> (n h) w c"), (None, None, 6)),
+        (Pad([(1, -2), (-1, 7)], "reflect"), (None, None, None, 6)),
         (Slice(1, 1, -1), (None, None, None, 6)),
         (Slice(-1, 1, -1), (None, None, None, 4)),
     ):

@@ -163,6 +163,7 @@ for name, row in FRAMEWORKS.items():
 ALLOWED["impls.keras.bindings"] += " impls.keras.windows"
 for name in ("make", "adapter"):
     ALLOWED[f"impls.keras.{name}"] += " impls.keras.variables"
+ALLOWED["impls.keras.movement"] += " impls.keras.windows"
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
 ALLOWED["impls.keras.variables"] = "keras tensorflow numpy"
 # What is faster on JAX than XLA's own: for Flax, and for Keras on JAX.

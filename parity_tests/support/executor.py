@@ -36,6 +36,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Pad,
     Rearrange,
     Resize,
     Scale,
@@ -410,6 +411,7 @@ class Executor:
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
 
+    @layer.register(Pad)
     @layer.register(Rearrange)
     @layer.register(Slice)
     def _(self, spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from convparity import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Pad,
     Rearrange,
     Residual,
     Resize,
@@ -118,6 +119,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return np.array([[sample[index] for index in indices] for sample in x])
         case Slice():
             return sliced(spec, x)
+        case Pad():
+            return padded(spec, x.astype(float))
         case Rearrange():
             return rearranged(spec, x)
         case Sequential():
@@ -290,6 +293,19 @@ def sliced(spec: Slice, x: np.ndarray) -> np.ndarray:
     end = n if spec.stop is None else spec.stop + n if spec.stop < 0 else spec.stop
     kept = [i for i in range(n) if first <= i < end and (i - max(first, 0)) % spec.step == 0]
     return np.stack([x.take(i, axis) for i in kept], axis)
+
+
+def padded(spec: Pad, x: np.ndarray) -> np.ndarray:
+    """Axis by axis: some entries fewer, then others looked up, or all of one value."""
+    for axis, (low, high) in enumerate(spec.pads, 1):
+        x = np.stack(
+            [x.take(i, axis) for i in range(-min(low, 0), x.shape[axis] + min(high, 0))], axis
+        )
+        low, high, n = max(low, 0), max(high, 0), x.shape[axis]
+        x = lengthened(x, axis, low, high, spec.mode)
+        if spec.mode == "zeros":
+            np.moveaxis(x, axis, 0)[:low] = np.moveaxis(x, axis, 0)[low + n :] = spec.value
+    return x
 
 
 def rearranged(spec: Rearrange, x: np.ndarray) -> np.ndarray:

@@ -30,17 +30,16 @@ from convparity import (
     GroupNorm,
     LayerNorm,
     MaxPool,
-    Rearrange,
     Residual,
     Resize,
     Scale,
     SeparableConv,
     Sequential,
-    Slice,
     Spec,
     output_shape,
 )
 from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, PADDING_MODES, Shape, effective_kernel
+from parity_tests.support import movement_strategies
 
 
 class Case(NamedTuple):
@@ -382,58 +381,6 @@ def heads(draw: Any) -> Pair:
             return kind(), shape
 
 
-# ---------------------------------------------------------------- movement
-
-
-@st.composite
-def slices(draw: Any, rank: int) -> Pair:
-    """A range of any axis but the batch, whose ends are counted from either side."""
-    shape = draw(values(rank))
-    axis = draw(st.integers(1, len(shape) - 1))
-    size = shape[axis]
-    first = draw(st.integers(0, size - 1))
-    end = draw(st.integers(first + 1, size))
-    return Slice(
-        draw(st.sampled_from([axis, axis - len(shape)])),
-        draw(st.sampled_from([first, first - size])),
-        # a stop of 0 is the start: the end itself is said by None, or by a number beyond it
-        draw(st.sampled_from([end, end - size] if end < size else [None, end, end + 2])),
-        draw(st.integers(1, 3)),
-    ), shape
-
-
-@st.composite
-def rearranges(draw: Any, rank: int) -> Pair:
-    """Some axes split into two factors, all of them in any order, and some merged."""
-    sizes = st.integers(1, 3)
-    left, shape, names, known = [], [], [], {}
-    for axis in ("n", *"dhw"[3 - rank :], "c"):
-        first, second = draw(sizes), draw(st.just(1) | sizes)
-        shape.append(first * second)
-        if second == 1:
-            left.append(axis)
-            names.append(axis)
-            continue
-        left.append(f"({axis} {axis}2)")
-        names += [axis, f"{axis}2"]
-        told = axis if axis != "n" and draw(st.booleans()) else f"{axis}2"
-        known[told] = first if told == axis else second
-    batch, *others = names
-    others = draw(st.permutations(others))
-    right, group = [], [batch]
-    if draw(st.integers(0, 3)) < 3 or not others:  # seldom is the batch merged with another
-        right, group = [batch], []
-    for i, name in enumerate(others):
-        group.append(name)
-        last = i == len(others) - 1
-        if last or draw(st.booleans()):
-            right.append(f"({' '.join(group)})" if len(group) > 1 else group[0])
-            group = []
-    if len(right) < 2 or (len(right) < 5 and draw(st.integers(0, 4)) == 4):
-        right.insert(draw(st.integers(1, len(right))), "1")
-    return Rearrange(f"{' '.join(left)} -> {' '.join(right)}", **known), tuple(shape)
-
-
 # ---------------------------------------------------------------- the whole surface
 
 MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
@@ -454,6 +401,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
     Resize: resizes,
+    **movement_strategies.MAKERS,
 }
 
 

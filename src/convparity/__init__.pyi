@@ -46,6 +46,7 @@ from .impls.spec import GroupNorm as GroupNorm
 from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import MaxPool as MaxPool
 from .impls.spec import Multiply as Multiply
+from .impls.spec import Pad as Pad
 from .impls.spec import Rearrange as Rearrange
 from .impls.spec import Residual as Residual
 from .impls.spec import Resize as Resize

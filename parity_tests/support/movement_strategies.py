@@ -1,0 +1,84 @@
+"""Strategies of what moves values; ``strategies.py`` has those of all other layers."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from convparity import Pad, Rearrange, Slice, Spec
+from convparity.impls.spec import PADDING_MODES, Shape
+
+Pair = tuple[Spec, Shape]
+
+batches = st.integers(1, 3)
+
+
+def shapes(rank: int) -> st.SearchStrategy[Shape]:
+    """An image; a flat one, ``(N, C)``, at times where the rank is 1."""
+    image = st.tuples(batches, *[st.integers(1, 4)] * rank, st.integers(1, 6))
+    return image | st.tuples(batches, st.integers(1, 6)) if rank == 1 else image
+
+
+@st.composite
+def slices(draw: Any, rank: int) -> Pair:
+    """A range of any axis but the batch, whose ends are counted from either side."""
+    shape = draw(shapes(rank))
+    axis = draw(st.integers(1, len(shape) - 1))
+    size = shape[axis]
+    first = draw(st.integers(0, size - 1))
+    end = draw(st.integers(first + 1, size))
+    return Slice(
+        draw(st.sampled_from([axis, axis - len(shape)])),
+        draw(st.sampled_from([first, first - size])),
+        # a stop of 0 is the start: the end itself is said by None, or by a number beyond it
+        draw(st.sampled_from([end, end - size] if end < size else [None, end, end + 2])),
+        draw(st.integers(1, 3)),
+    ), shape
+
+
+@st.composite
+def rearranges(draw: Any, rank: int) -> Pair:
+    """Some axes split into two factors, all of them in any order, and some merged."""
+    sizes = st.integers(1, 3)
+    left, shape, names, known = [], [], [], {}
+    for axis in ("n", *"dhw"[3 - rank :], "c"):
+        first, second = draw(sizes), draw(st.just(1) | sizes)
+        shape.append(first * second)
+        if second == 1:
+            left.append(axis)
+            names.append(axis)
+            continue
+        left.append(f"({axis} {axis}2)")
+        names += [axis, f"{axis}2"]
+        told = axis if axis != "n" and draw(st.booleans()) else f"{axis}2"
+        known[told] = first if told == axis else second
+    batch, *others = names
+    others = draw(st.permutations(others))
+    right, group = [], [batch]
+    if draw(st.integers(0, 3)) < 3 or not others:  # seldom is the batch merged with another
+        right, group = [batch], []
+    for i, name in enumerate(others):
+        group.append(name)
+        last = i == len(others) - 1
+        if last or draw(st.booleans()):
+            right.append(f"({' '.join(group)})" if len(group) > 1 else group[0])
+            group = []
+    if len(right) < 2 or (len(right) < 5 and draw(st.integers(0, 4)) == 4):
+        right.insert(draw(st.integers(1, len(right))), "1")
+    return Rearrange(f"{' '.join(left)} -> {' '.join(right)}", **known), tuple(shape)
+
+
+@st.composite
+def pads(draw: Any, rank: int) -> Pair:
+    """Some axes longer, some cropped, some both; by more than there is, too."""
+    mode = draw(st.sampled_from(PADDING_MODES))
+    least = 2 if mode == "reflect" else 1  # one pixel has no reflection
+    pairs, sizes = [], []
+    for _ in range(rank):
+        pair = draw(st.tuples(*[st.integers(-2, 6 - rank)] * 2))
+        pairs.append(pair)
+        sizes.append(draw(st.integers(least, 3)) - sum(min(each, 0) for each in pair))
+    value = draw(st.sampled_from([0.0, -3.0, 0.5, 0.1])) if mode == "zeros" else 0.0
+    return Pad(pairs, mode, value), (draw(batches), *sizes, draw(st.integers(1, 4)))
+
+
+MAKERS = {Slice: slices, Rearrange: rearranges, Pad: pads}
