@@ -21,7 +21,6 @@ from convparity.impls.spec import (
     Join,
     Spec,
     Step,
-    dotted,
     fold_steps,
     is_one_layer,
     named,

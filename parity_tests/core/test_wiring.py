@@ -40,7 +40,7 @@ def test_a_graph_says_its_inputs_and_outputs():
     said = wiring(TWO)
     assert said.inputs == ("u", "v")
     assert said.outputs == (("image", "m"), ("head", "h"))
-    assert said.steps[1] == Wire("m", "m", ("in.0", "in.1"))
+    assert said.steps[1] == Wire("m", "m", ("start.0", "start.1"))
     assert [str(wire) for wire in wiring(AS_GRAPHS[3][2]).steps] == [
         "body = body(<input>)",
         "again = body(body)",
