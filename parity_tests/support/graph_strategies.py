@@ -183,7 +183,7 @@ class _Drawing:
 
 
 def _live(nodes: dict[str, Any], last: str) -> dict[str, Any]:
-    """The nodes where each leads to the output: a layer whose first run does not runs there first."""
+    """The nodes that lead to the output; a layer whose first run does not moves to its next."""
     while True:
         leads = {last}
         for name, (_, *inputs) in reversed(nodes.items()):
