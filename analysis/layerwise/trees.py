@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Dropout,
     GroupNorm,
+    Join,
     LayerNorm,
     MaxPool,
     Sequential,
@@ -94,6 +95,7 @@ def _reference(spec: Spec, weights: Weights, path: str, dtype: str) -> Node:
         tuple(
             _reference(child, own_weights(child, name, weights), dotted(path, name), dtype)
             for name, child in children
+            if not isinstance(child, Join)
         ),
         lambda x: round_to(run(spec, weights, x.astype(np.float64)), dtype),
         lambda: weights,
@@ -106,7 +108,8 @@ def _native(adapter: Adapter, module: Any, path: str, spec: Spec | None) -> Node
     for name, child in adapter.children(module).items():
         # from the root's spec where there is one: a lone layer may not know its rank
         known = specs[name] if name in specs else _describe(adapter, child)
-        children.append(_native(adapter, child, dotted(path, name), known))
+        if not isinstance(known, Join):  # one may be no module of its own: it is part of the wiring
+            children.append(_native(adapter, child, dotted(path, name), known))
     return Node(
         adapter.name,
         path,

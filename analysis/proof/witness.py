@@ -21,7 +21,6 @@ from convparity.impls.spec import (
     Join,
     Spec,
     Step,
-    dotted,
     fold_steps,
     is_one_layer,
     named,
@@ -119,10 +118,10 @@ class Witness:
         pending = deque(call.inside)
 
         def visit(step: Step, values: list[Known]) -> Any:
-            if step.child is None:
+            if step.joins and step.child not in children:
                 return self._joined(step, values, made[0].dtype)
-            below = dotted(path, step.child)
-            if not pending or pending[0].module is not children[step.child]:
+            below = step.path(path)
+            if not pending or pending[0].module is not children[str(step.child)]:
                 raise self._refused(path, f"it does not run {step.child!r} where its layers say so")
             inner = pending.popleft()
             taken, gave = self._given(inner, below), self._made(inner, below, step.spec)

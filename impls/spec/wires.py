@@ -79,11 +79,13 @@ def _graph(children: Mapping[str, Spec], asked: Wiring) -> Graph:
     """The graph: a node bears the name of the child that it runs first."""
     names = {name: name for name in asked.inputs}
     nodes: dict[str, Said] = {}
+    ran: set[str] = set()
     for name, call, inputs in asked.steps:
         taken = tuple(_renamed(each, names) for each in inputs)
         if call in children:
-            names[name] = name if call in nodes else call
-            spec: Spec | str = call if call in nodes else children[call]
+            names[name] = name if call in ran else call
+            spec: Spec | str = call if call in ran else children[call]
+            ran.add(call)
         elif call in JOINS:
             names[name], spec = name, JOINS[call]()
         else:
@@ -92,7 +94,7 @@ def _graph(children: Mapping[str, Spec], asked: Wiring) -> Graph:
             raise SpecError(f"two values are called {names[name]!r}")
         nodes[names[name]] = (spec, *taken)
     for name in children:
-        if name not in nodes:
+        if name not in ran:
             raise SpecError(f"the layer {name!r} never runs")
     given = asked.steps[-1].name if asked.outputs is None else asked.outputs
     if isinstance(given, str):

@@ -350,8 +350,16 @@ def test_a_gate_broadcasts() -> None:
         (SHARED, [(2, 5, 4, 2)], "in layer 'stem': Conv takes 3 channels"),
         (SHARED, [(2, 5, 4, 3)] * 2, "Graph takes one input, not 2"),
         (TWO, [(2, 5, 4, 3)], "Graph takes 2 inputs, not 1"),
-        (TWO, [(2, 5, 4, 3), (2, 5, 4, 3)], "in layer 'in': in layer 's': Add takes values of one"),
-        (TWO, [(2, 5, 4, 3), (3, 5, 4, 4)], "in layer 'in': in layer 's': Add takes values of one"),
+        (
+            TWO,
+            [(2, 5, 4, 3), (2, 5, 4, 3)],
+            "in layer 'start': in layer 's': Add takes values of one",
+        ),
+        (
+            TWO,
+            [(2, 5, 4, 3), (3, 5, 4, 4)],
+            "in layer 'start': in layer 's': Add takes values of one",
+        ),
         (TWO, [(2, 5, 4, 3), "no shape"], "the shape of an input is a tuple"),
     ],
 )
@@ -420,9 +428,9 @@ def test_walk_shapes_names_every_layer_and_join() -> None:
     wide, narrow = (2, 5, 4, 4), (2, 5, 4, 3)
     assert found == [
         ("", narrow, wide),
-        ("in", narrow, wide),
-        ("in.c", narrow),
-        ("in.s", wide, wide),
+        ("start", narrow, wide),
+        ("start.c", narrow),
+        ("start.s", wide, wide),
         ("m", wide, wide),
         ("h", wide),
     ]

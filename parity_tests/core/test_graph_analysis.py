@@ -73,11 +73,11 @@ def test_costs_of_several_inputs_and_outputs() -> None:
     assert total.input_shape == X
     assert total.output_shape == {"image": other, "head": (2, 4)}
     assert total.as_dict()["output_shape"] == {"image": other, "head": (2, 4)}
-    assert [cost.path for cost in layer_costs(TWO, X, other)] == ["in.c", "in.s", "m", "h"]
+    assert [cost.path for cost in layer_costs(TWO, X, other)] == ["start.c", "start.s", "m", "h"]
     for count in (total_cost, layer_costs):
         with pytest.raises(SpecError, match="Graph takes 2 inputs, not 1"):
             count(TWO, X)
-        with pytest.raises(SpecError, match="in layer 'in': in layer 's'"):
+        with pytest.raises(SpecError, match="in layer 'start': in layer 's'"):
             count(TWO, X, X)
     assert total_cost(Add(), X, X, X).values_moved == 4 * np.prod(X)
 

@@ -6,6 +6,7 @@ says what a new one lacks. All else has a default that holds for any layer.
 """
 
 import dataclasses
+from itertools import product
 from typing import Any, get_args, get_type_hints
 
 import numpy as np
@@ -48,7 +49,6 @@ OF_BOTH = {
 }
 OF_LAYERS = {f"a script of {name}": script(name).write_layer for name in FRAMEWORKS}
 OF_JOINS = {
-    "drawn integers in analysis/proof/data.py": vars(data._Draw)["layer"].dispatcher,
     "a backward pass in analysis/proof/adjoint.py": adjoint.adjoint,
 }
 
@@ -76,6 +76,22 @@ def test_a_layer_has_an_arithmetic(kind: type[Layer]) -> None:
 @pytest.mark.parametrize("kind", JOINS)
 def test_a_join_has(who: str, kind: type[Join]) -> None:
     assert knows({**OF_BOTH, **OF_JOINS}[who], kind), f"{kind.__name__} lacks {who}"
+
+
+@pytest.mark.parametrize("kind", JOINS)
+def test_a_join_says_its_largest(kind: type[Join]) -> None:
+    """From which the integers are drawn that still fit behind it."""
+    join, rng = kind(), np.random.default_rng(0)
+    for sizes in ((2, 3, 5), (3, 1, 1), (1, 4, 2)):
+        sizes = sizes[: join.arity or 3]
+        inputs = [rng.integers(-n, n, (4, 5, 6), endpoint=True).astype(float) for n in sizes]
+        largest = join.largest(*sizes)
+        assert abs(reference.run(join, {}, *inputs)).max() <= largest
+        extremes = (
+            [sign * np.full((1, 2, 3), n) for n, sign in zip(sizes, way, strict=True)]
+            for way in product((1.0, -1.0), repeat=len(sizes))
+        )
+        assert max(abs(reference.run(join, {}, *each)).max() for each in extremes) == largest
 
 
 @pytest.mark.parametrize("function", ACTIVATIONS)

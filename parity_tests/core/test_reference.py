@@ -26,6 +26,7 @@ from convparity import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    Graph,
     GroupNorm,
     LayerNorm,
     MaxPool,
@@ -89,6 +90,10 @@ def integers(spec: Spec, seed: int) -> dict[str, np.ndarray]:
                 visit(body, path + "body.")
                 if shortcut is not None:
                     visit(shortcut, path + "shortcut.")
+            case Graph(nodes=nodes):
+                for name, node, _, child in nodes:
+                    if child == name:
+                        visit(node, f"{path}{name}.")
 
     visit(spec, "")
     return weights

@@ -16,8 +16,9 @@ from convparity import (
 )
 from convparity.impls import networks
 from convparity.impls.adapter import Adapter, Count
-from convparity.impls.spec import Spec, walk
+from convparity.impls.spec import Shape, Spec, walk
 from parity_tests.support.asserts import coverage, replay
+from parity_tests.support.graph_strategies import graphs
 from parity_tests.support.strategies import Case, chain_cases, layer_cases, norm_cases
 
 
@@ -53,6 +54,13 @@ def test_chains(adapter: Adapter) -> None:
             assert_counted(adapter, case)
 
         counted()
+
+
+@settings(max_examples=5)
+@given(spec=graphs())
+def test_graphs(adapter: Adapter, spec: tuple[Spec, Shape]) -> None:
+    """A layer that runs again is counted once."""
+    assert_counted(adapter, Case(*spec, 0))
 
 
 @pytest.mark.parametrize(

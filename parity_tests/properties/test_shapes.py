@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from convparity import Conv, DepthwiseConv, SeparableConv, init_weights, output_shape
 from convparity.impls.adapter import Adapter
+from convparity.impls.spec import Shape, Spec
 from parity_tests.support.asserts import replay, zeros
+from parity_tests.support.graph_strategies import graphs
 from parity_tests.support.strategies import Case, chain_cases, layer_cases
 
 
@@ -13,6 +15,12 @@ from parity_tests.support.strategies import Case, chain_cases, layer_cases
 @given(case=layer_cases | chain_cases)
 def test_small(adapter: Adapter, case: Case) -> None:
     assert_shape(case, adapter)
+
+
+@settings(max_examples=4)
+@given(spec=graphs())
+def test_graphs(adapter: Adapter, spec: tuple[Spec, Shape]) -> None:
+    assert_shape(Case(*spec, 0), adapter)
 
 
 @settings(max_examples=25)

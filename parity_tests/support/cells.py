@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Graph,
     GroupNorm,
     MaxPool,
     SeparableConv,
@@ -28,8 +29,10 @@ from convparity.impls.spec import (
     output_shape,
     padding_pairs,
     walk,
+    walk_shapes,
 )
 from parity_tests.support import strategies
+from parity_tests.support.graph_strategies import graphs
 from parity_tests.support.strategies import Case
 
 
@@ -71,6 +74,8 @@ def cells(case: Case) -> Iterator[str]:
             yield type(case.spec).__name__
             if isinstance(case.spec, Dense):
                 yield "in = out" if case.spec.out_features == channels else "in != out"
+        case Graph():
+            yield from _graph_cells(case.spec, case.input_shape)
         case Sequential():
             yield from (type(layer).__name__ for _, layer in walk(case.spec))
             if any(name == "layer0" for name, _ in case.spec.children):
@@ -185,6 +190,22 @@ def _transposed_cells(spec: ConvTranspose) -> Iterator[str]:
             yield "asymmetric same"
     if any(k < s for k, s in zip(extent, spec.stride, strict=True)):
         yield "stride beyond the kernel"
+
+
+def _graph_cells(spec: Graph, shape: Shape) -> Iterator[str]:
+    """How its values are wired, and the joins."""
+    steps = spec.steps
+    yield from (type(step.spec).__name__ for step in steps if step.joins)
+    if len(spec.children) < len(steps):
+        yield "a layer that runs again"
+    if any(isinstance(step.spec, Graph) for step in steps):
+        yield "a graph inside"
+    if any(len(step.inputs) > 2 for step in steps):
+        yield "three values at a join"
+    if any(len({each[1:-1] for each in shapes}) > 1 for _, _, shapes in walk_shapes(spec, shape)):
+        yield "a gate"
+    if len(steps) > 10:
+        yield "over 10 nodes"
 
 
 def _pool_cells(spec: MaxPool | AvgPool, spatial: Shape) -> Iterator[str]:
@@ -360,6 +381,18 @@ FAMILIES = {
         ),
     ),
 }
+
+FAMILIES["graphs"] = Family(
+    strategies.cases(graphs()),
+    frozenset(
+        {
+            *("batch of several", "rank 2", "Add", "Subtract", "Multiply", "Concat", "a gate"),
+            *("a layer that runs again", "a graph inside", "three values at a join"),
+            "over 10 nodes",
+        }
+    ),
+    0.08,  # each is compiled by itself
+)
 
 _MET = {word for family in FAMILIES.values() for cell in family.cells for word in cell.split()}
 FAMILIES |= {  # any other kind of layer is a family by itself

@@ -26,7 +26,7 @@ SHARED = Graph(
 )
 TWO = Graph(
     {
-        "in": (
+        "start": (
             Graph(
                 {"c": (Conv(3, 4, 3, padding="same"), "a"), "s": (Add(), "c", "b")},
                 inputs=("a", "b"),
@@ -34,7 +34,7 @@ TWO = Graph(
             ),
             *("u", "v"),
         ),
-        "m": (Multiply(), "in.0", "in.1"),
+        "m": (Multiply(), "start.0", "start.1"),
         "h": (GlobalAvgPool(), "m"),
     },
     inputs=("u", "v"),

@@ -81,7 +81,7 @@ def _all() -> Iterator[Property]:
         return Property(name, levels, operation, lambda adapter: test(adapter=adapter))
 
     for family in FAMILIES:
-        level = ("network",) if family == "chains" else ("layer",)
+        level = ("network",) if family in ("chains", "graphs") else ("layer",)
         yield Property(
             f"outputs: {family}",
             level,

@@ -396,8 +396,6 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     Activation: activation_layers,
     Scale: scales,
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
-    Slice: slices,
-    Rearrange: rearranges,
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
     Resize: resizes,

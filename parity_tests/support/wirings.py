@@ -1,11 +1,11 @@
-"""Wirings of composites: those that specs have, and others."""
+"""Wirings of composites: those that specs have, written short or as graphs, and others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pytest
 
-from convparity import Activation, Conv, Residual, Sequential, Spec
+from convparity import Activation, Conv, Graph, Residual, Sequential, Spec
 from convparity.impls.spec import INPUT, Add, Composite, Step, Wire
 
 CONV = Conv(3, 3, 3, padding="same")
@@ -13,7 +13,8 @@ RELU = Activation("relu")
 
 BODY = Wire("body", "body", (INPUT,))
 SHORTCUT = Wire("shortcut", "shortcut", (INPUT,))
-CASES: list[tuple[dict[str, Spec], tuple[Wire, ...], Composite]] = [
+Case = tuple[dict[str, Spec], tuple[Wire, ...], Composite]
+SHORT: list[Case] = [
     ({"body": CONV}, (BODY, Wire("add", "add", ("body", INPUT))), Residual(CONV)),
     (
         {"body": Sequential(CONV, RELU), "shortcut": CONV},
@@ -26,25 +27,67 @@ CASES: list[tuple[dict[str, Spec], tuple[Wire, ...], Composite]] = [
         Sequential({"conv": CONV, "act": RELU}),
     ),
 ]
+# without a short way to write them
+AS_GRAPHS: list[Case] = [
+    (
+        {"body": CONV},
+        (BODY, Wire("sum", "add", ("body", INPUT))),
+        Graph({"body": (CONV, INPUT), "sum": (Add(), "body", INPUT)}, (INPUT,)),
+    ),
+    (
+        {"body": CONV},
+        (BODY, Wire("add", "add", (INPUT, "body"))),
+        Graph({"body": (CONV, INPUT), "add": (Add(), INPUT, "body")}, (INPUT,)),
+    ),
+    (
+        {"body": CONV},
+        (BODY, Wire("add", "add", ("body", "body"))),
+        Graph({"body": (CONV, INPUT), "add": (Add(), "body", "body")}, (INPUT,)),
+    ),
+    (
+        {"body": CONV},
+        (BODY, Wire("again", "body", ("body",))),
+        Graph({"body": (CONV, INPUT), "again": ("body", "body")}, (INPUT,)),
+    ),
+    (  # a node bears the name of the child that it runs first
+        {"a": CONV, "b": RELU},
+        (Wire("b", "a", (INPUT,)), Wire("a", "b", ("b",)), Wire("c", "a", ("a",))),
+        Graph({"a": (CONV, INPUT), "b": (RELU, "a"), "c": ("a", "b")}, (INPUT,)),
+    ),
+]
+CASES = SHORT + AS_GRAPHS
 each_case = pytest.mark.parametrize(("children", "steps", "spec"), CASES)
 
-UNKNOWN: dict[str, tuple[dict[str, Spec], tuple[Wire, ...]]] = {
-    "sum = add(body, <input>)": ({"body": CONV}, (BODY, Wire("sum", "add", ("body", INPUT)))),
-    "add = add(<input>, body)": ({"body": CONV}, (BODY, Wire("add", "add", (INPUT, "body")))),
-    "add = add(body, body)": ({"body": CONV}, (BODY, Wire("add", "add", ("body", "body")))),
-    "again = body(body)": ({"body": CONV}, (BODY, Wire("again", "body", ("body",)))),
-    "body = body(<input>)": ({"body": CONV, "unused": CONV}, (BODY,)),
-    "b = b(<input>)": (
+# by what the error says
+REFUSED: dict[str, tuple[dict[str, Spec], tuple[Wire, ...]]] = {
+    "the layer 'unused' never runs": ({"body": CONV, "unused": CONV}, (BODY,)),
+    "'a' leads to no output": (
         {"a": CONV, "b": CONV},
         (Wire("a", "a", (INPUT,)), Wire("b", "b", (INPUT,))),
     ),
+    "there is no layer 'mean'": (
+        {"body": CONV},
+        (BODY, Wire("mean", "mean", ("body", INPUT))),
+    ),
+    "node 'body' takes 'x', which is not there yet": (
+        {"body": CONV},
+        (Wire("body", "body", ("x",)),),
+    ),
+    "node 'body': Conv takes one input, not 2": (
+        {"body": CONV},
+        (Wire("body", "body", (INPUT, INPUT)),),
+    ),
+    "two values are called 'b'": (
+        {"a": CONV, "b": CONV},
+        (Wire("a", "a", (INPUT,)), Wire("b", "add", ("a", INPUT)), Wire("c", "b", ("b",))),
+    ),
 }
-each_unknown = pytest.mark.parametrize("said", UNKNOWN)
+each_refused = pytest.mark.parametrize("said", REFUSED)
 
 
 @dataclass(frozen=True)
 class Web(Composite):
-    """A wiring that no other spec has: a child that runs twice, and a sum of three."""
+    """A wiring of a class of its own: a child that runs twice, and a sum of three."""
 
     inner: Spec
     name: str = "inner"
@@ -59,3 +102,13 @@ class Web(Composite):
 
     def with_children(self, children: Mapping[str, Spec]) -> "Web":
         return Web(children[self.name], self.name)
+
+    @property
+    def as_graph(self) -> Graph:
+        """The graph that its native modules are read as."""
+        nodes = {
+            self.name: (self.inner, INPUT),
+            "second": (self.name, self.name),
+            "sum": (Add(), "second", INPUT, self.name),
+        }
+        return Graph(nodes, (INPUT,))
