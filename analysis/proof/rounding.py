@@ -250,6 +250,8 @@ SLOPES = {  # the steepest slope of each function; its errors grow by no more
     "softmax": 2.0,
     "tanh": 1.0,
 }
+# between what limits a function stays: no error is larger, and a product by a gate keeps its bound
+WIDTHS = {"sigmoid": 1.0, "hard_sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
 LIBRARY = 16  # u, for a library's elementary function: a measured margin; 3 at most were seen
 
 
@@ -273,10 +275,13 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
         inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
     # exp(x) - 1 and 1 + tanh(x) cancel, at the size of 1 or of alpha
     size = abs(x.value) + abs(value) + max(1.0, abs(spec.alpha or 0))
+    bound = steepest * inherited + LIBRARY * x.u * (size + x.bound)
+    if spec.function in WIDTHS:  # twice: a library may leave the range
+        bound = np.minimum(bound, 2 * WIDTHS[spec.function])
     return dataclasses.replace(
         x,
         value=value,
-        bound=steepest * inherited + LIBRARY * x.u * (size + x.bound),
+        bound=bound,
         noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
         own=x.u * size + x.tiny,
         unit=None,

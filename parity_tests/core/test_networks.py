@@ -3,19 +3,27 @@
 import math
 import re
 
+import numpy as np
 import pytest
 
 from convparity.analysis.cost.counting import layer_costs, total_cost
+from convparity.analysis.proof.data import real_case
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls import networks
 from convparity.impls.errors import InputError, SpecError
 from convparity.impls.networks.efficientnet_lite import released_name
 from convparity.impls.spec import (
+    Activation,
     BatchNorm,
     Conv,
     DepthwiseConv,
     Dropout,
+    Graph,
+    Multiply,
     Residual,
     SeparableConv,
+    Sequential,
     output_shape,
     parameter_shapes,
     walk,
@@ -130,6 +138,20 @@ def test_published_counts(name, figures):
     cost = total_cost(spec, input_shape)
     assert (cost.parameters, cost.macs) == (parameters, macs)
     assert billion_macs is None or prints_as(macs / 1e9, billion_macs)
+
+
+def test_the_bound_of_a_deep_network_of_gates_is_finite():
+    """A bound of a gate that grew with its input would be squared by each block, and overflow."""
+    block = Graph(
+        {
+            "conv": (Conv(8, 8, 3, padding=1), "x"),
+            "gate": (Activation("hard_sigmoid"), "conv"),
+            "gated": (Multiply(), "conv", "gate"),
+        }
+    )
+    spec = Sequential([block] * 24)
+    weights, x = real_case(spec, (1, 5, 5, 8), 0)
+    assert np.isfinite(trace(spec, weights, exact_input(x)).bound).all()
 
 
 def test_xception_with_batchnorm_statistics():
