@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from convparity.impls.errors import InputError, unknown_name
 from convparity.impls.spec import (
     Conv,
+    Graph,
     Join,
     Layer,
     SeparableConv,
@@ -228,17 +229,23 @@ def layer_costs(spec: Spec, input_shape: Shape, *others: Shape) -> tuple[Cost, .
 
 
 def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
-    """The children of ``spec``, those of a numbered Sequential (a list of blocks) one by one."""
+    """The children of a Sequential or of a Graph; those of a list of blocks one by one.
+
+    A list of blocks is a numbered Sequential. Any other spec is one block.
+    """
     output_shape(spec, input_shape)
     found: list[Cost] = []
 
-    def visit(spec: Spec, path: str, shape: Shape) -> Shape:
-        if isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit()):
+    def visit(spec: Spec, path: str, *shapes: Shape) -> Any:
+        blocks = isinstance(spec, Sequential) and (not path or spec.layers[0][0].isdigit())
+        if blocks or (isinstance(spec, Graph) and not path):
+            assert isinstance(spec, Sequential | Graph)
             return fold_steps(
-                spec, [shape], lambda step, inputs: visit(step.spec, step.path(path), *inputs)
+                spec, shapes, lambda step, inputs: visit(step.spec, step.path(path), *inputs)
             )
-        found.append(_total(path, spec, shape))
-        return found[-1].output_shape
+        found.append(_total(path, spec, *shapes))
+        made: Any = found[-1].output_shape
+        return tuple(made.values()) if isinstance(made, dict) else made
 
     visit(spec, "", tuple(input_shape))
     return tuple(found)

@@ -44,19 +44,15 @@ ROWS = {
     "gelu, gelu_tanh, tanh": "gelu {size} c4 | gelu_tanh | tanh",
     "sigmoid, hard_sigmoid, hard_swish": "sigmoid {size} c4 | hard_sigmoid | hard_swish",
     "softplus, softmax": "softplus {size} c4 | softmax",
-    "adaptive average pooling": "adaptiveavgpool output_size=3 rank={r} {size} c4",
+    "adaptive average pooling": "adaptiveavgpool{r}d o3 {size} c4",
     "pad and crop, a value": "pad p1:2x-1:0 value0.5 {size} c4",
     "pad and crop, reflect": "pad p9:2x-1:0 reflect {size} c4",
     "rearrange": "rearrange n,...,[g,c]->n,...,[c,g] g=2 {size} c4",
     "slice": "slice axis=-1 start=1 {size} c4 | slice axis=1 stop=-1 step=2",
-    "adaptive and global max pooling": (
-        "adaptivemaxpool output_size=3 rank={r} {size} c4 | globalmaxpool"
-    ),
-    "resizing, nearest": "resize size=9 method=nearest rank={r} {size} c4",
-    "resizing, linear, half pixels": "resize scale=3 method=linear rank={r} {size} c4",
-    "resizing, linear, aligned corners": (
-        "resize size=10 method=linear align_corners=true rank={r} {size} c4"
-    ),
+    "adaptive and global max pooling": ("adaptivemaxpool{r}d o3 {size} c4 | gmp"),
+    "resizing, nearest": "resize{r}d to9 {size} c4",
+    "resizing, linear, half pixels": "resize{r}d by3 linear {size} c4",
+    "resizing, linear, aligned corners": ("resize{r}d to10 linear corners {size} c4"),
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

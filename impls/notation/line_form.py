@@ -24,7 +24,9 @@ with spaces between words::
     dropout      pNUMBER
     leaky_relu, elu  aNUMBER
     FUNCTION     of an Activation without alpha: relu, silu, hard_swish, ...
-    gap (global average pool), flatten
+    gap, gmp (global average and max pool), flatten
+    adaptiveavgpool2d, adaptivemaxpool2d    oSIZES
+    resize2d     toSIZES | bySIZES, nearest | linear, corners
     pad          pLOW:HIGH { "x" LOW:HIGH } MODE valueNUMBER      negative numbers crop
     rearrange    PATTERN NAME=INT,...      that of einops, with "," for a space and [] for ()
     slice        axis=INT start=INT stop=INT step=INT

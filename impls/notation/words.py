@@ -19,6 +19,8 @@ from convparity.impls.spec import (
     PADDING_MODES,
     PADDINGS,
     Activation,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
     Conv,
@@ -28,12 +30,14 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     GroupNorm,
     Layer,
     LayerNorm,
     MaxPool,
     Pad,
     Rearrange,
+    Resize,
     Scale,
     SeparableConv,
     Spec,
@@ -225,6 +229,14 @@ _PADS = _field(
 )
 _PAD_MODE = _field("mode", "reflect, replicate or circular", "|".join(PADDING_MODES))
 
+_ADAPTIVE = (_sizes("output_size", "o"),)
+_RESIZE = (
+    _sizes("size", "to"),
+    _sizes("scale", "by"),
+    _field("method", "nearest or linear", "nearest|linear"),
+    _field("align_corners", "corners", "corners", lambda _: True, lambda _: "corners"),
+)
+
 _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
     ("conv", Conv, _CONV, "in_channels"),
     ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
@@ -233,6 +245,9 @@ _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
     ("maxpool", MaxPool, _MAXPOOL, None),
     ("avgpool", AvgPool, _AVGPOOL, None),
     ("batchnorm", BatchNorm, _BATCHNORM, "num_features"),
+    ("adaptiveavgpool", AdaptiveAvgPool, _ADAPTIVE, None),
+    ("adaptivemaxpool", AdaptiveMaxPool, _ADAPTIVE, None),
+    ("resize", Resize, _RESIZE, None),
 )
 OWN_WORDS: dict[str, Word] = {
     **{
@@ -244,6 +259,7 @@ OWN_WORDS: dict[str, Word] = {
     "dropout": Word(Dropout, {}, (_real("p", "p"),)),
     "flatten": Word(Flatten, {}, ()),
     "gap": Word(GlobalAvgPool, {}, ()),
+    "gmp": Word(GlobalMaxPool, {}, ()),
     "layernorm": Word(LayerNorm, {}, (_int("num_features", "c"), _EPS), "num_features"),
     "groupnorm": Word(
         GroupNorm,

@@ -117,6 +117,13 @@ COSTS = {  # line -> (trainable, statistics, MACs, bias additions, values moved)
     "gap n2 hw3x4 c5": (0, 0, 0, 0, 120 + 10),
     "flatten n2 hw3x4 c5": (0, 0, 0, 0, 0),
     "dropout p0.2 n2 hw3x4 c5": (0, 0, 0, 0, 0),
+    "gmp n2 hw3x4 c5": (0, 0, 0, 0, 120 + 10),
+    "adaptiveavgpool2d o2 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 40),
+    "adaptivemaxpool2d o2x1 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 20),
+    "resize2d by2x3 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 720),
+    "slice axis=1 start=1 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 80),
+    "rearrange n,h,w,c->n,c,h,w n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
+    "pad p1:0x0:0 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 160),
 }
 
 

@@ -33,13 +33,21 @@ from convparity.impls.spec import (
     Sequential,
     Slice,
 )
-from parity_tests.support.any_specs import COMPOSITES, INTS, LAYERS, leaves, specs, unnamed_specs
+from parity_tests.support.any_specs import (
+    COMPOSITES,
+    INTS,
+    JOINS,
+    LAYERS,
+    leaves,
+    specs,
+    unnamed_specs,
+)
 
 shapes = st.none() | st.lists(st.integers(0, 300), min_size=1, max_size=6).map(tuple)
 
 
 def test_every_type_of_spec_is_drawn_here():
-    assert set(TYPES.values()) == {*LAYERS, *COMPOSITES}
+    assert set(TYPES.values()) == {*LAYERS, *COMPOSITES, *JOINS}
 
 
 # ---------------------------------------------------------------- round trips

@@ -108,9 +108,8 @@ def test_what_a_resize_says() -> None:
             Resize(**options)  # type: ignore[arg-type]
 
 
-def test_a_field_may_be_called_as_the_shape_of_the_input() -> None:
-    """``size`` is a field of this one, and the size of the input stands beside it in a line."""
-    spec, shape = from_line("resize size=4x3 hw7x5 c2")
+def test_the_size_of_the_input_stands_beside_the_one_that_is_made() -> None:
+    spec, shape = from_line("resize2d to4x3 hw7x5 c2")
     assert (spec, shape) == (Resize((4, 3)), (1, 7, 5, 2))
     for each in (spec, Resize(scale=2, method="linear", align_corners=True, rank=3)):
         assert from_json(to_json(each)) == each

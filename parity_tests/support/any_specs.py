@@ -9,8 +9,11 @@ from convparity.impls.spec import (
     DEFAULT_ALPHA,
     PADDING_MODES,
     Activation,
+    Add,
     AvgPool,
     BatchNorm,
+    Composite,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -18,13 +21,17 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Graph,
     GroupNorm,
+    Join,
     LayerNorm,
     MaxPool,
+    Multiply,
     Residual,
     Scale,
     SeparableConv,
     Sequential,
+    Subtract,
 )
 from parity_tests.support import strategies
 
@@ -157,9 +164,36 @@ def residuals(children):
     return st.builds(Residual, children, st.none() | children)
 
 
-COMPOSITES = {Sequential: (numbered, named), Residual: (residuals,)}
+JOINS = {Add: st.just(Add()), Multiply: st.just(Multiply()), Subtract: st.just(Subtract())}
+JOINS[Concat] = st.sampled_from([1, 2, -1, -2]).map(Concat)
+
+
+@st.composite
+def graphs(draw, children):
+    """A few nodes on any earlier values, and every value that no node takes is given."""
+    values, taken, nodes = ["x"], set(), {}
+    for i in range(draw(st.integers(1, 4))):
+        spec = draw(children | st.one_of(*JOINS.values()))
+        earlier = [name for name, each in nodes.items() if each[0] == spec]
+        number = len(spec.sources) if isinstance(spec, Composite) else 1
+        if isinstance(spec, Join):
+            number = spec.arity or draw(st.integers(1, 3))
+        inputs = draw(st.lists(st.sampled_from(values), min_size=number, max_size=number))
+        again = earlier[0] if earlier and draw(st.booleans()) else spec
+        nodes[f"n{i}"] = (again, *inputs)
+        taken |= set(inputs)
+        results = spec.results if isinstance(spec, Composite) else [""]
+        values += [f"n{i}.{each}" if each else f"n{i}" for each in results]
+    given = [value for value in values if value not in taken]
+    if draw(st.booleans()):
+        return Graph(nodes, outputs=given[0] if len(given) == 1 else given)
+    return Graph(nodes, outputs={f"out_{i}": value for i, value in enumerate(given)})
+
+
+COMPOSITES = {Sequential: (numbered, named), Residual: (residuals,), Graph: (graphs,)}
 leaves = st.one_of(*LAYERS.values())
 unnamed_specs = st.recursive(leaves, lambda children: numbered(children) | residuals(children))
-specs = st.recursive(
+one_to_one = st.recursive(
     leaves, lambda children: numbered(children) | named(children) | residuals(children)
 )
+specs = one_to_one | st.recursive(graphs(one_to_one), graphs, max_leaves=3)

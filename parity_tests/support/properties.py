@@ -112,6 +112,7 @@ def _all() -> Iterator[Property]:
         ("pooled", networks.POOLED),
         ("block", networks.BLOCK),
         ("gray", test_outputs.GRAY),
+        ("row", test_outputs.ROW),
     ):
         yield Property(
             f"outputs: {name}",
@@ -119,7 +120,7 @@ def _all() -> Iterator[Property]:
             "forward",
             lambda adapter, spec=spec: test_outputs.test_network([adapter], spec),
         )
-        if spec is test_outputs.GRAY:
+        if spec in (test_outputs.GRAY, test_outputs.ROW):
             continue
         yield Property(
             f"gradients: {name}",
@@ -185,6 +186,8 @@ FIRST = {  # data that others do not have
     "precision-16": _NOT_FINITE,
     "precision-17": _NOT_FINITE,
     "grouping-07": ("outputs: gray",),
+    **{f"padding-{n:02}": ("outputs: row",) for n in (4, 16, 18)},
+    "layout-12": ("outputs: row",),
     "gradient-08": ("gradients: average pools", "gradients: pooled"),
     "gradient-09": ("gradients: scale and offset of norms",),
     "normalisation-16": ("outputs: decoder",),

@@ -40,6 +40,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GroupNorm,
     LayerNorm,
+    Resize,
     Scale,
     Spec,
     dotted,
@@ -99,7 +100,7 @@ def draw_double(rng: np.random.Generator) -> Arithmetic:
 def choices_of(spec: Spec) -> set[str]:
     """Which of the choices of an arithmetic make a difference to a spec."""
     layers = [layer for _, layer in walk(spec)]
-    sums = any(isinstance(layer, _LINEAR + _MEANS) for layer in layers)
+    sums = any(isinstance(layer, (*_LINEAR, *_MEANS, Resize)) for layer in layers)
     norms = any(isinstance(layer, _NORMS) for layer in layers)
     means = any(isinstance(layer, _MEANS) for layer in layers)
     chosen = {
