@@ -61,7 +61,6 @@ from convparity.impls.weights import Arrays, Weights
 STEP = 2.0**-12  # of the differences that stand for derivatives
 MOST = 2**12  # numbers by which a layer is differentiated one by one
 
-
 Inputs = list[np.ndarray]
 
 
@@ -74,7 +73,7 @@ class Gradients(NamedTuple):
 
 @singledispatch
 def adjoint(
-    spec: Spec, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Spec, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     """The gradients by the inputs and weights of a layer or join, of ``g`` by its output.
 
@@ -109,7 +108,7 @@ def _differences(output: Callable[[], np.ndarray], at: np.ndarray, g: np.ndarray
 
 @adjoint.register
 def _(
-    spec: Conv, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Conv, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     pairs = padding_pairs(spec, x.shape[1:-1])
@@ -158,11 +157,7 @@ def _by_channel(g: np.ndarray) -> np.ndarray:
 
 @adjoint.register
 def _(
-    spec: DepthwiseConv,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: DepthwiseConv, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     kernel = weights["kernel"]
     grouped = kernel.reshape(*spec.kernel_size, 1, spec.out_channels)
@@ -173,11 +168,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: ConvTranspose,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: ConvTranspose, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     kernel = weights["kernel"].astype(np.float64)
@@ -209,7 +200,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Dense, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Dense, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     found = {"kernel": x.T @ g} if by_weights else {}
@@ -220,11 +211,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: BatchNorm,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: BatchNorm, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     scale, mean, variance = (weights[n].astype(np.float64) for n in ("scale", "mean", "variance"))
@@ -243,7 +230,7 @@ def _(
 @adjoint.register(LayerNorm)
 @adjoint.register(GroupNorm)
 def _(
-    spec: Any, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     groups = spec.num_groups if isinstance(spec, GroupNorm) else 1
@@ -264,18 +251,14 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Scale, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Scale, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients((g * weights["scale"],), {"scale": _by_channel(g * inputs[0])})
 
 
 @adjoint.register
 def _(
-    spec: Activation,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: Activation, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     if spec.function == "softmax":
@@ -287,7 +270,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: MaxPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: MaxPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     y, left = run(spec, {}, x), np.ones(g.shape, bool)
@@ -303,7 +286,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: AvgPool, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: AvgPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     each = g / pool_counts(spec, x.shape)
@@ -324,11 +307,7 @@ def _by_windows(
 
 @adjoint.register
 def _(
-    spec: GlobalAvgPool,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: GlobalAvgPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     spatial = x.shape[1:-1]
@@ -338,32 +317,28 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Flatten, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Flatten, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients((g.reshape(inputs[0].shape),), {})
 
 
 @adjoint.register
 def _(
-    spec: Dropout, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Dropout, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients((g,), {})
 
 
 @adjoint.register
 def _(
-    spec: Add, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Add, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients(tuple(_to_shape(g, x.shape) for x in inputs), {})
 
 
 @adjoint.register
 def _(
-    spec: Subtract,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: Subtract, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     first, second = inputs
     return Gradients((_to_shape(g, first.shape), _to_shape(-g, second.shape)), {})
@@ -371,11 +346,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Multiply,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: Multiply, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     others = [
         reduce(np.multiply, (x for j, x in enumerate(inputs) if j != i), np.ones(()))
@@ -388,7 +359,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Concat, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Concat, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     ends = np.cumsum([x.shape[spec.axis] for x in inputs])[:-1]
     return Gradients(tuple(np.split(g, ends, axis=spec.axis)), {})
@@ -396,7 +367,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Slice, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Slice, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     by_input = np.zeros(x.shape)
@@ -406,11 +377,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: AdaptiveAvgPool,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: AdaptiveAvgPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     spread = g / adaptive_counts(spec, x.shape)
@@ -424,11 +391,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Rearrange,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: Rearrange, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     split, order, _ = spec.moves(x.shape)
@@ -438,11 +401,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: AdaptiveMaxPool,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: AdaptiveMaxPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     found = np.zeros(x.shape)
@@ -456,11 +415,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: GlobalMaxPool,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: GlobalMaxPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients((_to_the_largest(inputs[0], g),), {})
 
@@ -474,11 +429,7 @@ def _to_the_largest(x: np.ndarray, g: np.ndarray) -> np.ndarray:
 
 @adjoint.register
 def _(
-    spec: Resize,
-    weights: Arrays,
-    inputs: list[np.ndarray],
-    g: np.ndarray,
-    by_weights: bool = True,
+    spec: Resize, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     transposed = [matrix.T for matrix in resizing(spec, inputs[0].shape)]
     return Gradients((along_axes(transposed, g),), {})
@@ -486,7 +437,7 @@ def _(
 
 @adjoint.register
 def _(
-    spec: Pad, weights: Arrays, inputs: list[np.ndarray], g: np.ndarray, by_weights: bool = True
+    spec: Pad, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     sizes = (n - sum(crop) for n, crop in zip(x.shape[1:-1], spec.crops, strict=True))
