@@ -142,7 +142,7 @@ def test_inputs_are_what_the_module_is_called_with(framework: str) -> None:
     for inputs in (x, (x,), [x]):
         assert describe(module, inputs) == spec
     assert describe(convert(module, OTHER[framework], x)) is not None
-    with pytest.raises(InputError, match="one input so far, not 2"):
+    with pytest.raises(InputError, match="takes one input, not 2"):
         describe(module, (x, x))
     with pytest.raises(InputError, match="must be a tensor"):
         describe(module, "x")
