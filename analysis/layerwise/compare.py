@@ -44,7 +44,7 @@ __all__ = ["first_divergence"]
 
 Values = tuple[np.ndarray, np.ndarray | None]  # the expected network's, and the other's
 
-PASSES = 4  # of the reference, on every layer
+PASSES = 8  # of the reference, on every layer and its rounding
 
 
 def first_divergence(

@@ -79,7 +79,7 @@ def test_the_reference_and_black_boxes_are_limited() -> None:
 
 def test_what_runs_several_times_is_limited_by_all_of_them() -> None:
     """One run of it would be allowed."""
-    network, shape = (convparity.Activation("relu"), {}), (1, 2**12, 2**12, 1)
+    network, shape = (convparity.Activation("relu"), {}), (1, 2**12, 2**11, 1)
     check_work(network[0], shape)
     with pytest.raises(InputError, match=r"numbers at once.*CONVPARITY_LIMIT=2 "):
         convparity.first_divergence(network, network, input_shape=shape)
