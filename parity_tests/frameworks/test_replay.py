@@ -7,7 +7,9 @@ import pytest
 
 from convparity.analysis.replay.replay import parse
 from convparity.analysis.replay.scripts import write_script
+from convparity.impls.notation.json_form import TYPES
 from convparity.impls.registry import FRAMEWORKS
+from convparity.impls.spec import Layer, walk
 from parity_tests.support.lines import GOLDEN
 
 LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework or another
@@ -22,6 +24,15 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "groupnorm g2 c4 hw4 ints:9",
     "scale c3 n2 hw4 ints:9",
     "residual( separable2d c4>4 k3 same hw4 | gelu ) | flatten | dropout p0.3 | softmax reals:10",
+    "adaptiveavgpool2d o2x3 n2 hw5x4 c3 ints:1",
+    "adaptivemaxpool2d o2x3 n2 hw5x4 c3 | gmp ints:1",
+    "resize2d to4x9 n2 hw3x5 c2 ints:1",
+    "resize2d by2x3 linear hw3x4 c2 reals:2",
+    "resize2d to7 linear corners hw3x4 c2 reals:2",
+    "slice axis=1 start=1 step=2 n2 hw5x4 c3 | slice axis=-1 stop=-1 ints:1",
+    "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=2 n2 hw3x4 c6 ints:1",
+    "rearrange n,[h,a],[w,b],c->n,h,w,[a,b,c] a=2,b=2 n2 hw4x6 c3 ints:1",
+    "pad p1:-1x2:2 reflect n2 hw5x4 c2 | pad p2:0x0:1 value0.5 ints:1",
 ]
 RUN_ALL = """
 import runpy, sys
@@ -35,6 +46,11 @@ def run(*arguments, cwd):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], cwd=cwd, capture_output=True, text=True
     )
+
+
+def test_every_kind_of_layer_is_among_them():
+    kinds = {type(layer) for line in GOLDEN + LINES for _, layer in walk(parse(line).spec)}
+    assert kinds == {kind for kind in TYPES.values() if issubclass(kind, Layer)}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
