@@ -378,15 +378,15 @@ def zero_weights(node: Node) -> Weights:
 
 def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
     """The classes of the output of a node without weights."""
-    first = inputs[0].classes
-    for each in inputs[1:]:
-        first = np.where(first < 0, each.classes, first)
     value = inputs[0].traced.value
     made = output_shape(spec, *(s.traced.value.shape for s in inputs))
     if isinstance(spec, Concat) and made[-1] == sum(s.traced.value.shape[-1] for s in inputs):
         apart = max(s.classes.max(initial=0) for s in inputs) + 1
         parts = (np.where(s.classes < 0, -1, s.classes + apart * i) for i, s in enumerate(inputs))
         return np.concatenate(list(parts))
+    first = inputs[0].classes
+    for each in inputs[1:]:
+        first = np.where(first < 0, each.classes, first)
     if made[-1] == value.shape[-1]:
         return first
     pixels = made[-1] // value.shape[-1]  # flattened: each pixel is a signal of its own

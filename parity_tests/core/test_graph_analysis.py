@@ -267,3 +267,13 @@ def test_inputs_are_found_where_no_layer_says_their_channels() -> None:
     assert (fitting_shape(doubled) or ())[-1] == 7
     never = Graph({"y": (Dense(3, 4), "u"), "z": (Conv(4, 5, 1), "y")}, ("u",))
     assert fitting_shapes(never) is None
+
+
+def test_values_of_unequal_channels_are_told_apart_where_they_meet() -> None:
+    spec = Graph({"conv": (Conv(3, 8, 3, padding="same"), "x"), "both": (Concat(), "conv", "x")})
+    assert judge(port, spec, input_shape=(2, 6, 5, 3)).ok
+
+    def blind(spec: Spec, weights: Any, x: np.ndarray) -> np.ndarray:
+        return port(spec, weights, np.ones_like(x))
+
+    assert judge(blind, spec, input_shape=(2, 6, 5, 3)).status == "wrong"
