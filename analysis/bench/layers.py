@@ -1,10 +1,11 @@
-"""Layers and MobileNetV1 in every framework: by its own algorithms ("native") and by ours ("auto").
+"""Layers and two MobileNets in every framework: by its own algorithms ("native") and by ours ("auto").
 
 Where "auto" is the same code as "native", it is measured once, as "native".
 Regular and separable, forward and both ways; a depthwise layer's gradient by itself.
 """
 
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any
 
 from convparity.analysis.bench.limits import least_work
@@ -27,7 +28,8 @@ SHAPES = (
     ("c512>512", "k3 same", "n8 hw14"),
     ("c256>256", "k5 s2 same", "n8 hw28"),
 )
-BATCHES = (1, 8)  # of MobileNetV1
+NETWORKS = ("mobilenet_v1", "mobilenet_v2")
+BATCHES = (1, 8)  # of each
 DIRECTIONS = ("forward", "gradient")
 
 
@@ -52,15 +54,13 @@ def layers(workers: list[Worker], step: Step) -> list[Data]:
 
 
 def mobilenet(workers: list[Worker], step: Step) -> list[Data]:
-    """MobileNetV1 at 224 pixels, in batches of one and of eight."""
+    """MobileNetV1 and MobileNetV2 at 224 pixels, in batches of one and of eight."""
     rows: list[Data] = []
-    for batch in BATCHES:
-        network = networks.get("mobilenet_v1", batch=batch)
-        for direction in DIRECTIONS:
-            step(f"MobileNetV1, batch {batch}, {direction}")
-            subject = {"kind": "network", "title": f"mobilenet_v1 n{batch}"}
-            shape = network.input_shape
-            rows += _rows(subject, network.spec, shape, direction, workers)
+    for name, batch, direction in product(NETWORKS, BATCHES, DIRECTIONS):
+        step(f"{name}, batch {batch}, {direction}")
+        network = networks.get(name, batch=batch)
+        subject = {"kind": "network", "title": f"{name} n{batch}"}
+        rows += _rows(subject, network.spec, network.input_shape, direction, workers)
     return rows
 
 
