@@ -176,10 +176,12 @@ class Adapter(ABC):
 
     # -- what a framework may be able to do, besides: without it, ``UnsupportedError``
 
-    def backward(
-        self, module: Any, x: np.ndarray, cotangent: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """The gradients of ``sum(module(x) * cotangent)``: by ``x``, and by each trained weight."""
+    def backward(self, module: Any, x: Any, cotangent: Any) -> tuple[Any, dict[str, np.ndarray]]:
+        """The gradients of ``sum(module(x) * cotangent)``: by ``x``, and by each trained weight.
+
+        Of several inputs, ``x`` and the gradients by it are tuples; of several outputs, whose sums
+        are added, ``cotangent`` is the tuple or the dict that the module gives.
+        """
         raise self._unable("gradients")
 
     def runners(
@@ -195,8 +197,8 @@ class Adapter(ABC):
     def train(
         self,
         module: Any,
-        x: np.ndarray,
-        cotangent: np.ndarray,
+        x: Any,
+        cotangent: Any,
         *,
         steps: int = 1,
         rate: float,
@@ -205,6 +207,7 @@ class Adapter(ABC):
     ) -> None:
         """Steps of the framework's own SGD on ``sum(module(x) * cotangent)``, in training mode.
 
+        ``x`` and ``cotangent`` are as in ``backward``.
         The momentum is plain, ``decay`` is that of every weight; the module is ready for inference
         again afterwards.
         """

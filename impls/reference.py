@@ -60,10 +60,11 @@ from convparity.impls.weights import Arrays, check_weights
 class Implementation(Protocol):
     """What computes the output of any spec: ``reference``, a framework, a candidate, a fault.
 
-    It takes canonical weights and a channels-last ``x``, and gives a channels-last output.
+    It takes canonical weights and a channels-last ``x``, and gives a channels-last output; of a
+    graph of several inputs or outputs, a tuple of arrays, or a dict.
     """
 
-    def __call__(self, spec: Spec, weights: Arrays, x: np.ndarray, /) -> np.ndarray:
+    def __call__(self, spec: Spec, weights: Arrays, x: Any, /) -> Any:
         """The output of ``spec`` at inference."""
 
 

@@ -17,7 +17,7 @@ from convparity.impls.errors import (
     in_one_line,
     quoted,
 )
-from convparity.impls.spec import Composite, Spec, check_spec, is_one_to_one, output_shape
+from convparity.impls.spec import Composite, Join, Spec, check_spec, output_shape
 
 # dtype -> the least number that is rounded to infinity: half a step above its largest
 OVERFLOW = {
@@ -68,14 +68,33 @@ def real_array(
 
 def output_of(call: Callable[..., object], what: str, *given: Any) -> np.ndarray:
     """What code of others gives, in memory of its own; an error of its own is the cause of ours."""
+    return _own(_call(call, what, *given), what)
+
+
+def outputs_of(call: Callable[..., object], what: str, *given: Any) -> Any:
+    """``output_of`` where several are given: each array of a tuple or a dict."""
+    return on_each(lambda y: _own(y, what), _call(call, what, *given))
+
+
+def black_box_output(call: Callable[..., object], what: str, *given: Any) -> Any:
+    """``output_of``, or ``outputs_of`` where a tuple or a dict is given."""
+    y = _call(call, what, *given)
+    several = isinstance(y, tuple | Mapping)
+    return on_each(lambda each: _own(each, what), y) if several else _own(y, what)
+
+
+def _own(y: Any, what: str) -> np.ndarray:
+    return np.array(real_array(y, f"what {what} gives"))  # it may write into it again
+
+
+def _call(call: Callable[..., object], what: str, *given: Any) -> Any:
     try:
-        y = call(*given)
+        return call(*given)
     except ConvparityError:
         raise
     except FROM_USER_CODE as error:
-        shape = np.shape(given[-1])
+        shape = " and ".join(str(np.shape(x)) for x in parts(given[-1]))
         raise InputError(f"{what} fails on an input of {shape}: {in_one_line(error)}") from error
-    return np.array(real_array(y, f"what {what} gives"))  # it may write into it again
 
 
 def check_seed(seed: Any) -> int:
@@ -105,23 +124,40 @@ def check_input(spec: Spec, x: Any) -> Any:
     return arrays if several else arrays[0]
 
 
-def check_one_to_one(who: str, spec: Spec) -> None:
-    """Raise ``UnsupportedError`` for a spec that takes or gives several values."""
+def check_no_join(who: str, spec: Spec) -> None:
+    """Raise ``UnsupportedError`` for a join by itself, which takes any number of values."""
     check_spec(spec)
-    if is_one_to_one(spec):
-        return
-    takes, gives = "several", "one"
-    if isinstance(spec, Composite):
-        takes, gives = ", ".join(spec.sources), ", ".join(spec.results) or "one"
-    raise UnsupportedError(
-        f"{who} judges what makes one value of one, and {type(spec).__name__} takes {takes} and "
-        f"gives {gives}: judge its parts that do, or two modules on inputs of yours, by check"
-    )
+    if isinstance(spec, Join):
+        raise UnsupportedError(
+            f"{who} judges layers and networks, and {type(spec).__name__} alone is a join: put it "
+            "into a Graph, which says how many values it takes"
+        )
+
+
+def gives_several(spec: Spec) -> bool:
+    """Whether a spec gives a tuple or a dict of values."""
+    return isinstance(spec, Composite) and list(spec.results) != [""]
 
 
 def inputs_of(x: Any) -> tuple[np.ndarray, ...]:
     """What ``check_input`` gives, as a tuple of arrays even where it is one."""
     return x if isinstance(x, tuple) else (x,)
+
+
+def parts(value: Any) -> tuple[Any, ...]:
+    """A value, or those of a tuple or a dict, in order."""
+    if isinstance(value, Mapping):
+        return tuple(value.values())
+    return tuple(value) if isinstance(value, tuple | list) else (value,)
+
+
+def named_parts(value: Any) -> dict[str, Any]:
+    """A value as "", or those of a tuple or a dict by their names; a tuple's are numbers."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple | list):
+        return {str(i): each for i, each in enumerate(value)}
+    return {"": value}
 
 
 def on_each(function: Callable[[Any], Any], value: Any) -> Any:

@@ -14,7 +14,7 @@ from convparity.analysis.bench.workers import Job, Series, Worker, measure
 from convparity.analysis.cost.counting import total_cost
 from convparity.impls import networks
 from convparity.impls.notation import from_line
-from convparity.impls.spec import Shape, Spec
+from convparity.impls.spec import Shape, Spec, each_shape
 
 Data = dict[str, Any]
 Step = Callable[[str], None]
@@ -46,10 +46,11 @@ def layers(workers: list[Worker], step: Step) -> list[Data]:
         for kind, line in lines.items():
             spec, input_shape = from_line(line)
             assert input_shape is not None
+            (shape,) = each_shape(input_shape)
             for direction in DIRECTIONS:
                 step(f"{line}, {direction}")
                 subject = {"kind": kind, "title": f"{channels} {window} {size}"}
-                rows += _rows(subject, spec, input_shape, direction, workers)
+                rows += _rows(subject, spec, shape, direction, workers)
     return rows
 
 

@@ -20,7 +20,7 @@ from convparity.analysis.commands.shared import (
 from convparity.impls import registry
 from convparity.impls.convert import apply
 from convparity.impls.files import SUFFIXES, load
-from convparity.impls.spec import Shape, Spec
+from convparity.impls.spec import Shapes, Spec, each_shape
 
 
 @command
@@ -89,7 +89,10 @@ def _judge(
         title, input_shape = Path(what).name, given_shape(shape) or parse_shape(FILE_INPUT)
     else:
         title, spec, input_shape = find_subject(what, {}, given_shape(shape))
-    x = None if picture is None else pictures.prepare(picture, input_shape[1])
+    x = None
+    if picture is not None:
+        (own,) = each_shape(input_shape)
+        x = pictures.prepare(picture, own[1])
     options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
     verdicts = compare.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]
@@ -103,7 +106,7 @@ def _judge(
     return data, failures
 
 
-def _diagnosis(framework: str, spec: Spec, input_shape: Shape) -> str:
+def _diagnosis(framework: str, spec: Spec, input_shape: Shapes) -> str:
     """The fault behind a wrong structure, asked with integers."""
     from convparity.analysis.diagnosis.diagnose import diagnose
 

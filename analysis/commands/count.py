@@ -13,7 +13,7 @@ from convparity.analysis.commands.shared import (
     write_json,
 )
 from convparity.impls.notation import to_json
-from convparity.impls.spec import Layer, Shape, Spec
+from convparity.impls.spec import Layer, Shape, Spec, each_shape
 
 
 @click.command()
@@ -42,34 +42,34 @@ def count(what: str, shape: str | None, path: str | None, **options: Any) -> Non
 
     given = {name: value for name, value in options.items() if value is not None}
     title, spec, input_shape = find_subject(what.strip(), given, given_shape(shape))
-    pair = counting.twins(spec)
+    shapes, pair = each_shape(input_shape), counting.twins(spec)
     specs = dict(zip(("regular", "separable"), pair, strict=True)) if pair else {title: spec}
-    costs = {name: counting.total_cost(each, input_shape) for name, each in specs.items()}
+    costs = {name: counting.total_cost(each, *shapes) for name, each in specs.items()}
 
     console = open_console(path)
     if pair or isinstance(spec, Layer):
         tables.show(console, tables.learnables_table(costs))
     else:
-        blocks = counting.block_costs(spec, input_shape)
+        blocks = counting.block_costs(spec, *shapes)
         tables.show(console, tables.blocks_table(blocks, costs[title]))
     tables.show(console, tables.costs_table(costs))
     if any(each.macs for each in costs.values()):
         tables.show(console, tables.conventions_table(costs))
     if path is not None:
-        data: dict[str, Any] = {name: _report(each, input_shape) for name, each in specs.items()}
+        data: dict[str, Any] = {name: _report(each, *shapes) for name, each in specs.items()}
         if pair:
             before, after = (each.parameters for each in costs.values())
             data["reduction_percent"] = counting.reduction(before, after)
         write_json(path, data)
 
 
-def _report(spec: Spec, input_shape: Shape) -> dict[str, Any]:
+def _report(spec: Spec, *shapes: Shape) -> dict[str, Any]:
     """Everything that is known of a spec's cost, for JSON."""
     from convparity.analysis.cost import counting
 
     return {
-        **counting.total_cost(spec, input_shape).as_dict(),
+        **counting.total_cost(spec, *shapes).as_dict(),
         "spec": json.loads(to_json(spec)),
         "tensors": [tensor._asdict() for tensor in counting.tensors(spec)],
-        "layers": [step.as_dict() for step in counting.layer_costs(spec, input_shape)],
+        "layers": [step.as_dict() for step in counting.layer_costs(spec, *shapes)],
     }

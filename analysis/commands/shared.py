@@ -20,7 +20,7 @@ from convparity.impls.errors import (
 )
 from convparity.impls.files import OF_OTHERS, SUFFIXES
 from convparity.impls.notation import LAYER_WORDS, from_line
-from convparity.impls.spec import Shape, Spec
+from convparity.impls.spec import Shape, Shapes, Spec
 from convparity.impls.storing import read_whole, said, write_whole
 
 FILE_INPUT = "1x224x224x3"  # of a weight file, which does not say it
@@ -123,7 +123,7 @@ def given_shape(text: str | None) -> Shape | None:
 
 def find_subject(
     what: str, options: dict[str, Any], shape: Shape | None
-) -> tuple[str, Spec, Shape]:
+) -> tuple[str, Spec, Shapes]:
     """The title, the spec and the input shape of what the user asked for."""
     word = re.split(r"[\s(]", what)[0]
     if word in networks.names():

@@ -228,12 +228,12 @@ def layer_costs(spec: Spec, input_shape: Shape, *others: Shape) -> tuple[Cost, .
     return tuple(found)
 
 
-def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
+def block_costs(spec: Spec, input_shape: Shape, *others: Shape) -> tuple[Cost, ...]:
     """The children of a Sequential or of a Graph; those of a list of blocks one by one.
 
     A list of blocks is a numbered Sequential. Any other spec is one block.
     """
-    output_shape(spec, input_shape)
+    output_shape(spec, input_shape, *others)
     found: list[Cost] = []
 
     def visit(spec: Spec, path: str, *shapes: Shape) -> Any:
@@ -247,7 +247,7 @@ def block_costs(spec: Spec, input_shape: Shape) -> tuple[Cost, ...]:
         made: Any = found[-1].output_shape
         return tuple(made.values()) if isinstance(made, dict) else made
 
-    visit(spec, "", tuple(input_shape))
+    visit(spec, "", tuple(input_shape), *others)
     return tuple(found)
 
 

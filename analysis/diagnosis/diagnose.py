@@ -31,7 +31,8 @@ from convparity.analysis.diagnosis.suspects import (
     singles,
 )
 from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
-from convparity.analysis.proof.data import exact_shape, integer_case
+from convparity.analysis.proof.data import exact_shape, integer_case, normal
+from convparity.analysis.proof.shapes import asked_shape, shape_like
 from convparity.impls import registry
 from convparity.impls.errors import (
     FROM_USER_CODE,
@@ -40,8 +41,19 @@ from convparity.impls.errors import (
     quoted,
 )
 from convparity.impls.limits import check_numbers, check_work
-from convparity.impls.spec import Shape, Spec, shape_of
-from convparity.impls.values import check_input, check_one_to_one, check_seed, output_of, real_array
+from convparity.impls.spec import Composite, Shape, Shapes, Spec, each_shape
+from convparity.impls.values import (
+    check_input,
+    check_no_join,
+    check_seed,
+    gives_several,
+    named_parts,
+    on_each,
+    output_of,
+    outputs_of,
+    parts,
+    real_array,
+)
 from convparity.impls.weights import Arrays, check_weights
 
 __all__ = ["Answer", "Diagnosis", "diagnose", "diagnose_layers", "summary"]
@@ -50,7 +62,7 @@ DAY = 86_400  # seconds
 SECONDS = 10.0
 FRESH = 16  # times at most that a port is asked again, where chance may explain what it gave
 
-Ask = Callable[[int], Observation]  # the port anew, on other data by their number
+Ask = Callable[[int], list[Observation]]  # the port anew, on other data by their number
 
 
 @dataclass(frozen=True)
@@ -159,24 +171,25 @@ def diagnose(
     port: Any,
     spec: Spec,
     weights: Arrays | None = None,
-    x: np.ndarray | None = None,
+    x: np.ndarray | tuple[np.ndarray, ...] | None = None,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Shape | tuple[Shape, ...] | None = None,
     seed: int = 0,
     seconds: float = SECONDS,
 ) -> Diagnosis:
     """Name the known faults that explain what a wrong port gives.
 
     Args:
-        port: A wrong output, channels last, of ``weights`` and ``x``; or a native module of any
+        port: A wrong output, channels last, of ``weights`` and ``x`` (of a graph with several, a
+            tuple or a dict of them); or a native module of any
             framework, which should have ``weights``, and is run; or a callable ``port(spec,
             weights, x) -> y`` like ``reference``, which is asked with integers, so that the match
             is exact.
         spec: What the port should compute.
         weights: The canonical weights that it should have; a callable needs none.
         x: The input, channels last; a callable or a module needs none, where there is an
-            ``input_shape``.
-        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+            ``input_shape``. Of a graph that takes several values, a tuple of them.
+        input_shape: ``(N, *spatial, C)``, or a tuple of shapes; needed where there is no ``x``.
         seed: An integer from 0 to 2^128 - 1, from which data are drawn.
         seconds: After how long the search for two faults at once ends.
 
@@ -184,7 +197,7 @@ def diagnose(
         A ``Diagnosis``, whose ``answers`` are the faults, the likeliest first.
 
     Raises:
-        UnsupportedError: ``spec`` takes or gives several values.
+        UnsupportedError: ``spec`` is a join alone.
         InputError: Something that this kind of port needs is missing; it is not one of the three,
             or fails; or a number is not allowed.
         SpecError: The input does not fit the spec.
@@ -198,13 +211,13 @@ def diagnose(
         >>> print(cp.diagnose(port, spec, input_shape=(1, 8, 8, 2)))
         matches: "same" padded symmetrically at stride 2 (fault padding-03): pad (1, 1), (1, 1) ...
     """
-    check_one_to_one("diagnose", spec)
+    check_no_join("diagnose", spec)
     if x is None and input_shape is None:
         raise InputError("diagnose needs an input x, or an input_shape to draw one for")
     if x is not None:
         x = check_input(spec, x)
-    shape = shape_of(input_shape) if x is None else x.shape
-    check_work(spec, shape)
+    shape = asked_shape(spec, input_shape) if x is None else shape_like(x)
+    check_work(spec, *each_shape(shape))
     check_seed(seed)
     if not isinstance(seconds, int | float) or not 0 <= seconds <= DAY:
         raise InputError(f"seconds must be a number from 0 to {DAY}, not {quoted(seconds)}")
@@ -215,23 +228,25 @@ def diagnose(
 
 
 def _observe(
-    port: Any, spec: Spec, weights: Arrays | None, x: np.ndarray | None, shape: Shape, seed: int
+    port: Any, spec: Spec, weights: Arrays | None, x: Any, shape: Shapes, seed: int
 ) -> tuple[list[Observation], Ask | None]:
     """What the port gives, and how to ask it for more; None where that cannot be."""
-    if isinstance(port, np.ndarray):
+    several = gives_several(spec)
+    if isinstance(port, dict | tuple if several else np.ndarray):
         if weights is None or x is None:
             raise InputError("to explain an output, diagnose needs the weights and the input x")
-        return [Observation(weights, _float32(x), _float32(port))], None
+        return _observed(spec, weights, on_each(_float32, x), on_each(_float32, port)), None
+    call = outputs_of if several else output_of
     forward = _forward(port)
     if forward is not None:
         if weights is None:
             raise InputError("diagnose needs the weights that the module should have")
-        drawn = np.random.default_rng(seed).standard_normal(shape)
         integers = integer_case(spec, shape, seed)[1]
-        inputs = [integers, _float32(drawn if x is None else x)]
-        outputs = [output_of(forward, "the port", each.copy()) for each in inputs]
-        seen = zip(inputs, outputs, strict=True)
-        return [Observation(weights, each, y) for each, y in seen], None
+        found: list[Observation] = []
+        for each in (integers, on_each(_float32, normal(shape, seed) if x is None else x)):
+            y = call(forward, "the port", on_each(np.copy, each))
+            found += _observed(spec, weights, each, y)
+        return found, None
     if not callable(port):
         raise InputError(
             f"a {type(port).__name__} is no port: give an output, a native module, "
@@ -239,12 +254,25 @@ def _observe(
         )
     exact = exact_shape(spec, shape)
 
-    def ask(number: int) -> Observation:
+    def ask(number: int) -> list[Observation]:
         w, drawn = integer_case(spec, exact, seed + number)
         own = {name: array.copy() for name, array in w.items()}  # it may write into them
-        return Observation(w, drawn, output_of(port, "the port", spec, own, drawn.copy()))
+        y = call(port, "the port", spec, own, on_each(np.copy, drawn))
+        return _observed(spec, w, drawn, y)
 
-    return [ask(0), ask(1)], lambda number: ask(2 + number)
+    return [*ask(0), *ask(1)], lambda number: ask(2 + number)
+
+
+def _observed(spec: Spec, weights: Arrays, x: Any, y: Any) -> list[Observation]:
+    """What was seen, each output by itself."""
+    found = named_parts(y)
+    wanted = list(spec.results) if isinstance(spec, Composite) else [""]
+    if found.keys() != set(wanted):
+        raise InputError(
+            f"the port gives {quoted(list(found))}, and the spec says {quoted(wanted)}: give the "
+            "same outputs"
+        )
+    return [Observation(weights, x, found[name], name) for name in wanted]
 
 
 def _float32(array: np.ndarray) -> np.ndarray:
@@ -252,7 +280,7 @@ def _float32(array: np.ndarray) -> np.ndarray:
     return real_array(array, "an output or an input", booleans=False).astype(np.float32)
 
 
-def _forward(port: Any) -> Callable[[np.ndarray], np.ndarray] | None:
+def _forward(port: Any) -> Callable[[Any], Any] | None:
     try:
         adapter = registry.owner(port)
     except UnsupportedError:
@@ -277,7 +305,7 @@ def _explain(
         search.pairs()
     needed = bits_needed(len(search.telling) + search.tried_pairs)
     found = search.convincing(needed, ask)
-    shape = observed[0].x.shape
+    shape = shape_like(observed[0].x)
     return Diagnosis(
         False,
         _answers(spec, shape, found),
@@ -293,14 +321,22 @@ class _Search:
 
     def __init__(self, spec: Spec, seen: list[Question], end: float) -> None:
         self.spec, self.seen, self.end = spec, seen, end
-        self.shape = seen[0].seen.x.shape
+        self.shape = shape_like(seen[0].seen.x)
         self.found: list[tuple[Suspect, Match]] = []
         self.telling: dict[bytes, tuple[Suspect, list[np.ndarray]]] = {}
         self.tried = self.tried_pairs = 0
         self.complete = True  # the time was not up
 
     def _given(self, suspect: Suspect, questions: Sequence[Question]) -> list[np.ndarray | None]:
-        return [prediction(suspect.faulty, q.seen.weights, q.seen.x) for q in questions]
+        given: list[np.ndarray | None] = []
+        made: Any = None
+        before = None
+        for question in questions:
+            if before is None or before.x is not question.seen.x:  # of several outputs, once
+                made = prediction(suspect.faulty, question.seen.weights, question.seen.x)
+            before = question.seen
+            given.append(question.part(made))
+        return given
 
     def singles(self) -> None:
         """Add every fault that explains what was seen; keep all that change something."""
@@ -354,7 +390,7 @@ class _Search:
             if time.monotonic() > self.end:
                 break
             assert ask is not None
-            fresh, kept = [Question(self.spec, ask(number))], []
+            fresh, kept = [Question(self.spec, each) for each in ask(number)], []
             for suspect, matched in self.found:
                 if (more := match(suspect.faulty, self._given(suspect, fresh), fresh)) is not None:
                     kept.append((suspect, matched))
@@ -371,12 +407,12 @@ def _key(given: list[np.ndarray | None]) -> bytes:
     return digest.digest()
 
 
-def _answers(spec: Spec, shape: Shape, found: list[Suspect]) -> tuple[Answer, ...]:
+def _answers(spec: Spec, shape: Shapes, found: list[Suspect]) -> tuple[Answer, ...]:
     """Those that give the same on other data, too, in one line; each fault once in it."""
     lines: dict[bytes, dict[tuple[str, ...], Suspect]] = {}
     cases = [integer_case(spec, shape, seed) for seed in (1001, 1002)]
     for suspect in found:
-        key = _key([prediction(suspect.faulty, *case) for case in cases])
+        key = _key([y for case in cases for y in parts(prediction(suspect.faulty, *case))])
         lines.setdefault(key, {}).setdefault(tuple(sorted(suspect.ids)), suspect)
     return tuple(
         Answer(first, tuple(others))
@@ -418,12 +454,12 @@ def _diagnose_layer(layer: LayerVerdict, seconds: float) -> Diagnosis:
     assert spec is not None  # it was judged
     assert x is not None  # it is kept of what errs
     weights = {name: np.asarray(w) for name, w in layer.pair.expected.weights().items()}
-    drawn = _float32(np.random.default_rng(0).standard_normal(x.shape))
+    shape, seen = shape_like(x), []
+    drawn = on_each(_float32, normal(shape, 0))
     try:
-        seen = [
-            Observation(weights, each, np.asarray(layer.pair.module.forward(each.copy())))
-            for each in (x, integer_case(spec, x.shape, 0)[1], drawn)
-        ]
+        for each in (x, integer_case(spec, shape, 0)[1], drawn):
+            y = layer.pair.module.forward(on_each(np.copy, each))
+            seen += _observed(spec, weights, each, on_each(np.asarray, y))
     except FROM_USER_CODE:  # each framework raises its own; the divergence says that it fails
         return Diagnosis(False, (), 0, 0, True)
     found = _explain(spec, seen, seconds)

@@ -17,16 +17,18 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from convparity.analysis.diagnosis.suspects import Observation, right, same
 from convparity.analysis.faults import Faulty
+from convparity.analysis.proof.data import traced
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.rounded import Rounded, common_unit, exact_input
-from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls.spec import Spec
+from convparity.impls.values import named_parts
 
 # The chance that a fault which nobody knows is taken for a known one, where an output says just
 # enough: one in so many. Most outputs say far more, and are then taken for none.
@@ -43,12 +45,18 @@ class Question:
     @cached_property
     def target(self) -> Rounded:
         """The right output, and what rounding may make of it."""
-        return trace(self.spec, self.seen.weights, exact_input(self.seen.x))
+        found: Rounded = self.part(traced(self.spec, self.seen.weights, self.seen.x))
+        return found
 
     @cached_property
     def correct(self) -> np.ndarray:
         """The right output in float32."""
-        return right(self.spec, self.seen.weights, self.seen.x)
+        found: np.ndarray = self.part(right(self.spec, self.seen.weights, self.seen.x))
+        return found
+
+    def part(self, made: Any) -> Any:
+        """Of all that is given, the output that was seen; None of nothing."""
+        return None if made is None else named_parts(made)[self.seen.output]
 
     def status(self, y: np.ndarray) -> str:
         """What a verdict says of an output: "ok", "not tested" or "wrong"."""
@@ -92,7 +100,7 @@ def one_suffices(
         if y.shape != together.shape or y.dtype != together.dtype:
             return False
         with np.errstate(all="ignore"):
-            if precision(together, _target(faulty, y, question.seen)).status == "wrong":
+            if precision(together, _target(faulty, y, question)).status == "wrong":
                 return False
     return True
 
@@ -112,7 +120,7 @@ def _reach(faulty: Faulty, predicted: np.ndarray, question: Question) -> np.ndar
     if not _distance(predicted, y) < _distance(correct, y):
         return None
     with np.errstate(all="ignore"):
-        target = _target(faulty, predicted, question.seen)
+        target = _target(faulty, predicted, question)
         if target.bound.any() and precision(y, target).ok:
             return target.bound
     return None
@@ -127,10 +135,11 @@ def _distance(a: np.ndarray, b: np.ndarray) -> float:
         return float(np.sqrt(np.sum(gap**2, where=np.isfinite(gap))))
 
 
-def _target(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> Rounded:
+def _target(faulty: Faulty, predicted: np.ndarray, question: Question) -> Rounded:
     """What rounding may make of a wrong output."""
-    start = exact_input(seen.x if faulty.before is None else faulty.before(seen.x))
+    seen = question.seen
     if faulty.run is not None:  # a black box: only the size of a rounding is known
+        start = exact_input(predicted)
         value = predicted.astype(np.float64)
         size = start.u * np.sqrt(np.mean(value**2, where=np.isfinite(value)))
         integral = bool((value == np.rint(value)).all())  # and every sum was exact
@@ -138,7 +147,8 @@ def _target(faulty: Faulty, predicted: np.ndarray, seen: Observation) -> Rounded
         none = np.zeros(value.shape)
         return replace(start, value=value, bound=SCALE_LIMIT * own, own=own, noise=none)
     weights = seen.weights if faulty.weights is None else faulty.weights(seen.weights)
-    target = trace(faulty.spec, weights, start)
+    x = seen.x if faulty.before is None else faulty.before(seen.x)
+    target: Rounded = question.part(traced(faulty.spec, weights, x))
     after = faulty.after
     if after is None:
         return target
@@ -171,10 +181,14 @@ def bits(
     if any(each is None for each in seen):  # its very dtype is wrong, or its shape
         return math.inf
     known = [each for each in seen if each is not None]
-    by_weights: dict[int, list[_Deviation]] = {}
+    by_weights: dict[int, dict[str, list[_Deviation]]] = {}
     for each, question in zip(known, questions, strict=True):
-        by_weights.setdefault(id(question.seen.weights), []).append(each)
-    told = sum(_Deviation.joined(group).bits for group in by_weights.values())
+        outputs = by_weights.setdefault(id(question.seen.weights), {})
+        outputs.setdefault(question.seen.output, []).append(each)
+    told = sum(  # several outputs may say the same
+        max(_Deviation.joined(group).bits for group in outputs.values())
+        for outputs in by_weights.values()
+    )
     whole = _Deviation.joined([each.flat for each in known])
     for given in others:
         if whole.is_some_of(given, questions):

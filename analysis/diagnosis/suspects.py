@@ -3,7 +3,7 @@
 import dataclasses
 import warnings
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from convparity.impls.errors import SpecError, WeightError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Composite,
-    Shape,
+    Shapes,
     Spec,
     dotted,
     output_shape,
+    packed,
     parameter_shapes,
 )
+from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Arrays
 
 # Where faults cannot be told apart, the one that ports have most often is
@@ -33,8 +35,9 @@ class Observation(NamedTuple):
     """What a port made of an input, with the weights that it should have."""
 
     weights: Arrays
-    x: np.ndarray
+    x: Any  # an array, or a tuple of those that a graph takes
     y: np.ndarray
+    output: str = ""  # of several outputs, which one ``y`` is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Suspect:
         )
 
 
-def singles(spec: Spec, shape: Shape) -> Iterator[Suspect]:
+def singles(spec: Spec, shape: Shapes) -> Iterator[Suspect]:
     """Every fault of the output in every layer where it can be at once, then in each by itself."""
     nodes = list(_nodes(spec))
     several = []
@@ -90,13 +93,13 @@ def _nodes(spec: Spec, path: str = "") -> Iterator[tuple[str, Spec]]:
             yield from _nodes(child, dotted(path, name))
 
 
-def _suspect(spec: Spec, shape: Shape, where: tuple[Fault, str | None]) -> Iterator[Suspect]:
+def _suspect(spec: Spec, shape: Shapes, where: tuple[Fault, str | None]) -> Iterator[Suspect]:
     faulty = seed(spec, shape, where)
     if faulty is not None:
         yield Suspect((where,), (faulty.detail,), faulty)
 
 
-def both_faults(spec: Spec, shape: Shape, first: Suspect, second: Suspect) -> Suspect | None:
+def both_faults(spec: Spec, shape: Shapes, first: Suspect, second: Suspect) -> Suspect | None:
     """Both at once, the second on what the first made of the layer; None if that cannot be."""
     seeds: tuple[Seed, ...] = (*first.seeds, *second.seeds)
     faulty = seed(spec, shape, *seeds)
@@ -108,27 +111,29 @@ def both_faults(spec: Spec, shape: Shape, first: Suspect, second: Suspect) -> Su
 # ---------------------------------------------------------------- what each would give
 
 
-def right(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    """The right output, in float32.
+def right(spec: Spec, weights: Arrays, x: Any) -> Any:
+    """The right output, or all of several, in float32.
 
     Raises ``SpecError`` or ``WeightError`` where the input or the weights do not fit the spec: two
     faults at once may ask for anything.
     """
-    output_shape(spec, np.shape(x))
+    inputs = [np.asarray(each, dtype=np.float64) for each in parts(x)]
+    output_shape(spec, *(each.shape for each in inputs))
     if parameter_shapes(spec) != (given := {name: np.shape(w) for name, w in weights.items()}):
         raise WeightError(f"weights of shapes {given} do not fit {spec!r}")
-    return run(spec, weights, np.asarray(x, dtype=np.float64)).astype(np.float32)
+    made = packed(spec, run(spec, weights, *inputs))
+    return on_each(lambda y: y.astype(np.float32), made)
 
 
-def prediction(faulty: Faulty, weights: Arrays, x: np.ndarray) -> np.ndarray | None:
-    """The wrong output; None where the wrong port would be refused.
+def prediction(faulty: Faulty, weights: Arrays, x: Any) -> Any:
+    """The wrong output, or all of several; None where the wrong port would be refused.
 
     No other error is caught: a fault that raises one is itself wrong.
     """
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of means of nothing, for one: wrong is wrong
         try:
-            return np.asarray(faulty.output(right, weights, x))
+            return on_each(np.asarray, faulty.output(right, weights, x))
         except (SpecError, WeightError):  # what one fault makes, another, or a layer, does not take
             return None
 

@@ -15,12 +15,23 @@ import numpy as np
 
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import Implementation
-from convparity.impls.spec import Composite, Shape, Spec, dotted, output_shape, parameter_shapes
+from convparity.impls.spec import (
+    Composite,
+    Shape,
+    Shapes,
+    Spec,
+    dotted,
+    each_shape,
+    output_shape,
+    parameter_shapes,
+    together,
+)
+from convparity.impls.values import parts
 from convparity.impls.weights import Arrays
 
-OnArray = Callable[[np.ndarray], np.ndarray]
+OnArray = Callable[[Any], Any]  # of an input: of a join or a graph of several, a tuple
 OnArrays = Callable[[Arrays], Arrays]
-Run = Callable[[Implementation, Arrays, np.ndarray], np.ndarray]
+Run = Callable[[Implementation, Arrays, Any], Any]
 
 
 @dataclass(frozen=True)
@@ -37,14 +48,16 @@ class Faulty:
     before: OnArray | None = None
     after: OnArray | None = None
     run: Run | None = None
-    shape: Shape | None = None  # of the output, where ``run`` gives another one than the right one
+    shape: Any = (
+        None  # of the output, or of all, where ``run`` gives another one than the right one
+    )
 
     @property
     def pure(self) -> bool:
         """Its output is that of another spec with other weights, and nothing more."""
         return self.before is None and self.after is None and self.run is None
 
-    def output(self, right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def output(self, right: Implementation, weights: Arrays, x: Any) -> Any:
         """The wrong output for an ``x`` of the shape that the fault was made for.
 
         Raises ``SpecError`` where the wrong port would be refused: where another fault, in what
@@ -56,13 +69,14 @@ class Faulty:
         y = right(self.spec, weights if self.weights is None else self.weights(weights), x)
         if self.after is None:
             return y
-        if y.shape != (expected := output_shape(self.spec, x.shape)):
+        expected = output_shape(self.spec, *(each.shape for each in parts(x)))
+        if y.shape != expected:
             raise SpecError(f"a fault of outputs of shape {expected} cannot be in one of {y.shape}")
         return self.after(y)
 
 
 Make = Callable[..., Faulty | None]  # of a layer and the shape of its input
-Hidden = Callable[[Any, Shape], bool]
+Hidden = Callable[[Any, Any], bool]  # of a layer and the shape of its input
 Neighbours = Callable[[Spec, Spec], bool]
 
 
@@ -108,7 +122,7 @@ class Fault:
         inside = path.removeprefix(dotted(at, ""))
         return inside if dotted(at, inside) == path and inside in self.places(spec) else None
 
-    def seed(self, spec: Spec, shape: Shape, place: str = "") -> Faulty | None:
+    def seed(self, spec: Spec, shape: Shapes, place: str = "") -> Faulty | None:
         """The wrong port of ``spec`` for inputs of ``shape``; None where the fault cannot exist.
 
         ``place`` is one of its ``places``; "" is all of them.
@@ -116,17 +130,17 @@ class Fault:
         if not isinstance(spec, self.on):
             return None
         try:
-            output_shape(spec, shape)  # else there is no right port either
+            output_shape(spec, *each_shape(shape))  # else there is no right port either
             where = () if self.neighbours is None else (place,)
             faulty = self.make(spec, shape, *where)
             if faulty is not None and faulty.run is None:
-                x = np.broadcast_to(np.float32(0), shape)
-                output_shape(faulty.spec, (x if faulty.before is None else faulty.before(x)).shape)
+                x = nothing(shape) if faulty.before is None else faulty.before(nothing(shape))
+                output_shape(faulty.spec, *(each.shape for each in parts(x)))
         except SpecError:  # the wrong port would be refused
             return None
         return faulty
 
-    def hides_on(self, spec: Spec, shape: Shape) -> bool:
+    def hides_on(self, spec: Spec, shape: Shapes) -> bool:
         """Whether it is known to change no output here, whatever the data."""
         return self.seed(spec, shape) is None or self.hidden(spec, shape)
 
@@ -165,6 +179,11 @@ def fault(
 
 
 # ---------------------------------------------------------------- parts of faults
+
+
+def nothing(shape: Shapes) -> Any:
+    """Zeros of a shape, or of several, that take no memory."""
+    return together([np.broadcast_to(np.float32(0), each) for each in each_shape(shape)])
 
 
 def own(name: str, change: OnArray) -> OnArrays:

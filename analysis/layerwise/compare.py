@@ -13,11 +13,11 @@ import numpy as np
 
 from convparity.analysis.layerwise.trees import Node, Pair, align, read
 from convparity.analysis.layerwise.verdict import LayerVerdict, Layerwise
-from convparity.analysis.proof.data import LIMIT
+from convparity.analysis.proof.data import LIMIT, traced
 from convparity.analysis.proof.judging import precision, structure
 from convparity.analysis.proof.node_by_node import attempt
-from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, exact_input, round_to
-from convparity.analysis.proof.rounding import trace
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, round_to
+from convparity.analysis.proof.shapes import asked_shape, shape_like
 from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
 from convparity.impls.errors import InputError, WeightError, check_name
@@ -32,17 +32,27 @@ from convparity.impls.spec import (
     Spec,
     Step,
     branches,
+    each_shape,
     fold_steps,
     is_one_layer,
     is_one_to_one,
-    shape_of,
+    together,
 )
-from convparity.impls.values import check_choice, check_input, check_one_to_one, check_seed
+from convparity.impls.values import (
+    check_choice,
+    check_input,
+    check_no_join,
+    check_seed,
+    named_parts,
+    on_each,
+    parts,
+)
 from convparity.impls.weights import Arrays, Weights
 
 __all__ = ["first_divergence"]
 
-Values = tuple[np.ndarray, np.ndarray | None]  # the expected network's, and the other's
+# The expected network's, and the other's: an array, or a tuple of those that a graph takes.
+Values = tuple[Any, Any]
 
 PASSES = 8  # of the reference, on every layer and its rounding
 
@@ -50,9 +60,9 @@ PASSES = 8  # of the reference, on every layer and its rounding
 def first_divergence(
     module: Any,
     expected: Any,
-    x: np.ndarray | None = None,
+    x: np.ndarray | tuple[np.ndarray, ...] | None = None,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Shape | tuple[Shape, ...] | None = None,
     seed: int = 0,
     dtype: str = "float32",
     direct: bool = True,
@@ -67,8 +77,9 @@ def first_divergence(
             which the reference runs. Layers of its own code are judged by their outputs.
         expected: The network that is right, its weights included, of the same kinds; all of it must
             be readable as a spec.
-        x: The input, channels last; None draws one of ``input_shape``.
-        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        x: The input, channels last; None draws one of ``input_shape``. Of a graph that takes
+            several values, a tuple of them.
+        input_shape: ``(N, *spatial, C)``, or a tuple of shapes; needed where there is no ``x``.
         seed: An integer from 0 to 2^128 - 1, from which data are drawn.
         dtype: In which both compute: "float32", "float64", "float16" or "bfloat16".
         direct: Whether both sum products as they are; False allows the measured margin of
@@ -81,7 +92,7 @@ def first_divergence(
         InputError: The layers cannot be aligned; there is neither ``x`` nor ``input_shape``; or a
             name or number is not allowed.
         UnsupportedError: One is neither a module of a known framework nor ``(spec, weights)``, or
-            ``expected`` cannot be read, or takes or gives several values.
+            ``expected`` cannot be read, or is a join alone.
         SpecError: The input does not fit.
         WeightError: Weights do not fit their spec.
 
@@ -102,16 +113,17 @@ def first_divergence(
     truth, tried = read(expected, dtype), read(module, dtype)
     if truth.spec is None:
         registry.owner(expected).describe(expected)  # raises, and says what it cannot read
-    check_one_to_one("first_divergence", _known(truth))
+    spec = _known(truth)
+    check_no_join("first_divergence", spec)
     rng = np.random.default_rng(seed)
     if x is None:
-        shape = shape_of(input_shape)
-        check_work(_known(truth), shape, passes=PASSES)
-        given = rng.standard_normal(shape)
+        shapes = each_shape(asked_shape(spec, input_shape))
+        check_work(spec, *shapes, passes=PASSES)
+        given = together([rng.standard_normal(shape) for shape in shapes])
     else:
-        given = check_input(_known(truth), x)
-        check_work(_known(truth), given.shape, passes=PASSES)
-    start = round_to(given, dtype)
+        given = check_input(spec, x)
+        check_work(spec, *each_shape(shape_like(given)), passes=PASSES)
+    start = on_each(lambda each: round_to(each, dtype), given)
     walk = _Walk(rng, dtype, direct)
     walk.run(align(truth, tried), start, start, root=True)
     return Layerwise(tried.owner, truth.owner, dtype, tuple(walk.layers))
@@ -129,9 +141,7 @@ class _Walk:
         self.rng, self.dtype, self.direct = rng, dtype, direct
         self.layers: list[LayerVerdict] = []
 
-    def run(
-        self, pair: Pair, x: np.ndarray, drifted: np.ndarray | None, root: bool = False
-    ) -> Values:
+    def run(self, pair: Pair, x: Any, drifted: Any, root: bool = False) -> Any:
         """What both give: the expected one for ``x``, the other for its own ``drifted`` input.
 
         ``drifted`` is None once the other network gives nothing that its next layer could take.
@@ -140,7 +150,7 @@ class _Walk:
             return self._judge(pair, x, drifted)
         done, spec, outputs = len(self.layers), _known(pair.expected), (x, drifted)
         if isinstance(spec, Composite) and branches(spec):
-            outputs = self._branches(pair, spec, [outputs])
+            outputs = self._branches(pair, spec, list(zip(parts(x), parts(drifted), strict=True)))
         else:
             for inner in pair.inside:
                 outputs = self.run(inner, *outputs)
@@ -182,30 +192,26 @@ class _Walk:
             return round_to(made, self.dtype)
 
     def _judge(
-        self,
-        pair: Pair,
-        x: np.ndarray,
-        drifted: np.ndarray | None,
-        inside: list[LayerVerdict] | None = None,
+        self, pair: Pair, x: Any, drifted: Any, inside: list[LayerVerdict] | None = None
     ) -> Values:
         expected, module, spec = pair.expected, pair.module, _known(pair.expected)
         weights = {name: round_to(w, self.dtype) for name, w in expected.weights().items()}
         difference, weights_ok = (None, True) if inside else self._weights(pair, weights)
-        target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
-        right, own = expected.forward(x), attempt(module.forward, x)
-        y = own if drifted is x or drifted is None else attempt(module.forward, drifted)
-        integers = round_to(self.rng.integers(-LIMIT, LIMIT, x.shape, endpoint=True), self.dtype)
+        target = traced(spec, weights, x, self.dtype, self.direct)
+        right, own = expected.forward(x), self._attempt(module, x)
+        y = own if drifted is x or drifted is None else self._attempt(module, drifted)
+        integers = on_each(self._integers, x)
         drift = None if drifted is None else _distance(y, right)
         verdict = LayerVerdict(
             path=expected.path,
             module_path=module.path,
             kind=expected.kind,
             own=self._verdict(own, spec, weights, x, target),
-            on_integers=self._verdict(attempt(module.forward, integers), spec, weights, integers),
+            on_integers=self._verdict(self._attempt(module, integers), spec, weights, integers),
             expected_ok=self._verdict(right, spec, weights, x, target).status != "wrong",
             inherited=None if drifted is None else _distance(y, own),
             drift=drift,
-            size=math.sqrt(np.mean(target.value**2)) if target.value.size else 0.0,
+            size=max((_size(each.value) for each in parts(target)), default=0.0),
             spec_difference=None if inside else _spec_difference(spec, module.spec),
             weight_difference=difference,
             weights_ok=weights_ok,
@@ -213,27 +219,31 @@ class _Walk:
             pair=pair,
         )
         self.layers.append(verdict if verdict.ok else replace(verdict, x=x))
-        usable = drift is not None and isinstance(y, np.ndarray) and y.shape == right.shape
-        following = round_to(right, self.dtype)
-        if not usable:
+        following = on_each(lambda each: round_to(each, self.dtype), right)
+        if drift is None or not isinstance(y, np.ndarray):
             return following, None
-        assert isinstance(y, np.ndarray)
         return following, following if np.array_equal(y, right) else y
+
+    def _attempt(self, module: Node, x: Any) -> Any:
+        return attempt(lambda *inputs: module.forward(together(inputs)), *parts(x))
+
+    def _integers(self, x: np.ndarray) -> np.ndarray:
+        return round_to(self.rng.integers(-LIMIT, LIMIT, x.shape, endpoint=True), self.dtype)
 
     def _verdict(
         self,
-        output: np.ndarray | str,
+        output: Any,
         spec: Spec,
         weights: Weights,
-        x: np.ndarray,
-        target: Rounded | None = None,
+        x: Any,
+        target: Any = None,
     ) -> Structure | Precision:
         """Bit equality where nothing is rounded, else the bound and the size of the error."""
         if target is None:
-            target = trace(spec, weights, exact_input(x, self.dtype, self.direct))
+            target = traced(spec, weights, x, self.dtype, self.direct)
         if isinstance(output, str):
-            return Structure(0, target.value.size, 0.0, output)
-        if target.exact:
+            return Structure(0, sum(each.value.size for each in parts(target)), 0.0, output)
+        if all(each.exact for each in parts(target)):
             return structure(output, target)
         return precision(output, target)
 
@@ -248,9 +258,24 @@ class _Walk:
         return _weight_difference(weights, held, UNIT_ROUNDOFF[self.dtype])
 
 
-def _distance(a: np.ndarray | str, b: np.ndarray | str) -> float | None:
-    """The largest difference; None where there is none to measure."""
-    if isinstance(a, str) or isinstance(b, str) or a.shape != b.shape:
+def _size(value: np.ndarray) -> float:
+    """The root mean square."""
+    return math.sqrt(np.mean(value**2)) if value.size else 0.0
+
+
+def _distance(a: Any, b: Any) -> float | None:
+    """The largest difference, of any output; None where there is none to measure."""
+    if isinstance(a, str) or isinstance(b, str):
+        return None
+    mine, other = named_parts(a), named_parts(b)
+    if mine.keys() != other.keys():
+        return None
+    gaps = [_gap(mine[name], other[name]) for name in mine]
+    return None if None in gaps else max(gaps, key=lambda gap: gap or 0.0)
+
+
+def _gap(a: np.ndarray, b: np.ndarray) -> float | None:
+    if a.shape != b.shape:
         return None
     with np.errstate(invalid="ignore"):
         gap = abs(a.astype(np.float64) - b)

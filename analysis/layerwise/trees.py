@@ -34,7 +34,9 @@ from convparity.impls.spec import (
     dotted,
     is_chain,
     own_weights,
+    packed,
 )
+from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Weights, check_weights
 
 FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), (BatchNorm, LayerNorm, GroupNorm))
@@ -48,7 +50,7 @@ class Node:
     path: str
     spec: Spec | None  # None: its code is its own, and says nothing
     children: tuple["Node", ...]
-    forward: Callable[[np.ndarray], np.ndarray]  # channels-last in and out
+    forward: Callable[[Any], Any]  # channels-last in and out: an array, or several
     weights: Callable[[], Weights]
 
     @property
@@ -97,7 +99,10 @@ def _reference(spec: Spec, weights: Weights, path: str, dtype: str) -> Node:
             for name, child in children
             if not isinstance(child, Join)
         ),
-        lambda x: round_to(run(spec, weights, x.astype(np.float64)), dtype),
+        lambda x: on_each(
+            lambda y: round_to(y, dtype),
+            packed(spec, run(spec, weights, *(each.astype(np.float64) for each in parts(x)))),
+        ),
         lambda: weights,
     )
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from convparity.analysis.layerwise.trees import Pair
 from convparity.analysis.proof.verdict import Precision, Structure
 
@@ -43,7 +41,7 @@ class LayerVerdict:
     weights_ok: bool  # they differ by a unit in the last place at most
     follows: bool  # it holds a layer that is wrong, and is wrong only for that
     pair: Pair = field(repr=False, compare=False)
-    x: np.ndarray | None = field(default=None, repr=False, compare=False)  # kept of what errs
+    x: Any = field(default=None, repr=False, compare=False)  # kept of what errs
 
     @property
     def ok(self) -> bool:

@@ -59,6 +59,7 @@ from convparity.impls.spec import (
 from convparity.impls.weights import Arrays, Weights
 
 STEP = 2.0**-12  # of the differences that stand for derivatives
+SLOPE_STEP = 2.0**-17  # of those of a function: neither rounding nor its bend exceeds 1e-10
 MOST = 2**12  # numbers by which a layer is differentiated one by one
 
 Inputs = list[np.ndarray]
@@ -264,7 +265,8 @@ def _(
     if spec.function == "softmax":
         y = activate(spec, x)
         return Gradients((y * (g - (g * y).sum(axis=-1, keepdims=True)),), {})
-    slope = (activate(spec, x + STEP) - activate(spec, x - STEP)) / (2 * STEP)
+    sides = activate(spec, x + SLOPE_STEP), activate(spec, x - SLOPE_STEP)
+    slope = (sides[0] - sides[1]) / (2 * SLOPE_STEP)
     return Gradients((g * slope,), {})
 
 

@@ -10,7 +10,8 @@ from convparity.analysis.proof.lighting import Lighting, Lights
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import Implementation
-from convparity.impls.spec import Shape, Spec
+from convparity.impls.spec import Shapes, Spec
+from convparity.impls.values import on_each
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class LitStructure(Structure):
 def lit_structure(
     candidate: Implementation,
     spec: Spec,
-    input_shape: Shape,
+    input_shape: Shapes,
     seed: int,
     dtype: str,
     direct: bool,
@@ -53,7 +54,7 @@ def lit_structure(
     suspects: dict[int, float] = {}  # target -> the share of wrong entries
     for target in lights.targets:
         for lighting in lights.of(target):
-            output = np.asarray(candidate(spec, lighting.weights, lighting.x))
+            output = on_each(np.asarray, candidate(spec, lighting.weights, lighting.x))
             one = structure(output, lighting.target)
             found.append((lighting.path, one))
             if one.status == "wrong":
@@ -77,6 +78,7 @@ def lit_structure(
             key=("exact", "proved", "measured").index,
         ),
         layer=layer,
+        output="" if worst is None else worst.output,
         lightings=len(judged),
         unlit=tuple(lights.unlit.items()),
     )
@@ -99,7 +101,7 @@ def _culprit(
             lighting = light(target)
         except UnsupportedError:  # with these data, some layer cannot pass the signal on
             return False
-        output = np.asarray(candidate(spec, lighting.weights, lighting.x))
+        output = on_each(np.asarray, candidate(spec, lighting.weights, lighting.x))
         return structure(output, lighting.target).status == "wrong"
 
     flat = [target for target in suspects if wrong(lights.flat, target)]

@@ -10,7 +10,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,24 +21,25 @@ from convparity.analysis.proof.data import (
     is_deep,
     judged_case,
     layer_case,
+    normal,
     real_case,
+    traced,
 )
-from convparity.analysis.proof.judging import precision, structure
+from convparity.analysis.proof.judging import merged, precision, structure
 from convparity.analysis.proof.linear_form import LINEAR, Linear
 from convparity.analysis.proof.node_by_node import (
     Node,
     Output,
     calibrated,
     judge_nodes,
-    merged,
     node_weights,
     nodes,
     other_shape,
     run_nodes,
 )
-from convparity.analysis.proof.rounded import Rounded, exact_input, rms, round_to
-from convparity.analysis.proof.rounding import trace
-from convparity.analysis.proof.trust import Trust, constant, weakest
+from convparity.analysis.proof.rounded import rms, round_to
+from convparity.analysis.proof.shapes import asked_shape, shape_like
+from convparity.analysis.proof.trust import constant_outputs, weakest
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
 from convparity.impls.adapter import DTYPES, Adapter
@@ -47,23 +48,28 @@ from convparity.impls.errors import (
     check_name,
     quoted,
 )
-from convparity.impls.limits import check_numbers, check_work
+from convparity.impls.limits import check_work
 from convparity.impls.reference import Implementation, run
 from convparity.impls.spec import (
     Composite,
     Layer,
     Shape,
+    Shapes,
     Spec,
+    each_shape,
     is_one_layer,
-    shape_of,
     walk_shapes,
 )
 from convparity.impls.values import (
     check_choice,
     check_input,
-    check_one_to_one,
+    check_no_join,
     check_seed,
+    gives_several,
+    on_each,
     output_of,
+    outputs_of,
+    parts,
 )
 from convparity.impls.weights import Arrays, Weights, check_weights
 
@@ -74,13 +80,11 @@ __all__ = [
     "Structure",
     "Verdict",
     "compare",
-    "compare_callables",
     "judge",
     "precision",
     "structure",
 ]
 
-Function = Callable[[np.ndarray], np.ndarray]
 T = TypeVar("T")
 
 PASSES = 6  # as many numbers are held as this many runs of the reference hold
@@ -90,9 +94,9 @@ def compare(
     spec: Spec,
     weights: Arrays | None = None,
     frameworks: str | Iterable[str] | None = None,
-    x: np.ndarray | None = None,
+    x: np.ndarray | tuple[np.ndarray, ...] | None = None,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Shape | tuple[Shape, ...] | None = None,
     seed: int = 0,
     device: str = "cpu",
     dtype: str = "float32",
@@ -109,8 +113,9 @@ def compare(
         weights: The canonical weights; None draws them from ``seed``.
         frameworks: One name or several of "pytorch", "flax" and "keras"; None is all that are
             installed.
-        x: The input, channels last; None draws one of ``input_shape``.
-        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        x: The input, channels last; None draws one of ``input_shape``. Of a graph that takes
+            several values, a tuple of them.
+        input_shape: ``(N, *spatial, C)``, or a tuple of shapes; needed where there is no ``x``.
         seed: An integer from 0 to 2^128 - 1, from which data are drawn.
         device: "cpu", or one that the frameworks see, such as "gpu:0".
         dtype: "float32", "float64", "float16" or "bfloat16".
@@ -128,7 +133,7 @@ def compare(
         WeightError: The weights do not fit the spec.
         FrameworkUnavailable: A framework that is named is not installed.
         UnsupportedError: A framework cannot do what the spec asks, or lacks the device; or the spec
-            takes or gives several values.
+            is a join alone.
 
     Example:
         >>> import convparity as cp
@@ -167,9 +172,9 @@ def judge(
     candidate: Implementation,
     spec: Spec,
     weights: Arrays | None = None,
-    x: np.ndarray | None = None,
+    x: np.ndarray | tuple[np.ndarray, ...] | None = None,
     *,
-    input_shape: Shape | None = None,
+    input_shape: Shape | tuple[Shape, ...] | None = None,
     seed: int = 0,
     name: str = "candidate",
     dtype: str = "float32",
@@ -186,8 +191,9 @@ def judge(
             often, with several weights and sizes, and of a ``SeparableConv`` with its two steps.
         spec: Any layer or network.
         weights: The canonical weights for precision; None draws them from ``seed``.
-        x: The input for precision, channels last; None draws one of ``input_shape``.
-        input_shape: ``(N, *spatial, C)``; needed where there is no ``x``.
+        x: The input for precision, channels last; None draws one of ``input_shape``. Of a graph
+            that takes several values, a tuple of them.
+        input_shape: ``(N, *spatial, C)``, or a tuple of shapes; needed where there is no ``x``.
         seed: An integer from 0 to 2^128 - 1, from which data are drawn.
         name: What the verdict calls the candidate.
         dtype: "float32", "float64", "float16" or "bfloat16".
@@ -202,7 +208,7 @@ def judge(
             is neither ``x`` nor ``input_shape``; or a name or number is not allowed.
         SpecError: The input does not fit the spec.
         WeightError: The weights do not fit the spec.
-        UnsupportedError: The spec takes or gives several values.
+        UnsupportedError: The spec is a join alone.
 
     Example:
         >>> import convparity as cp
@@ -222,80 +228,6 @@ def judge(
     return replace(verdict, structure=lit)
 
 
-def compare_callables(
-    candidate: Function,
-    expected: Function,
-    input_shape: Shape,
-    *,
-    seed: int = 0,
-    name: str = "candidate",
-    dtype: str = "float32",
-) -> Verdict:
-    """Judge one black box by another; nothing is known of either but what it gives.
-
-    - ``structure`` is judged on integers. Where ``expected`` gives integers that its dtype holds
-      (as it does with integer weights), it is bit equality. Elsewhere orders of summation differ,
-      and up to 512 roundings of an output of this rms are allowed.
-    - ``precision`` is the difference on random reals, counted in such roundings.
-
-    Give both the same integer weights to have the structure proved. No bound is known without the
-    weights, and ``verdict.arithmetic`` says nothing: outputs that cancel to far less than their
-    terms look worse than they are, and a fault that both have is not seen.
-
-    Args:
-        candidate: ``candidate(x) -> y``, the one that is judged; channels last.
-        expected: ``expected(x) -> y``, the one that is right.
-        input_shape: ``(N, *spatial, C)``, of the inputs that are drawn.
-        seed: An integer from 0 to 2^128 - 1, from which they are drawn.
-        name: What the verdict calls the candidate.
-        dtype: Of ``x`` and ``y``: "float32", "float64", "float16" or "bfloat16".
-
-    Returns:
-        The ``Verdict``.
-
-    Raises:
-        InputError: One of them cannot be called, fails, or gives no array of real numbers; or a
-            name or number is not allowed.
-        SpecError: ``input_shape`` is not a shape.
-
-    Example:
-        >>> import convparity as cp
-        >>> double = lambda x: 2 * x
-        >>> verdict = cp.compare_callables(double, lambda x: x + x, input_shape=(1, 7, 9, 3))
-        >>> verdict.status, str(verdict.structure)
-        ('ok', 'exact')
-        >>> cp.compare_callables(lambda x: 2 * x[:, ::-1], double, input_shape=(1, 7, 9, 3)).status
-        'wrong'
-    """
-    for each in (candidate, expected):
-        if not callable(each):
-            raise InputError(f"a black box is called as f(x); {quoted(each)} cannot be called")
-    _checked(dtype, seed)
-    input_shape = shape_of(input_shape)
-    check_numbers(input_shape, "an input")
-    rng = np.random.default_rng(seed)
-    integers = rng.integers(-7, 7, input_shape, endpoint=True).astype(np.float64)
-    on_integers, on_reals = (
-        (
-            output_of(candidate, "the candidate", x.copy()),
-            _black_box(output_of(expected, "the candidate", x.copy()), dtype),
-        )
-        for x in (round_to(integers, dtype), round_to(rng.standard_normal(input_shape), dtype))
-    )
-    reals, target = on_reals
-    unbounded = replace(target, bound=np.full(target.value.shape, np.inf))
-    other, value = target.value, on_integers[1].value
-    told = float((other != value).mean()) if other.shape == value.shape and value.size else 1.0
-    return Verdict(
-        name,
-        "cpu",
-        dtype,
-        structure(*on_integers),
-        precision(reals, unbounded),
-        trust=Trust(told, blind=None if told else ""),
-    )
-
-
 def _guarded(candidate: Implementation) -> Implementation:
     """The candidate with arrays of its own, which it may overwrite."""
     if not callable(candidate):
@@ -304,9 +236,10 @@ def _guarded(candidate: Implementation) -> Implementation:
             "called"
         )
 
-    def asked(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def asked(spec: Spec, weights: Arrays, x: Any) -> Any:
         own = {name: np.array(array) for name, array in weights.items()}
-        return output_of(candidate, "the candidate", spec, own, np.array(x))
+        get = outputs_of if gives_several(spec) else output_of
+        return get(candidate, "the candidate", spec, own, on_each(np.array, x))
 
     return asked
 
@@ -314,21 +247,21 @@ def _guarded(candidate: Implementation) -> Implementation:
 def _asked(
     who: str,
     spec: Spec,
-    x: np.ndarray | None,
-    input_shape: Shape | None,
+    x: Any,
+    input_shape: Any,
     dtype: str,
     seed: int,
     direct: bool | None,
-) -> tuple[np.ndarray | None, Shape]:
+) -> tuple[Any, Shapes]:
     """The user's input, if there is one, and the shape to judge on, once both can be used."""
-    check_one_to_one(who, spec)
+    check_no_join(who, spec)
     check_choice(direct, "direct")
     if x is not None:
         x = check_input(spec, x)
     elif input_shape is None:
         raise InputError(f"{who} needs an input x, or an input_shape to draw one for")
-    shape = shape_of(input_shape) if x is None else x.shape
-    check_work(spec, shape, passes=PASSES)
+    shape = asked_shape(spec, input_shape) if x is None else shape_like(x)
+    check_work(spec, *each_shape(shape), passes=PASSES)
     _checked(dtype, seed)
     return x, shape
 
@@ -337,23 +270,6 @@ def _checked(dtype: str, seed: int) -> None:
     """Raise for what no data can be drawn with."""
     check_name("dtype", dtype, DTYPES)
     check_seed(seed)
-
-
-def _black_box(y: np.ndarray, dtype: str) -> Rounded:
-    """An output as a target: exact if it is integers, else only the size of a rounding is known."""
-    target = exact_input(y, dtype)
-    finite = np.where(np.isfinite(target.value), target.value, 0)
-    rounding = target.u * math.sqrt(np.mean(finite**2)) if finite.size else 0.0
-    integral = target.unit == 1 and float(np.max(abs(finite), initial=0)) * target.u < 1
-    slack = 0.0 if integral else SCALE_LIMIT * rounding
-    shape = target.value.shape
-    return replace(
-        target,
-        bound=np.full(shape, slack),
-        own=np.full(shape, rounding),
-        unit=1.0 if integral else None,
-        basis="exact" if integral else "measured",
-    )
 
 
 class _Exam:
@@ -366,8 +282,8 @@ class _Exam:
         self,
         spec: Spec,
         weights: Arrays | None,
-        x: np.ndarray | None,
-        shape: Shape,
+        x: Any,
+        shape: Shapes,
         seed: int,
         dtype: str,
         direct: bool,
@@ -384,20 +300,21 @@ class _Exam:
         self.exact: _Question | None = None
         trusts = [node.trust for node in self.nodes]
         if isinstance(spec, Layer):
-            case, target, seen = layer_case(spec, exact_shape(spec, shape), seed, dtype, direct)
+            (exact,) = each_shape(exact_shape(spec, shape))
+            case, target, seen = layer_case(spec, exact, seed, dtype, direct)
             trusts.append(seen)
             self.exact = _Question(*case, target)
         elif not is_deep(spec):
             case, target, seen = judged_case(spec, exact_shape(spec, shape), seed, dtype)
             if seen.ok:
                 if not direct:
-                    target = trace(spec, case[0], exact_input(case[1], dtype, direct))
+                    target = traced(spec, *case, dtype, direct)
                 self.exact = _Question(*case, target)
-        self.real = self._question(given, drawn_x if x is None else np.asarray(x))
+        self.real = self._question(given, drawn_x if x is None else x)
         self.wiring: _Question | None = None
         signal = None
         if network:
-            other = np.random.default_rng(seed + 1).standard_normal(other_shape(spec, shape))
+            other = normal(other_shape(spec, shape), seed + 1)
             self.wiring = self._question(calibrated(spec, given, other), other)
             signal = self._signal(self.wiring)
         self.trust = weakest(trusts, signal)
@@ -408,37 +325,43 @@ class _Exam:
             for case in probes.cases(layer, layer_shape, seed, dtype)
         ]
 
-    def _question(self, weights: Arrays, x: np.ndarray) -> "_Question":
+    def _question(self, weights: Arrays, x: Any) -> "_Question":
         # in the dtype's own values: getting there is no error of the framework's
         w = {name: round_to(np.asarray(array), self.dtype) for name, array in weights.items()}
-        value = round_to(x, self.dtype)
+        value = on_each(lambda each: round_to(np.asarray(each), self.dtype), x)
         with np.errstate(invalid="ignore"):  # of an x with infinities
-            target = trace(self.spec, w, exact_input(value, self.dtype, self.direct))
+            target = traced(self.spec, w, value, self.dtype, self.direct)
         return _Question(w, value, target)
 
     def _signal(self, asked: "_Question") -> float:
-        """How many times what passes as rounding another input changes the outputs by."""
-        other = run(self.spec, asked.weights, -asked.x.astype(np.float64))
-        change, passes = rms(other - asked.target.value), SCALE_LIMIT * rms(asked.target.scale)
-        if not change:
-            return math.inf if constant(self.spec, asked.x.shape) else 0.0
-        return change / passes if passes else math.inf
+        """How many times what passes as rounding another input changes each output by."""
+        values = parts(asked.x)
+        others = parts(run(self.spec, asked.weights, *(-x.astype(np.float64) for x in values)))
+        signals = []
+        for number, (other, target) in enumerate(zip(others, parts(asked.target), strict=True)):
+            change, passes = rms(other - target.value), SCALE_LIMIT * rms(target.scale)
+            if change:
+                signals.append(change / passes if passes else math.inf)
+            else:
+                same = constant_outputs(self.spec, *(x.shape for x in values))[number]
+                signals.append(math.inf if same else 0.0)
+        return min(signals)
 
     def verdict(
         self, name: str, device: str, candidate: Implementation, inside: "_Inside | None" = None
     ) -> Verdict:
         """Ask one candidate everything; ``inside`` gives what its layers make of the nodes."""
 
-        def judged(asked: _Question, judge: Callable[[np.ndarray, Rounded], T]) -> T:
+        def judged(asked: _Question, judge: Callable[[Any, Any], T]) -> T:
             return judge(candidate(self.spec, asked.weights, asked.x), asked.target)
 
-        found: list[tuple[str, Structure]] = []
+        found: list[Structure] = []
         if self.nodes:
             assert inside is not None  # who has nodes was asked for them
             outputs = inside(node_weights(self.nodes), self.nodes)
             found = list(judge_nodes(self.nodes, outputs))
         if self.exact is not None:
-            found.append(("", judged(self.exact, structure)))
+            found.append(judged(self.exact, structure))
         return Verdict(
             name,
             device,
@@ -462,15 +385,15 @@ class _Question(NamedTuple):
     """What a whole spec is asked, and what it must answer."""
 
     weights: Weights
-    x: np.ndarray
-    target: Rounded
+    x: Any  # an array, or a tuple of those that a graph takes
+    target: Any  # of several outputs, a tuple or a dict of them
 
 
 _Inside = Callable[[Weights, tuple[Node, ...]], Iterator[Output]]
 
 
 def _built(adapter: Adapter, device: str, dtype: str) -> Implementation:
-    def candidate(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    def candidate(spec: Spec, weights: Arrays, x: Any) -> Any:
         module = adapter.build(spec, weights, device=device, dtype=dtype)
         return adapter.apply(module, spec, x)
 
@@ -484,9 +407,9 @@ def _inside(adapter: Adapter, spec: Spec, device: str, dtype: str) -> _Inside:
     return layers
 
 
-def _probed(spec: Spec, shape: Shape) -> Iterator[tuple[str, Linear, Shape]]:
+def _probed(spec: Spec, shape: Shapes) -> Iterator[tuple[str, Linear, Shape]]:
     """The layers that probes are asked of, with their input shapes."""
     if is_one_layer(spec):
-        for path, layer, shapes in walk_shapes(spec, shape):
+        for path, layer, shapes in walk_shapes(spec, *each_shape(shape)):
             if isinstance(layer, LINEAR):
                 yield path, layer, shapes[0]

@@ -4,14 +4,15 @@ import bisect
 import contextlib
 import math
 from functools import singledispatchmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from convparity.analysis.proof.linear_form import LINEAR, Linear, dealt, filters_shape, to_kernel
-from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, common_unit, exact_input
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, common_unit, exact_input
 from convparity.analysis.proof.rounding import trace
-from convparity.analysis.proof.trust import Trust, changed, constant, trust
+from convparity.analysis.proof.shapes import size_along, spatial_axes, with_size
+from convparity.analysis.proof.trust import Trust, changed, constant_outputs, trust
 from convparity.impls.errors import SpecError
 from convparity.impls.reference import adaptive_counts, resizing, run
 from convparity.impls.spec import (
@@ -38,24 +39,29 @@ from convparity.impls.spec import (
     Resize,
     Scale,
     Shape,
+    Shapes,
     Slice,
     Spec,
+    each_shape,
     fold_steps,
     output_shape,
+    packed,
+    together,
     under,
     walk,
     walk_shapes,
 )
+from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Arrays, Weights, init_weights
 
-Case = tuple[Weights, np.ndarray]
+Case = tuple[Weights, Any]  # the input: an array, or a tuple of those that a graph takes
 
 
 class Judged(NamedTuple):
     """A case on integers, its exact output with what rounding makes of it, and its trust."""
 
     case: Case
-    target: Rounded
+    target: Any  # Rounded, or a tuple or a dict of those of several outputs
     trust: Trust
 
 
@@ -63,34 +69,52 @@ LIMIT = 7  # the largest magnitude of an input or a weight
 LIMITS = (LIMIT, LIMIT, LIMIT, LIMIT, 3, 2, 1)  # smaller ones, as rounding hides larger numbers
 
 
-def real_case(spec: Spec, input_shape: Shape, seed: int) -> Case:
+def real_case(spec: Spec, input_shape: Shapes, seed: int) -> Case:
     """Weights as ``init_weights`` draws them, and a standard-normal float32 input."""
-    x = np.random.default_rng(seed).standard_normal(input_shape).astype(np.float32)
-    return init_weights(spec, seed), x
+    return init_weights(spec, seed), on_each(_float32, normal(input_shape, seed))
 
 
-def exact_shape(spec: Spec, input_shape: Shape) -> Shape:
+def _float32(x: np.ndarray) -> np.ndarray:
+    return x.astype(np.float32)
+
+
+def normal(input_shape: Shapes, seed: int) -> Any:
+    """A standard-normal float64 input."""
+    rng = np.random.default_rng(seed)
+    return together([rng.standard_normal(shape) for shape in each_shape(input_shape)])
+
+
+def traced(spec: Spec, weights: Arrays, x: Any, dtype: str = "float32", direct: bool = True) -> Any:
+    """What ``spec`` must make of ``x``, with what rounding may make of that.
+
+    Of several outputs, in the container in which its user gets them.
+    """
+    return packed(
+        spec, trace(spec, weights, *(exact_input(each, dtype, direct) for each in parts(x)))
+    )
+
+
+def exact_shape(spec: Spec, input_shape: Shapes) -> Shapes:
     """The shape nearest to ``input_shape``, smaller if possible, where ``integer_case`` is exact.
 
     A mean over 49 pixels rounds, one over 16 does not: where a global pooling would see a size that
     is no power of two, the input changes until it does. Other specs keep their shape.
     """
-    shape = tuple(input_shape)
-    for axis in range(1, len(shape) - 1):
+    shape = together(each_shape(input_shape))
+    for axis in spatial_axes(shape):
         shape = _exact_axis(spec, shape, axis)
     return shape
 
 
-def _exact_axis(spec: Spec, shape: Shape, axis: int) -> Shape:
+def _exact_axis(spec: Spec, shape: Shapes, axis: int) -> Shapes:
     """``shape`` with the nearest size of one axis at which each global pooling counts in powers."""
 
     def counts(size: int) -> list[int]:
         """What each pooling sees; more for a larger size, or as many."""
-        smaller = (*shape[:axis], size, *shape[axis + 1 :])
-        pooled = _pooled_shapes(spec, smaller)
+        pooled = _pooled_shapes(spec, with_size(shape, axis, size))
         return [each[axis] for each in pooled if axis < len(each) - 1]
 
-    def fits(size: int) -> bool:
+    def exact(size: int) -> bool:
         return all(count & (count - 1) == 0 for count in counts(size))
 
     def with_room(size: int) -> bool:
@@ -99,24 +123,24 @@ def _exact_axis(spec: Spec, shape: Shape, axis: int) -> Shape:
             return any(a > b for a, b in zip(counts(size), powers, strict=True))
         return False
 
-    n = size = shape[axis]
+    n = size = size_along(shape, axis)
     with contextlib.suppress(SpecError):  # too small for a kernel
-        while not fits(size):
+        while not exact(size):
             powers = [2 ** (count.bit_length() - 1) for count in counts(size)]
             # between that power and the count there is no other: no size in between fits
             size = bisect.bisect_left(range(size), True, key=with_room) - 1
-        return (*shape[:axis], size, *shape[axis + 1 :])
+        return with_size(shape, axis, size)
     for size in range(n + 1, 2 * n + 16):
         with contextlib.suppress(SpecError):
-            if fits(size):
-                return (*shape[:axis], size, *shape[axis + 1 :])
+            if exact(size):
+                return with_size(shape, axis, size)
     return shape
 
 
-def _pooled_shapes(spec: Spec, shape: Shape) -> list[Shape]:
+def _pooled_shapes(spec: Spec, shape: Shapes) -> list[Shape]:
     """The shapes that reach a global pooling; 1 for an axis of which it makes several places."""
     found = []
-    for _, step, shapes in walk_shapes(spec, shape):
+    for _, step, shapes in walk_shapes(spec, *each_shape(shape)):
         if isinstance(step, GlobalAvgPool):
             found.append(shapes[0])
         if isinstance(step, AdaptiveAvgPool):
@@ -127,7 +151,7 @@ def _pooled_shapes(spec: Spec, shape: Shape) -> list[Shape]:
     return found
 
 
-def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Case:
+def integer_case(spec: Spec, input_shape: Shapes, seed: int, dtype: str = "float32") -> Case:
     """Small integers for every input and weight, such that sums of them are exact in ``dtype``.
 
     Then the order of summation cannot matter, and every framework must give the same bits. Layers
@@ -140,16 +164,16 @@ def integer_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float3
     return judged_case(spec, input_shape, seed, dtype).case
 
 
-def judged_case(spec: Spec, input_shape: Shape, seed: int, dtype: str = "float32") -> Judged:
+def judged_case(spec: Spec, input_shape: Shapes, seed: int, dtype: str = "float32") -> Judged:
     """An ``integer_case`` with what it must give, and what it can tell."""
-    shape, rung, retries = tuple(input_shape), 0, 0
+    shape, rung, retries = together(each_shape(input_shape)), 0, 0
     while True:
         # half of the integers that the dtype counts without a gap
         budget = 0.5 / UNIT_ROUNDOFF[dtype] / 32**rung
         seeds = [seed, retries] if retries else [seed]
         case = _integers(spec, shape, seeds, budget, LIMITS[rung])
-        target = trace(spec, case[0], exact_input(case[1], dtype))
-        if target.untested.any() and rung + 1 < len(LIMITS):
+        target = traced(spec, *case, dtype)
+        if any(each.untested.any() for each in parts(target)) and rung + 1 < len(LIMITS):
             rung += 1
             continue
         seen = case_trust(spec, *case)
@@ -207,18 +231,20 @@ def _told_apart(layer: Linear, weights: Weights, x: np.ndarray, seed: int, dtype
     return {**weights, "kernel": kernel.astype(np.float32)}
 
 
-def case_trust(spec: Spec, weights: Arrays, x: np.ndarray) -> Trust:
+def case_trust(spec: Spec, weights: Arrays, x: Any) -> Trust:
     """What a case can tell of ``spec`` as a whole.
 
     Of a deep network, whose signal may die between its layers, a tenth of the outputs must tell; of
-    another, where padding alone may make most of them, one must.
+    another, where padding alone may make most of them, one must; of several outputs, in each.
     """
-    value = np.asarray(x, dtype=np.float64)
+    values = [np.asarray(each, dtype=np.float64) for each in parts(x)]
     if isinstance(spec, Layer):
-        return trust(spec, weights, value)
-    share = float(changed(spec, weights, value).mean()) if value.size else 1.0
-    if not share and constant(spec, value.shape):
-        share = 1.0
+        return trust(spec, weights, values[0])
+    shares = [float(each.mean()) if each.size else 1.0 for each in changed(spec, weights, *values)]
+    if not all(shares):
+        same = constant_outputs(spec, *(value.shape for value in values))
+        shares = [1.0 if alike else share for share, alike in zip(shares, same, strict=True)]
+    share = min(shares)
     return Trust(share, blind="" if not share or (is_deep(spec) and share < 0.1) else None)
 
 
@@ -227,14 +253,15 @@ def is_deep(spec: Spec) -> bool:
     return sum(isinstance(layer, LINEAR) for _, layer in walk(spec)) >= DEEP
 
 
-def _integers(spec: Spec, shape: Shape, seeds: list[int], budget: float, limit: int) -> Case:
+def _integers(spec: Spec, shape: Shapes, seeds: list[int], budget: float, limit: int) -> Case:
     rng = np.random.default_rng(seeds)
     # no zero, which would hide the taps that meet it
-    x = rng.integers(1, limit, shape, endpoint=True) * rng.choice([-1, 1], shape)
-    left = sum(isinstance(layer, LINEAR) for _, layer, _ in walk_shapes(spec, shape))
+    shapes = each_shape(shape)
+    x = [rng.integers(1, limit, n, endpoint=True) * rng.choice([-1, 1], n) for n in shapes]
+    left = sum(isinstance(layer, LINEAR) for _, layer, _ in walk_shapes(spec, *shapes))
     draw = _Draw(rng, budget, left, limit)
-    draw.draw(spec, "", _Value(shape, limit))
-    return draw.weights, x.astype(np.float32)
+    draw.draw(spec, "", *(_Value(each, limit) for each in shapes))
+    return draw.weights, together([each.astype(np.float32) for each in x])
 
 
 DEEP = 8  # linear layers: from here on, the signal must be kept alive

@@ -1,22 +1,57 @@
 """The two verdicts on one output: against its exact value, and what rounding may make of it."""
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from convparity.analysis.proof.rounded import Rounded, rms
-from convparity.analysis.proof.verdict import Place, Precision, Structure
+from convparity.analysis.proof.rounded import BASES, Rounded, rms
+from convparity.analysis.proof.verdict import STATUSES, Place, Precision, Structure
+from convparity.impls.errors import quoted
+from convparity.impls.values import named_parts, parts
 
 NO_OUTPUT = "no entry of the right output is finite"
 NO_INPUT = "no entry of the input is finite"
 
 
-def structure(output: np.ndarray, target: Rounded) -> Structure:
+def structure(output: Any, target: Any) -> Structure:
     """Judge an output on integer data: every entry must be the reference's.
 
     Where nothing is rounded that is bit equality. Elsewhere the bound decides, and only where it is
     below half a unit of the data: there nothing but the right multiple of the unit passes.
+
+    Of several outputs, ``target`` is a tuple or a dict of ``Rounded``: the verdict is on all of
+    them, and names the first that is wrong.
     """
+    if isinstance(target, Rounded):
+        return _structure(output, target)
+    if (problem := _container_problem(output, target)) is not None:
+        size = sum(each.value.size for each in parts(target))
+        return Structure(0, size, 0.0, problem)
+    given, wanted = named_parts(output), named_parts(target)
+    found = {key: _structure(given[key], each) for key, each in wanted.items()}
+    return merged([replace(each, output=key) for key, each in found.items()])
+
+
+def merged(judged: list[Structure]) -> Structure:
+    """One verdict of several: the first wrong one, else all entries and the weakest basis."""
+    if wrong := next((each for each in judged if each.status == "wrong"), None):
+        return wrong
+    untested = next((each for each in judged if each.untested), None)
+    return Structure(
+        0,
+        sum(each.size for each in judged),
+        max((each.slack for each in judged), default=0.0),
+        basis=max((each.basis for each in judged), key=BASES.index, default="exact"),
+        untested=sum(each.untested for each in judged),
+        reason=untested.reason if untested else Structure.reason,
+        layer=untested.layer if untested else "",
+        output=untested.output if untested else "",
+    )
+
+
+def _structure(output: np.ndarray, target: Rounded) -> Structure:
     slack = float(target.bound.max(initial=0))
     problem = _form_problem(output, target)
     if problem is not None:
@@ -42,12 +77,25 @@ def structure(output: np.ndarray, target: Rounded) -> Structure:
     return Structure(count, size, slack, None, worst, target.basis, untested)
 
 
-def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) -> Precision:
+def precision(output: Any, target: Any, x: Any = None) -> Precision:
     """Judge an output on real data: under the proved bound, and of the size rounding makes.
 
     Where no entry of the right output is finite, or none of the input ``x`` if it is given, only
     the places of NaN and infinity are compared, and the rest is "not tested".
+
+    Of several outputs, ``target`` is a tuple or a dict of ``Rounded``: the verdict is on the one
+    that is furthest off, which it names. ``x`` may be a tuple of inputs.
     """
+    if isinstance(target, Rounded):
+        return _precision(output, target, x)
+    if (problem := _container_problem(output, target)) is not None:
+        return Precision(math.inf, None, math.inf, math.inf, 0, problem)
+    given, wanted = named_parts(output), named_parts(target)
+    found = [replace(_precision(given[key], each, x), output=key) for key, each in wanted.items()]
+    return max(found, key=lambda each: (STATUSES.index(each.status), each.share, each.rho))
+
+
+def _precision(output: np.ndarray, target: Rounded, x: Any) -> Precision:
     problem = _form_problem(output, target)
     if problem is not None:
         return Precision(math.inf, None, math.inf, math.inf, 0, problem)
@@ -75,7 +123,7 @@ def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) 
         untested=NO_OUTPUT
         if _blind(target.value)
         else NO_INPUT
-        if x is not None and _blind(x)
+        if x is not None and all(map(_blind, parts(x)))
         else None,
     )
 
@@ -83,6 +131,23 @@ def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) 
 def _blind(array: np.ndarray) -> bool:
     """There are only NaN and infinities in it, which tell nothing of the weights."""
     return not bool(np.isfinite(array).any())
+
+
+def _container_problem(output: Any, target: Any) -> str | None:
+    """Whether several outputs are given otherwise than as the same tuple or dict."""
+    given = named_parts(output)
+    if isinstance(output, dict) == isinstance(target, dict) and given.keys() == set(
+        named_parts(target)
+    ):
+        return None
+    said, wanted = _said(output), _said(target)
+    return f"{said}, not {wanted}"
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"a dict of {quoted(list(value))}"
+    return f"a tuple of {len(value)}" if isinstance(value, tuple | list) else "one array"
 
 
 def _form_problem(output: np.ndarray, target: Rounded) -> str | None:

@@ -16,9 +16,9 @@ from convparity.analysis.proof.certificate import Certificate
 from convparity.analysis.proof.data import exact_shape
 from convparity.analysis.proof.lighting_run import Lighting, LightingRun
 from convparity.analysis.proof.smaller_shapes import near_shapes
-from convparity.analysis.proof.wiring import ENTRY, Wiring
+from convparity.analysis.proof.wiring import Wiring
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.spec import Join, Shape, Spec, walk_shapes
+from convparity.impls.spec import Join, Shapes, Spec, each_shape, together, walk_shapes
 
 __all__ = ["Lighting", "Lights"]
 
@@ -47,7 +47,7 @@ class Lights:
     def __init__(
         self,
         spec: Spec,
-        input_shape: Shape,
+        input_shape: Shapes,
         seed: int = 0,
         dtype: str = "float32",
         direct: bool = True,
@@ -55,10 +55,10 @@ class Lights:
         self.spec, self.seed, self.dtype, self.direct = spec, seed, dtype, direct
         self.wiring = Wiring(spec)
         self.shapes = near_shapes(spec, input_shape)
-        if (whole := exact_shape(spec, input_shape)) not in self.shapes:
-            near = math.prod(self.shapes[0][1:-1])
-            if math.prod(whole[1:-1]) <= FARTHEST * near:  # where small shapes leave something dark
-                self.shapes.append(whole)
+        whole, near = exact_shape(spec, input_shape), self.shapes[0]
+        # where small shapes leave something dark
+        if whole not in self.shapes and _pixels(whole) <= FARTHEST * _pixels(near):
+            self.shapes.append(whole)
         self._pixels = [self._pixels_of(shape) for shape in self.shapes]
         self._certificates: dict[int, Certificate] = {}
         self._rooms: dict[tuple[int, int, bool], LightingRun] = {}
@@ -69,7 +69,8 @@ class Lights:
         return [
             i
             for i, node in enumerate(self.wiring.nodes)
-            if node.has_weights or (ENTRY in node.inputs and not isinstance(node.spec, Join))
+            if (node.has_weights and self.wiring.first[i] == i)
+            or (min(node.inputs) < 0 and not node.has_weights and not isinstance(node.spec, Join))
         ]
 
     def path(self, target: int) -> str:
@@ -85,9 +86,6 @@ class Lights:
             certificate.refuse(str(error))
 
     def _lightings(self, target: int, certificate: Certificate, tries: int) -> Iterator[Lighting]:
-        if self.wiring.is_shared(target):
-            certificate.refuse("its weights are used in several places")
-            return
         limit, dull = float(LARGEST), 0
         for number in range(tries):
             lighting_run = self._room(target, number)
@@ -95,11 +93,11 @@ class Lights:
             while draft.excess > 1 and limit > 1:  # smaller integers, as rounding hides these
                 limit = max(1.0, min(limit / 1.5, limit / draft.excess))
                 draft = lighting_run.draft(target, int(limit))
-            if draft.lighting.target.unit is None and limit > SMOOTH:  # a step must be no trifle
+            if draft.smooth and limit > SMOOTH:  # a step must be no trifle
                 limit = SMOOTH
                 draft = lighting_run.draft(target, int(limit))
             new = lighting_run.certify(draft, certificate)
-            if draft.lighting.target.unit is None and not certificate.complete:
+            if draft.smooth and not certificate.complete:
                 limit = max(1.0, limit / 2)
             yield draft.lighting
             dull = 0 if new else dull + 1
@@ -135,7 +133,7 @@ class Lights:
         if key not in self._rooms:
             self._rooms[key] = LightingRun(
                 self.wiring,
-                (batch, *self.shapes[which][1:]),
+                together([(batch, *shape[1:]) for shape in each_shape(self.shapes[which])]),
                 (self.seed, number),
                 self.dtype,
                 self.direct,
@@ -150,9 +148,15 @@ class Lights:
         few = self._pixels[which][target] < PIXELS
         return BATCHES[few], not self.wiring.nodes[target].has_weights
 
-    def _pixels_of(self, shape: Shape) -> list[int]:
+    def _pixels_of(self, shape: Shapes) -> list[int]:
         """How many pixels each node has to work on."""
         sizes = {
-            path: math.prod(shapes[0][1:-1]) for path, _, shapes in walk_shapes(self.spec, shape)
+            path: math.prod(shapes[0][1:-1])
+            for path, _, shapes in walk_shapes(self.spec, *each_shape(shape))
         }
         return [sizes[node.path] for node in self.wiring.nodes]
+
+
+def _pixels(shape: Shapes) -> int:
+    """The pixels of an example of all inputs."""
+    return sum(math.prod(each[1:-1]) for each in each_shape(shape))

@@ -6,8 +6,9 @@ weights.
 """
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from convparity.analysis.proof.pass_through import (
 from convparity.analysis.proof.rounded import Rounded, exact_input, round_to
 from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.selection import Selection
-from convparity.analysis.proof.wiring import ENTRY, Node, Wiring
+from convparity.analysis.proof.wiring import Node, Wiring, entry
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import run
 from convparity.impls.spec import (
@@ -36,13 +37,21 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     Join,
     MaxPool,
+    Rearrange,
     Shape,
+    Shapes,
+    Slice,
     Spec,
     dotted,
+    each_shape,
     output_shape,
+    packed,
+    together,
 )
+from convparity.impls.values import gives_several
 from convparity.impls.weights import Weights
 
+MOVES = (Rearrange, Slice)  # which move channels
 LARGEST = (MaxPool, AdaptiveMaxPool, GlobalMaxPool)  # which choose among pixels
 
 
@@ -51,8 +60,8 @@ class Lighting(NamedTuple):
 
     path: str  # of the layer
     weights: Weights
-    x: np.ndarray
-    target: Rounded  # the output: ``judging.structure`` compares with it
+    x: Any  # an array, or a tuple of those that a graph takes
+    target: Any  # the output, or all of them: ``judging.structure`` compares with it
 
 
 class Bounded(Rounded):
@@ -89,16 +98,26 @@ class Draft(NamedTuple):
     found: dict[int, Signal]
     own: list[Weights]
     closed: dict[int, set[int]]
-    output: Signal
+    outputs: tuple[int, ...]  # those that the layer leads to
     rng: np.random.Generator
 
     @property
     def excess(self) -> float:
         """How far beyond half a unit the bound is, where it may be smaller than 1: in halves."""
-        traced = self.output.traced
-        if traced.unit is None:
-            return 0.0
-        return float(traced.bound.max(initial=0)) / (traced.unit / 2)
+        ends = (self.found[output].traced for output in self.outputs)
+        return max(
+            (
+                float(end.bound.max(initial=0)) / (end.unit / 2)
+                for end in ends
+                if end.unit is not None
+            ),
+            default=0.0,
+        )
+
+    @property
+    def smooth(self) -> bool:
+        """Whether an output lies on no lattice."""
+        return any(self.found[output].traced.unit is None for output in self.outputs)
 
 
 class LightingRun:
@@ -107,7 +126,7 @@ class LightingRun:
     def __init__(
         self,
         wiring: Wiring,
-        shape: Shape,
+        shape: Shapes,
         seed: tuple[int, int],
         dtype: str,
         direct: bool,
@@ -119,34 +138,37 @@ class LightingRun:
         self.wiring, self.nodes, self.seed = wiring, wiring.nodes, seed
         self.dtype, self.direct, self.flat = dtype, direct, flat
         self.rng = np.random.default_rng(seed)
-        drawn = self._input(
-            (shape[0], *[1] * (len(shape) - 2), shape[-1]) if flat else shape, signed
-        )
-        self.x = round_to(np.broadcast_to(drawn, shape), dtype)
+        inputs = [self._drawn(each, signed) for each in each_shape(shape)]
+        self.x = together(inputs)
         self.before: list[Signal] = []
         self.weights: list[Weights] = []
-        self.entry = self._signal_of(self.x)
+        self.entries = [self._signal_of(x) for x in inputs]
         passing = Passing(self.rng, after=False, middle=flat)
         for i, node in enumerate(self.nodes):
-            inputs = [self._before(each) for each in node.inputs]
+            taken = [self._before(each) for each in node.inputs]
             if isinstance(node.spec, Join):
                 closed = wiring.closed(i, None, seed[-1])
-                inputs = [
+                taken = [
                     self._silent(j) if j in closed else each
-                    for j, each in zip(node.inputs, inputs, strict=True)
+                    for j, each in zip(node.inputs, taken, strict=True)
                 ]
-            found, signal = self._pass(i, inputs, passing, self.weights)
+            found, signal = self._pass(i, taken, passing, self.weights)
             if not isinstance(node.spec, Join):
                 signal = signal._replace(classes=classes_of(signal.traced.value))
             self.weights.append(found)
             self.before.append(signal)
-        lit = {i for target in targets for i in (target, *wiring.below(target))}
-        kept = {j for i in lit for j in self.nodes[i].inputs}
+        lit = {i for target in targets for i in (target, *wiring.moved_by(target))}
+        kept = {j for i in lit for j in self.nodes[i].inputs} | set(wiring.outputs)
         # the others would fill the memory: only their shapes may be asked for
         for i in set(range(len(self.nodes))) - kept:
             self.before[i] = _empty(self.before[i])
 
-    def _input(self, shape: Shape, signed: bool) -> np.ndarray:
+    def _drawn(self, shape: Shape, signed: bool) -> np.ndarray:
+        """One input; a flat one is constant over space."""
+        own = (shape[0], *[1] * (len(shape) - 2), shape[-1]) if self.flat else shape
+        return round_to(np.broadcast_to(self._integers(own, signed), shape), self.dtype)
+
+    def _integers(self, shape: Shape, signed: bool) -> np.ndarray:
         """Integers; positive ones, which pass every activation, unless one of them is lit."""
         rng = self.rng
         if signed:
@@ -162,7 +184,7 @@ class LightingRun:
         return Signal(Bounded(**fields), classes_of(x))
 
     def _before(self, index: int) -> Signal:
-        return self.entry if index == ENTRY else self.before[index]
+        return self.entries[entry(index)] if index < 0 else self.before[index]
 
     def _silent(self, index: int, target: int | None = None) -> Signal:
         """The end of a branch that is closed."""
@@ -237,7 +259,7 @@ class LightingRun:
         """A lighting with integers up to ``limit``."""
         nodes, wiring = self.nodes, self.wiring
         rng = np.random.default_rng([*self.seed, target, limit])
-        below = wiring.below(target)
+        below, moved = wiring.below(target), wiring.moved_by(target)
         closed: dict[int, set[int]] = {}
         silent: set[int] = set()
         for i, node in enumerate(nodes):
@@ -263,9 +285,9 @@ class LightingRun:
         if bends[:1] == [target]:
             signal = signal._replace(shadow=source.traced.value)
         found: dict[int, Signal] = {target: signal}
-        pools = any(isinstance(nodes[i].spec, LARGEST) for i in below)
+        pools = any(isinstance(nodes[i].spec, LARGEST) for i in moved)
         passing = Passing(rng, after=True, middle=self.flat, signs=pools)
-        for i in sorted(below & needed):
+        for i in sorted(moved & needed):
             inputs = [
                 self._silent(j, target) if j in closed.get(i, ()) else found.get(j, self._before(j))
                 for j in nodes[i].inputs
@@ -277,8 +299,8 @@ class LightingRun:
                 own[i] = weights
             found[i] = signal
 
-        output = found[len(nodes) - 1]
-        lighting = Lighting(nodes[target].path, self._named(own), self.x, output.traced)
+        ends = [found.get(j, self._before(j)).traced for j in wiring.outputs]
+        lighting = Lighting(nodes[target].path, self._named(own), self.x, self._given(ends))
         return Draft(
             target,
             lighting,
@@ -286,7 +308,7 @@ class LightingRun:
             found=found,
             own=own,
             closed=closed,
-            output=output,
+            outputs=tuple(j for j in dict.fromkeys(wiring.outputs) if j in found),
             rng=rng,
         )
 
@@ -300,7 +322,7 @@ class LightingRun:
         own: list[Weights] = []
         found: list[Rounded] = []
         for i, node in enumerate(nodes):
-            inputs = [found[j] if j != ENTRY else self.entry.traced for j in node.inputs]
+            inputs = [found[j] if j >= 0 else self._before(j).traced for j in node.inputs]
             weights: Weights = {}
             if (first := self.wiring.first[i]) != i:
                 weights = own[first]
@@ -313,7 +335,13 @@ class LightingRun:
                     weights[name] = rng.permutation(weights[name].size) + 1.0
             own.append(weights)
             found.append(trace(node.spec, weights, *inputs))
-        return Lighting(nodes[target].path, self._named(own), self.x, found[-1])
+        ends = [found[j] if j >= 0 else self._before(j).traced for j in self.wiring.outputs]
+        return Lighting(nodes[target].path, self._named(own), self.x, self._given(ends))
+
+    def _given(self, ends: list[Rounded]) -> Any:
+        """The outputs, as the network gives them."""
+        spec = self.wiring.spec
+        return packed(spec, tuple(ends) if gives_several(spec) else ends[0])
 
     def _named(self, own: list[Weights]) -> Weights:
         return {
@@ -323,25 +351,30 @@ class LightingRun:
         }
 
     def certify(self, draft: "Draft", certificate: Certificate) -> bool:
-        """Go back from the output to the target, and note what was lit; whether that is new."""
-        target, _, follows, found, own, closed, output, rng = draft
-        nodes = self.nodes
+        """Go back from each output to the target, and note what was lit; whether that is new."""
+        new = [self._certify(draft, each, certificate) for each in draft.outputs]
+        return any(new)
+
+    def _certify(self, draft: "Draft", end: int, certificate: Certificate) -> bool:
+        target, _, follows, found, own, closed, _, rng = draft
+        nodes, runs, output = self.nodes, self.wiring.runs(draft.target), draft.found[end]
         g, least = sums(output.traced, rng)
-        by_output: dict[int, np.ndarray] = {len(nodes) - 1: g}
+        by_output: dict[int, np.ndarray] = {end: g}
         new = False
         for i in sorted(found, reverse=True):
             if i not in by_output:
                 continue
             node = nodes[i]
             inputs = [found.get(j, self._before(j)).traced.value for j in node.inputs]
-            proved = i == target or i in follows
+            proved = i in runs or i in follows
             if (chosen := found[i].chosen) is not None:
                 back = Gradients((chosen.back(inputs[0].shape, by_output[i]),), {})
             else:
                 back = adjoint(node.spec, own[i], inputs, by_output[i], by_weights=proved)
             if proved:
                 seen = Seen(node.spec, own[i], inputs[0], by_output[i], back.weights)
-                new |= certificate.note(seen, least, "" if i == target else f"{node.path}: ")
+                name = f"run {runs.index(i) + 1}: " if i in runs else f"{node.path}: "
+                new |= certificate.note(seen, least, "" if i == target else name)
             for j, each in zip(node.inputs, back.inputs, strict=True):
                 if j in found and j not in closed.get(i, ()):
                     by_output[j] = by_output[j] + each if j in by_output else each
@@ -384,6 +417,8 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
         apart = max(s.classes.max(initial=0) for s in inputs) + 1
         parts = (np.where(s.classes < 0, -1, s.classes + apart * i) for i, s in enumerate(inputs))
         return np.concatenate(list(parts))
+    if isinstance(spec, MOVES):
+        return moved_classes(spec, inputs[0])
     first = inputs[0].classes
     for each in inputs[1:]:
         first = np.where(first < 0, each.classes, first)
@@ -392,3 +427,16 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
     pixels = made[-1] // value.shape[-1]  # flattened: each pixel is a signal of its own
     moved = np.arange(pixels)[:, None] * (first.max(initial=0) + 1) + first
     return np.where(first < 0, -1, moved).reshape(-1)
+
+
+def moved_classes(spec: Spec, signal: Signal) -> np.ndarray:
+    """The classes of channels that were moved, maybe to other pixels: equal where all pixels are.
+
+    Each pixel of a class is a number, which is moved as the values are.
+    """
+    pixels = signal.traced.value.shape[:-1]
+    places = np.arange(math.prod(pixels)).reshape(*pixels, 1) + 1
+    numbers = np.where(signal.classes < 0, 0, signal.classes * places.size + places)
+    moved = run(spec, {}, numbers.astype(np.float64))
+    columns, classes = np.unique(moved.reshape(-1, moved.shape[-1]), axis=1, return_inverse=True)
+    return np.where((columns == 0).all(axis=0)[classes], -1, classes)

@@ -5,7 +5,6 @@ candidate that ignored its input was once called exact. One layer by itself has 
 is. That the layers are wired as the spec says is asked of the whole, on real numbers.
 """
 
-import contextlib
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -16,24 +15,27 @@ import numpy as np
 
 from convparity.analysis.proof.data import exact_shape, layer_case
 from convparity.analysis.proof.judging import structure
-from convparity.analysis.proof.rounded import BASES, Rounded
+from convparity.analysis.proof.rounded import Rounded
+from convparity.analysis.proof.shapes import fits, size_along, spatial_axes, with_batch, with_size
 from convparity.analysis.proof.trust import Trust
 from convparity.analysis.proof.verdict import Structure
 from convparity.impls.adapter import Adapter
-from convparity.impls.errors import FROM_USER_CODE, SpecError, in_one_line
+from convparity.impls.errors import FROM_USER_CODE, in_one_line
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     BatchNorm,
     Composite,
     Layer,
     Shape,
+    Shapes,
     Spec,
     dotted,
+    each_shape,
     fold_steps,
-    output_shape,
     under,
     walk_shapes,
 )
+from convparity.impls.values import parts
 from convparity.impls.weights import Arrays, Weights
 
 SIDE = 24  # pixels along an axis that show all that a layer does, unless its windows are larger
@@ -54,14 +56,15 @@ class Node(NamedTuple):
 
 
 def nodes(
-    spec: Composite, input_shape: Shape, seed: int, dtype: str, direct: bool
+    spec: Composite, input_shape: Shapes, seed: int, dtype: str, direct: bool
 ) -> tuple[Node, ...]:
     """Every layer of ``spec``, in the order in which they run; a layer that runs twice once."""
     found: dict[str, Node] = {}
-    for path, layer, shapes in walk_shapes(spec, input_shape):
+    for path, layer, shapes in walk_shapes(spec, *each_shape(input_shape)):
         if not isinstance(layer, Layer) or path in found:
             continue
-        shape = telling(layer, exact_shape(layer, smaller(layer, shapes[0])))
+        (exact,) = each_shape(exact_shape(layer, smaller(layer, shapes[0])))
+        shape = telling(layer, exact)
         (weights, x), target, seen = layer_case(layer, shape, seed + len(found), dtype, direct)
         found[path] = Node(path, weights, x, target, seen if seen.ok else replace(seen, blind=path))
     return tuple(found.values())
@@ -78,12 +81,9 @@ def smaller(spec: Spec, shape: Shape) -> Shape:
         size = shape[axis]
         for fewer in range(SIDE + (size - SIDE) % step, size, step):
             tried = (*found[:axis], fewer, *found[axis + 1 :])
-            try:
-                output_shape(spec, tried)
-            except SpecError:  # too small for a kernel, or for the features of a dense layer
-                continue
-            found = tried
-            break
+            if fits(spec, tried):  # not too small for a kernel, or the features of a dense layer
+                found = tried
+                break
     return found
 
 
@@ -91,16 +91,8 @@ def telling(spec: Spec, shape: Shape) -> Shape:
     """The shape with so many examples that no two channels are alike in all places by chance."""
     n, *spatial, _ = shape
     least = max(n, -(-PLACES // math.prod(spatial)))
-    return with_batch(spec, shape, range(least, least + n))  # a multiple of n is among them
-
-
-def with_batch(spec: Spec, shape: Shape, sizes: Iterable[int]) -> Shape:
-    """The shape with the first of these batches that ``spec`` takes: a pattern may split it."""
-    for n in sizes:
-        with contextlib.suppress(SpecError):
-            output_shape(spec, (n, *shape[1:]))
-            return (n, *shape[1:])
-    return shape
+    found = with_batch(spec, shape, range(least, least + n))
+    return each_shape(found)[0]  # a multiple of n is among them
 
 
 def _strides(spec: Spec) -> tuple[int, ...]:
@@ -129,7 +121,7 @@ def run_nodes(adapter: Adapter, network: Any, found: Iterable[Node]) -> Iterator
             yield attempt(partial(adapter.forward, module), node.x)
 
 
-def attempt(forward: Callable[..., np.ndarray], *inputs: np.ndarray) -> Output:
+def attempt(forward: Callable[..., Any], *inputs: np.ndarray) -> Any:
     """The output, or what stopped a module that cannot take what it should."""
     try:
         return forward(*inputs)
@@ -138,42 +130,23 @@ def attempt(forward: Callable[..., np.ndarray], *inputs: np.ndarray) -> Output:
         return f"it fails on {shapes}: {in_one_line(error)}"
 
 
-def judge_nodes(
-    found: Iterable[Node], outputs: Iterable[Output]
-) -> Iterator[tuple[str, Structure]]:
-    """The path of each layer, and the verdict on what it made of its data."""
+def judge_nodes(found: Iterable[Node], outputs: Iterable[Output]) -> Iterator[Structure]:
+    """The verdict on what each layer made of its data."""
     for node, output in zip(found, outputs, strict=True):
         if isinstance(output, str):
-            yield node.path, Structure(0, node.target.value.size, 0.0, output)
+            yield Structure(0, node.target.value.size, 0.0, output, layer=node.path)
         else:
-            yield node.path, structure(output, node.target)
+            yield replace(structure(output, node.target), layer=node.path)
 
 
-def merged(judged: list[tuple[str, Structure]]) -> Structure:
-    """One verdict of several: the first wrong one, else all entries and the weakest basis."""
-    for path, each in judged:
-        if each.status == "wrong":
-            return replace(each, layer=path)
-    untested = next((path for path, each in judged if each.untested), "")
-    every = [each for _, each in judged]
-    return Structure(
-        0,
-        sum(each.size for each in every),
-        max((each.slack for each in every), default=0.0),
-        basis=max((each.basis for each in every), key=BASES.index, default="exact"),
-        untested=sum(each.untested for each in every),
-        layer=untested,
-    )
-
-
-def calibrated(spec: Spec, weights: Arrays, x: np.ndarray) -> Weights:
+def calibrated(spec: Spec, weights: Arrays, x: Any) -> Weights:
     """``weights`` with the mean and variance of each BatchNorm's own input when it is fed ``x``.
 
     So no signal is lost between the layers: each norm sends out values of the size of one.
     """
     found = dict(weights)
 
-    def visit(spec: Spec, path: str, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    def visit(spec: Spec, path: str, weights: Arrays, *values: np.ndarray) -> Any:
         if isinstance(spec, Composite):
             return fold_steps(
                 spec,
@@ -191,26 +164,22 @@ def calibrated(spec: Spec, weights: Arrays, x: np.ndarray) -> Weights:
             }
             weights = {**weights, **own}
             found.update(under(path, own))
-        made: np.ndarray = run(spec, weights, *values)
-        return made
+        return run(spec, weights, *values)
 
-    visit(spec, "", weights, np.asarray(x, dtype=np.float64))
+    visit(spec, "", weights, *(np.asarray(each, dtype=np.float64) for each in parts(x)))
     return found
 
 
-def other_shape(spec: Spec, shape: Shape) -> Shape:
+def other_shape(spec: Spec, shape: Shapes) -> Shapes:
     """Another batch, of other images: smaller, and odd where they were even, if ``spec`` allows."""
-    n = shape[0]
+    n = size_along(shape, 0)
     found = with_batch(spec, shape, (n + 1 if n < 3 else n - 1, 2 * n))
-    for axis in range(1, len(shape) - 1):
-        size = shape[axis]
+    for axis in spatial_axes(shape):
+        size = size_along(shape, axis)
         odd_or_even = range(min(size - 1, 63 + size % 2), 0, -2)
         for other in (*odd_or_even, size + 1):
-            tried = (*found[:axis], other, *found[axis + 1 :])
-            try:
-                output_shape(spec, tried)
-            except SpecError:
-                continue
-            found = tried
-            break
+            tried = with_size(found, axis, other)
+            if fits(spec, tried):
+                found = tried
+                break
     return found

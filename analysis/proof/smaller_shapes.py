@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from convparity.analysis.proof.shapes import size_along, spatial_axes, with_size
 from convparity.impls.errors import SpecError
 from convparity.impls.spec import (
     AdaptiveAvgPool,
@@ -13,9 +14,11 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     MaxPool,
     Resize,
-    Shape,
+    Shapes,
     Spec,
+    each_shape,
     padding_pairs,
+    together,
     walk_shapes,
 )
 
@@ -33,7 +36,7 @@ class _Along(NamedTuple):
         return all(n & (n - 1) == 0 for n in self.pooled)
 
 
-def near_shapes(spec: Spec, input_shape: Shape) -> list[Shape]:
+def near_shapes(spec: Spec, input_shape: Shapes) -> list[Shapes]:
     """Two shapes, small ones if possible, to light a network on.
 
     On the first, every window is padded as on ``input_shape``, leaves as many pixels over, and each
@@ -41,29 +44,28 @@ def near_shapes(spec: Spec, input_shape: Shape) -> list[Shape]:
     otherwise, if there is such a shape: rules of padding that are alike at even sizes are told
     apart at odd ones.
     """
-    first = list(input_shape)
-    second = list(input_shape)
-    for axis in range(1, len(input_shape) - 1):
-        n = input_shape[axis]
+    first = second = together(each_shape(input_shape))
+    for axis in spatial_axes(input_shape):
+        n = size_along(input_shape, axis)
         asked = _along(spec, input_shape, axis)
         assert asked is not None  # the shape fits
         found: list[tuple[int, _Along]] = []
         for size in range(1, n + 16):
-            shape = (*input_shape[:axis], size, *input_shape[axis + 1 :])
-            along = _along(spec, shape, axis)
+            along = _along(spec, with_size(input_shape, axis, size), axis)
             if along is not None and along.exact:
                 found.append((size, along))
         alike = [size for size, a in found if a.pads == asked.pads and a.taps == asked.taps]
         other = [size for size, a in found if a.pads != asked.pads and a.taps == asked.taps]
         padded = [size for size, a in found if a.pads == asked.pads]
-        first[axis] = min(alike or padded or [size for size, _ in found] or [n])
-        second[axis] = min(other or [first[axis]])
-    return [tuple(first), tuple(second)]
+        nearest = min(alike or padded or [size for size, _ in found] or [n])
+        first = with_size(first, axis, nearest)
+        second = with_size(second, axis, min(other or [nearest]))
+    return [first, second]
 
 
-def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
+def _along(spec: Spec, shape: Shapes, axis: int) -> _Along | None:
     try:
-        steps = walk_shapes(spec, shape)
+        steps = walk_shapes(spec, *each_shape(shape))
     except SpecError:  # too small for a kernel
         return None
     pads, taps, pooled = [], [], []

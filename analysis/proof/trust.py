@@ -21,6 +21,7 @@ from convparity.impls.spec import (
     Spec,
     parameter_shapes,
 )
+from convparity.impls.values import parts
 from convparity.impls.weights import Arrays, init_weights
 
 __all__ = ["Trust", "constant", "lit", "trust", "weakest"]
@@ -67,7 +68,7 @@ def trust(layer: Layer, weights: Arrays, x: np.ndarray, path: str = "") -> Trust
     """
     value = np.asarray(x, dtype=np.float64)
     matter, could = lit(layer, weights, value)
-    changes = changed(layer, weights, value)
+    (changes,) = changed(layer, weights, value)
     outputs = float(changes.mean()) if changes.size else 1.0
     if not changes.any() and constant(layer, value.shape):
         outputs = 1.0
@@ -76,25 +77,45 @@ def trust(layer: Layer, weights: Arrays, x: np.ndarray, path: str = "") -> Trust
     return Trust(outputs, weighed, None, blind)
 
 
-def changed(spec: Spec, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    """Which outputs another input changes: ``-x``, or else ``x`` with its entries moved on by one.
+def changed(spec: Spec, weights: Arrays, *x: np.ndarray) -> list[np.ndarray]:
+    """Which numbers of each output another input changes: ``-x``, or else ``x`` moved on by one.
 
     (A channel whose entries are all alike, for one, is as normal as its negative.)
     """
-    y = run(spec, weights, x)
-    found: np.ndarray = run(spec, weights, -x) != y
-    return found if found.any() else np.asarray(run(spec, weights, np.roll(x, 1)) != y)
+
+    def differ(*others: np.ndarray) -> list[np.ndarray]:
+        return [
+            np.asarray(a != b)
+            for a, b in zip(parts(run(spec, weights, *others)), right, strict=True)
+        ]
+
+    right = parts(run(spec, weights, *x))
+    found = differ(*(-each for each in x))
+    if all(each.any() for each in found):
+        return found
+    moved = differ(*(np.roll(each, 1) for each in x))
+    return [a if a.any() else b for a, b in zip(found, moved, strict=True)]
 
 
-def constant(spec: Spec, shape: Shape) -> bool:
-    """Whether the output is the same for any input: none of three pairs of real ones tells."""
+def constant(spec: Spec, *shapes: Shape) -> bool:
+    """Whether the output is the same for any input."""
+    return all(constant_outputs(spec, *shapes))
+
+
+def constant_outputs(spec: Spec, *shapes: Shape) -> list[bool]:
+    """Whether each output is the same for any input: none of three pairs of real ones tells."""
     rng = np.random.default_rng(0)
+    same: list[bool] = []
     for seed in range(3):
         weights = init_weights(spec, seed)
-        a, b = (run(spec, weights, rng.standard_normal(shape)) for _ in range(2))
-        if not np.array_equal(a, b):  # what is left of one value less its mean is 0, exactly
-            return False
-    return True
+        a, b = (
+            parts(run(spec, weights, *(rng.standard_normal(shape) for shape in shapes)))
+            for _ in range(2)
+        )
+        # what is left of one value less its mean is 0, exactly
+        found = [np.array_equal(*pair) for pair in zip(a, b, strict=True)]
+        same = [x and y for x, y in zip(same or found, found, strict=True)]
+    return same
 
 
 def weakest(found: list[Trust], signal: float | None = None) -> Trust:

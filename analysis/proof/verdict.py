@@ -64,6 +64,7 @@ class Structure:
         untested: How many numbers were not tested, because rounding may hide a fault there.
         reason: Why they were not tested.
         layer: Of a network, the path of the first layer that is wrong, or not tested.
+        output: Of several outputs, the name of the first that is wrong, or not tested.
     """
 
     wrong: int  # entries that differ by more than rounding
@@ -75,6 +76,7 @@ class Structure:
     untested: int = 0  # entries whose bound is no longer below half a unit of the data, or all
     reason: str = "rounding alone may hide a fault"  # that they are not tested
     layer: str = ""  # of a network: the path of the first layer that is wrong, or not tested
+    output: str = ""  # of several outputs: the name of the first that is wrong, or not tested
 
     @property
     def status(self) -> str:
@@ -90,6 +92,7 @@ class Structure:
 
     def __str__(self) -> str:
         layer = f"{self.layer}: " if self.layer else ""
+        layer += f"output {self.output}: " if self.output else ""
         if self.problem is not None:
             return f"{layer}{self.problem}"
         if self.wrong:
@@ -117,6 +120,7 @@ class Precision:
         problem: A wrong shape or dtype, or values that are not finite; else None.
         worst: The number with the largest error / bound.
         untested: Why the data cannot tell right from wrong; None where they can.
+        output: Of several outputs, the name of the one that is furthest off, of which all else is.
     """
 
     error: float  # the largest absolute difference from the float64 reference
@@ -127,6 +131,7 @@ class Precision:
     problem: str | None = None
     worst: Place | None = None  # where error / bound is largest
     untested: str | None = None  # why the data cannot tell; None where they can
+    output: str = ""  # of several: the name of the one that is furthest off
 
     @property
     def status(self) -> str:
@@ -141,6 +146,10 @@ class Precision:
         return self.status == "ok"
 
     def __str__(self) -> str:
+        return f"output {self.output}: {self._text}" if self.output else self._text
+
+    @property
+    def _text(self) -> str:
         if self.problem:
             return self.problem
         if self.share > 1:  # then the other figures, of the whole output, say nothing

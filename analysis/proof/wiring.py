@@ -1,12 +1,19 @@
 """A network as one list of nodes, and which of its branches lead where."""
 
-from collections import Counter
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from convparity.impls.spec import Add, Composite, Join, Layer, Spec, Subtract, fold_steps
-
-ENTRY = -1  # stands for the network's input among the inputs of nodes
+from convparity.impls.spec import (
+    Add,
+    Composite,
+    Join,
+    Layer,
+    Spec,
+    Subtract,
+    fold_steps,
+    number_of_inputs,
+)
+from convparity.impls.values import parts
 
 
 class Node(NamedTuple):
@@ -14,7 +21,7 @@ class Node(NamedTuple):
 
     path: str  # dotted; "" where the network is this layer alone
     spec: Spec
-    inputs: tuple[int, ...]  # indices into the list of nodes, or ``ENTRY``
+    inputs: tuple[int, ...]  # indices into the list of nodes, or below 0: see ``entry``
 
     @property
     def has_weights(self) -> bool:
@@ -22,11 +29,19 @@ class Node(NamedTuple):
         return isinstance(self.spec, Layer) and bool(self.spec.parameters())
 
 
-def nodes_of(spec: Spec) -> list[Node]:
-    """The nodes of a network of any wiring; each comes after those that it takes values of."""
+def entry(index: int) -> int:
+    """Which of the network's inputs an index below 0 stands for: -1 the first, -2 the second."""
+    return -1 - index
+
+
+def nodes_of(spec: Spec) -> tuple[list[Node], tuple[int, ...]]:
+    """The nodes of a network of any wiring, and which of them, or of its inputs, it gives.
+
+    Each node comes after those that it takes values of.
+    """
     nodes: list[Node] = []
 
-    def visit(spec: Spec, path: str, inputs: list[int]) -> int:
+    def visit(spec: Spec, path: str, inputs: list[int]) -> Any:
         if isinstance(spec, Composite):
             return fold_steps(
                 spec, inputs, lambda step, taken: visit(step.spec, step.path(path), taken)
@@ -34,16 +49,18 @@ def nodes_of(spec: Spec) -> list[Node]:
         nodes.append(Node(path, spec, tuple(inputs)))
         return len(nodes) - 1
 
-    visit(spec, "", [ENTRY])
-    return nodes
+    outputs = visit(spec, "", [-1 - i for i in range(number_of_inputs(spec))])
+    return nodes, parts(outputs)
 
 
 class Wiring:
     """The nodes of a network, and what hangs on what. Nodes are told by their indices."""
 
     def __init__(self, spec: Spec) -> None:
-        self.nodes = nodes_of(spec)
-        self.takers: dict[int, list[int]] = {i: [] for i in range(ENTRY, len(self.nodes))}
+        self.spec = spec
+        self.nodes, self.outputs = nodes_of(spec)
+        inputs = number_of_inputs(spec)
+        self.takers: dict[int, list[int]] = {i: [] for i in range(-inputs, len(self.nodes))}
         for i, node in enumerate(self.nodes):
             for each in set(node.inputs):
                 self.takers[each].append(i)
@@ -53,11 +70,22 @@ class Wiring:
         seen: dict[str, int] = {}
         for i, node in enumerate(self.nodes):
             self.first[i] = seen.setdefault(node.path, i) if node.has_weights else i
-        self._runs = Counter(self.first.values())
+        self._runs: dict[int, list[int]] = {}
+        for i, first in self.first.items():
+            self._runs.setdefault(first, []).append(i)
 
     def is_shared(self, index: int) -> bool:
         """Whether a node is a layer with weights that runs in other places, too."""
-        return self._runs[self.first[index]] > 1
+        return len(self.runs(index)) > 1
+
+    def runs(self, index: int) -> list[int]:
+        """The nodes that are the same layer with weights, in the order in which they run."""
+        return self._runs[self.first[index]]
+
+    def moved_by(self, target: int) -> frozenset[int]:
+        """The nodes whose values depend on the weights of a layer, but for its first run."""
+        runs = self.runs(target)
+        return frozenset({*runs}.union(*map(self.below, runs))) - {target}
 
     def _below(self, start: int) -> frozenset[int]:
         """Every node whose value depends on that of ``start``; not itself."""
@@ -84,7 +112,7 @@ class Wiring:
         None where there is no such node, or where it is ``target`` or has other takers, or runs in
         other places, too.
         """
-        while index not in (ENTRY, target) and len(self.takers[index]) == 1:
+        while index >= 0 and index != target and self._one_takes(index):
             node = self.nodes[index]
             if isinstance(node.spec, Join):
                 return None
@@ -92,6 +120,9 @@ class Wiring:
                 return None if self.is_shared(index) else index
             (index,) = node.inputs
         return None
+
+    def _one_takes(self, index: int) -> bool:
+        return len(self.takers[index]) == 1 and index not in self.outputs
 
     def closed(self, join: int, target: int | None, number: int) -> set[int]:
         """The inputs of a sum to be closed, so that one leads on: that with ``target``, if any.
@@ -124,8 +155,8 @@ class Wiring:
         return min(joins, default=None)
 
     def needed(self, closed: dict[int, set[int]]) -> set[int]:
-        """The nodes that the output depends on, where some inputs of joins are closed."""
-        needed = {len(self.nodes) - 1}
+        """The nodes that the outputs depend on, where some inputs of joins are closed."""
+        needed = set(self.outputs)
         for i in range(len(self.nodes) - 1, -1, -1):
             if i in needed:
                 needed |= {j for j in self.nodes[i].inputs if j not in closed.get(i, ())}

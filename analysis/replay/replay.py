@@ -13,22 +13,18 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
-
-import numpy as np
+from typing import Any, NamedTuple
 
 from convparity.analysis.proof.compare import Precision, Structure, precision, structure
-from convparity.analysis.proof.data import Case, exact_shape, integer_case, real_case
-from convparity.analysis.proof.rounded import Rounded, exact_input
-from convparity.analysis.proof.rounding import trace
+from convparity.analysis.proof.data import Case, exact_shape, integer_case, real_case, traced
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import SpecError, quoted
 from convparity.impls.limits import check_work
 from convparity.impls.notation import from_line, to_line
 from convparity.impls.notation.json_form import loads, readable_depth, shortened
-from convparity.impls.spec import Shape, Spec, output_shape, parameter_shapes
-from convparity.impls.values import check_one_to_one
+from convparity.impls.spec import Shapes, Spec, each_shape, output_shape, parameter_shapes
+from convparity.impls.values import check_no_join, gives_several, parts
 from convparity.impls.weights import Weights
 
 _DATA = re.compile("(ints|reals):(0|[1-9][0-9]{0,18})")
@@ -40,7 +36,7 @@ class Replay(NamedTuple):
     """What a line says; ``str(replay)`` is the line."""
 
     spec: Spec
-    input_shape: Shape
+    input_shape: Shapes
     data: str  # "ints" or "reals"
     seed: int
 
@@ -52,29 +48,27 @@ class Replay(NamedTuple):
 
     def size(self) -> int:
         """How many numbers the case has: the input, the weights and the output."""
-        shapes = (
-            self.input_shape,
-            output_shape(self.spec, self.input_shape),
-            *parameter_shapes(self.spec).values(),
-        )
-        return sum(map(math.prod, shapes))
+        shapes = each_shape(self.input_shape)
+        made = output_shape(self.spec, *shapes)
+        outputs = parts(made) if gives_several(self.spec) else (made,)
+        weights = parameter_shapes(self.spec).values()
+        return sum(map(math.prod, (*shapes, *outputs, *weights)))
 
     def case(self) -> Case:
-        """The canonical weights and the float32 input."""
+        """The canonical weights and the float32 input, or a tuple of those of a graph."""
         if self.data == "reals":
             return real_case(self.spec, self.input_shape, self.seed)
         return integer_case(self.spec, exact_shape(self.spec, self.input_shape), self.seed)
 
-    def target(self) -> Rounded:
-        """The float64 reference's output, and what rounding may make of it."""
-        weights, x = self.case()
-        return trace(self.spec, weights, exact_input(x))
+    def target(self) -> Any:
+        """The float64 reference's output, or all of several, and what rounding may make of it."""
+        return traced(self.spec, *self.case())
 
 
 def parse(line: str) -> Replay:
     """The case that a line says. Raises ``SpecError``, which names the word that is wrong.
 
-    ``UnsupportedError``, where the spec takes or gives several values.
+    ``UnsupportedError``, where the spec is a join alone.
     """
     spec_line, word = _split(line.strip())
     match = _DATA.fullmatch(word)
@@ -85,9 +79,9 @@ def parse(line: str) -> Replay:
         raise SpecError(
             "the size of the input is missing: the first layer says it, hw7x9 for one (dense: n1)"
         )
-    check_one_to_one("replay", spec)
+    check_no_join("replay", spec)
     # raises where the input does not fit the spec, too; data are drawn until they can tell
-    check_work(spec, shape, passes=PASSES)
+    check_work(spec, *each_shape(shape), passes=PASSES)
     return Replay(spec, shape, match[1], int(match[2]))
 
 
@@ -116,5 +110,5 @@ def judge(case: Replay, frameworks: Iterable[str]) -> dict[str, Structure | Prec
     }
 
 
-def _output(adapter: Adapter, spec: Spec, weights: Weights, x: np.ndarray) -> np.ndarray:
+def _output(adapter: Adapter, spec: Spec, weights: Weights, x: Any) -> Any:
     return adapter.apply(adapter.build(spec, weights), spec, x)

@@ -21,7 +21,7 @@ from convparity.impls.flax.describe import describe, named_layers
 from convparity.impls.flax.make import How, make, outline
 from convparity.impls.layouts import copy_into
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
-from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, parameter_shapes
+from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, parameter_shapes, together
 from convparity.impls.values import inputs_of, on_each
 from convparity.impls.weights import Weights
 
@@ -172,12 +172,17 @@ def _calls_kept(modules: Mapping[int, nnx.Module], recorder: Recorder) -> Iterat
                 type.__setattr__(kind, "__call__", own)
 
 
+def _loss(made: Any, cotangent: Any) -> jax.Array:
+    """The sum of an output times its cotangent; of several outputs, of all of them."""
+    return sum(jax.tree.leaves(jax.tree.map(jnp.vdot, made, cotangent)), jnp.zeros(()))
+
+
 @jax.jit
 def _gradients(
-    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: jax.Array, cotangent: jax.Array
+    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: tuple[jax.Array, ...], cotangent: Any
 ) -> Any:
-    def inner(trained: Any, x: jax.Array) -> jax.Array:
-        return jnp.vdot(nnx.merge(graph, trained, rest)(x), cotangent)
+    def inner(trained: Any, x: tuple[jax.Array, ...]) -> jax.Array:
+        return _loss(nnx.merge(graph, trained, rest)(*x), cotangent)
 
     return jax.grad(inner, argnums=(0, 1))(trained, x)
 
@@ -196,14 +201,14 @@ def _image_by_image(steps: Any, x: jax.Array) -> jax.Array:
 
 @jax.jit
 def _training_gradients(
-    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: jax.Array, cotangent: jax.Array
+    graph: nnx.GraphDef[Any], trained: Any, rest: Any, x: tuple[jax.Array, ...], cotangent: Any
 ) -> Any:
     """The gradients, and what a training pass made of the other variables."""
 
     def inner(trained: Any) -> tuple[jax.Array, Any]:
         # variables of this trace, which alone may change in it
         module = nnx.merge(graph, trained, jax.tree.map(jnp.asarray, rest))
-        value = jnp.vdot(module(x), cotangent)
+        value = _loss(module(*x), cotangent)
         return value, nnx.split(module, nnx.Param, ...)[2]
 
     return jax.grad(inner, has_aux=True)(trained)
@@ -345,19 +350,22 @@ class FlaxAdapter(Adapter):
         devices = {each.platform for leaf in held for each in getattr(leaf, "devices", set)()}
         return (devices or {jax.default_backend()}) == {"cpu"}
 
-    def backward(
-        self, module: Any, x: np.ndarray, cotangent: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def backward(self, module: Any, x: Any, cotangent: Any) -> tuple[Any, dict[str, np.ndarray]]:
         graph, trained, rest = nnx.split(module, nnx.Param, ...)
-        inputs = self._in(module, x), self._in(module, cotangent)
+        inputs = self._of_all(module, x, cotangent)
         by_weight, by_x = _gradients(graph, trained, rest, *inputs)
         # the gradients in the module's own structure: read like the weights they belong to
         twin = nnx.merge(graph, by_weight, rest)
-        return self._out(by_x), {
+        return together([self._out(each) for each in by_x]), {
             name: slot.layout.to_canonical(self.read(slot.variable))
             for name, slot in self.slots(twin).items()
             if isinstance(slot.variable, nnx.Param)
         }
+
+    def _of_all(self, module: Any, x: Any, cotangent: Any) -> tuple[tuple[Any, ...], Any]:
+        """Every input, and by how much each output counts."""
+        given = tuple(self._in(module, each) for each in inputs_of(x))
+        return given, on_each(lambda each: self._in(module, each), cotangent)
 
     def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
         """Whether "auto" runs other code than "native" does: the table has an algorithm for it."""
@@ -387,15 +395,15 @@ class FlaxAdapter(Adapter):
     def train(
         self,
         module: Any,
-        x: np.ndarray,
-        cotangent: np.ndarray,
+        x: Any,
+        cotangent: Any,
         *,
         steps: int = 1,
         rate: float,
         momentum: float = 0.0,
         decay: float = 0.0,
     ) -> None:
-        inputs = self._in(module, x), self._in(module, cotangent)
+        inputs = self._of_all(module, x, cotangent)
         rule = optax.chain(optax.add_decayed_weights(decay), optax.sgd(rate, momentum or None))
         module.train()
         graph, trained, rest = nnx.split(module, nnx.Param, ...)

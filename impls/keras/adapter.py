@@ -141,14 +141,12 @@ class KerasAdapter(Adapter):
     def on_cpu(self, module: Any) -> bool:
         return self.devices() == ("cpu",)
 
-    def backward(
-        self, module: Any, x: np.ndarray, cotangent: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def backward(self, module: Any, x: Any, cotangent: Any) -> tuple[Any, dict[str, np.ndarray]]:
         trained = {n: s for n, s in self.slots(module).items() if s.variable.trainable}
         variables = [slot.variable for slot in trained.values()]
-        inputs = self._in(module, x), self._in(module, cotangent)
+        inputs = (on_each(lambda each: self._in(module, each), given) for given in (x, cotangent))
         by_x, by_weight = self._ways()(module, variables, *inputs, training=False)
-        return self._out(by_x), {
+        return on_each(self._out, by_x), {
             name: slot.layout.to_canonical(self._out(gradient))
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
@@ -170,10 +168,11 @@ class KerasAdapter(Adapter):
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = module(x, training=training)
-        by_x, *by_weight = tape.gradient(
-            y, [x, *(variable.value for variable in variables)], output_gradients=cotangent
+            for each in inputs_of(x):
+                tape.watch(each)
+            y = module(_as_called(x), training=training)
+        by_x, by_weight = tape.gradient(
+            y, [x, [variable.value for variable in variables]], output_gradients=cotangent
         )
         return by_x, by_weight
 
@@ -188,7 +187,7 @@ class KerasAdapter(Adapter):
         def run(x: Any, values: list[Any]) -> Any:
             state = list(zip(variables, values, strict=True))
             with keras.StatelessScope(state_mapping=state) as scope:
-                y = module(x, training=training)
+                y = module(_as_called(x), training=training)
             moved = [scope.get_current_value(variable) for variable in others]
             return y, [
                 old.value if new is None else new for old, new in zip(others, moved, strict=True)
@@ -251,8 +250,8 @@ class KerasAdapter(Adapter):
     def train(
         self,
         module: Any,
-        x: np.ndarray,
-        cotangent: np.ndarray,
+        x: Any,
+        cotangent: Any,
         *,
         steps: int = 1,
         rate: float,
@@ -261,7 +260,7 @@ class KerasAdapter(Adapter):
     ) -> None:
         variables = module.trainable_variables
         optimizer = keras.optimizers.SGD(rate, momentum, weight_decay=decay or None)
-        inputs = self._in(module, x), self._in(module, cotangent)
+        inputs = [on_each(lambda each: self._in(module, each), given) for given in (x, cotangent)]
         for _ in range(steps):
             _, gradients = self._ways()(module, variables, *inputs, training=True)
             optimizer.apply(gradients, variables)
@@ -287,6 +286,11 @@ class KerasAdapter(Adapter):
 
     def _out(self, tensor: Any) -> np.ndarray:
         return np.array(_widened(keras.ops.convert_to_numpy(tensor)))
+
+
+def _as_called(x: Any) -> Any:
+    """Several inputs are given as one list."""
+    return list(x) if isinstance(x, tuple) else x
 
 
 def _takes_a_list(module: Any) -> bool:

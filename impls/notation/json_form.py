@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     Layer,
     Sequential,
     Shape,
+    Shapes,
     Spec,
     arguments,
     check_spec,
@@ -201,8 +202,14 @@ def read_spec(data: Any) -> Spec:
     return spec
 
 
-def read_shape(data: Any) -> Shape:
-    """The shape of an input that a loaded JSON list says."""
+def read_shape(data: Any) -> Shapes:
+    """The shape of an input that a loaded JSON list says; of several inputs, a list of such."""
+    if isinstance(data, list) and data and all(isinstance(each, list) for each in data):
+        return tuple(map(_read_shape, data))
+    return _read_shape(data)
+
+
+def _read_shape(data: Any) -> Shape:
     if not isinstance(data, list) or not all(type(n) is int for n in data):
         raise SpecError(f'"input_shape" is a list of ints, not {shortened(data)}')
     return tuple(data)

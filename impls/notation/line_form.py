@@ -56,7 +56,17 @@ from convparity.impls.notation.json_form import (
     readable_depth,
 )
 from convparity.impls.notation.words import INT, INTS, WORDS, Unsayable, Word, write_sizes
-from convparity.impls.spec import Residual, Sequential, Shape, Spec, arguments, check_spec, shape_of
+from convparity.impls.spec import (
+    Residual,
+    Sequential,
+    Shape,
+    Shapes,
+    Spec,
+    arguments,
+    check_spec,
+    each_shape,
+    together,
+)
 
 LAYER_WORDS = (*WORDS, "residual")
 
@@ -64,12 +74,13 @@ _INPUT = re.compile(f"(n|c)({INT})|(w|hw|dhw)({INTS})")
 _INPUT_EXAMPLE = "n2 (batch), w9, hw7x9 or dhw3x7x9 (input size)"
 
 
-def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
+def to_line(spec: Spec, input_shape: Shapes | None = None) -> str:
     """Write a spec on one line: what people type, and what a failing test prints for its replay.
 
     Args:
         spec: Any layer or network. One in which layers have names of their own is written as JSON.
-        input_shape: ``(N, *spatial, C)``, to be said on the line, too.
+        input_shape: ``(N, *spatial, C)``, or of several inputs a tuple of such, to be said on the
+            line, too.
 
     Returns:
         The line, from which ``from_line`` reads both back.
@@ -83,23 +94,26 @@ def to_line(spec: Spec, input_shape: Shape | None = None) -> str:
         'conv2d c3>8 k3 s2 n1 hw7x9'
     """
     check_spec(spec)
-    shape = None if input_shape is None else shape_of(input_shape)
+    shapes = () if input_shape is None else each_shape(input_shape)
     try:
-        return _write_pipeline(spec, shape)
+        if len(shapes) > 1:
+            raise Unsayable
+        return _write_pipeline(spec, shapes[0] if shapes else None)
     except Unsayable:
-        extra = {} if shape is None else {"input_shape": shape}
+        extra = {"input_shape": together(shapes)} if shapes else {}
         return json.dumps({**plain(spec), **extra})
 
 
 @readable_depth()
-def from_line(text: str) -> tuple[Spec, Shape | None]:
+def from_line(text: str) -> tuple[Spec, Shapes | None]:
     """Read a spec that people typed on one line; the head of this file has the grammar.
 
     Args:
         text: The line: words and tokens, or JSON.
 
     Returns:
-        The spec, and the shape of its input, or None if the line does not say it.
+        The spec, and the shape of its input (of several, a tuple of their shapes), or None if the
+        line does not say it.
 
     Raises:
         SpecError: A word is not understood; the message says which, and what was expected.

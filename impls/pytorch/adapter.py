@@ -18,8 +18,8 @@ from convparity.impls.pytorch.bindings import BATCH_NORM, TABLE
 from convparity.impls.pytorch.describe import describe
 from convparity.impls.pytorch.make import make
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
-from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec
-from convparity.impls.values import inputs_of, on_each
+from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, together
+from convparity.impls.values import inputs_of, on_each, parts
 from convparity.impls.weights import Weights
 
 
@@ -158,19 +158,26 @@ class PyTorchAdapter(Adapter):
         return all(each.is_cpu for each in chain(module.parameters(), module.buffers()))
 
     def backward(
-        self, module: nn.Module, x: np.ndarray, cotangent: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        native = self._in(module, x).requires_grad_()
+        self, module: nn.Module, x: Any, cotangent: Any
+    ) -> tuple[Any, dict[str, np.ndarray]]:
+        native = [self._in(module, each).requires_grad_() for each in inputs_of(x)]
         trained = {n: s for n, s in self.slots(module).items() if s.variable.requires_grad}
-        by_x, *by_weight = torch.autograd.grad(
-            module(native),
-            [native, *(slot.variable for slot in trained.values())],
-            self._in(module, cotangent),
-        )
-        return self._out(by_x), {
+        leaves = [*native, *(slot.variable for slot in trained.values())]
+        found = torch.autograd.grad(*self._ends(module, native, leaves, cotangent))
+        by_x, by_weight = found[: len(native)], found[len(native) :]
+        return together([self._out(each) for each in by_x]), {
             name: slot.layout.to_canonical(self.read(gradient))
             for (name, slot), gradient in zip(trained.items(), by_weight, strict=True)
         }
+
+    def _ends(
+        self, module: nn.Module, native: list[Any], leaves: list[Any], cotangent: Any
+    ) -> tuple[Any, Any, Any]:
+        """What the module gives, ``leaves``, and by how much each output counts."""
+        made, wanted = module(*native), on_each(lambda each: self._in(module, each), cotangent)
+        if isinstance(made, dict):
+            wanted = {name: wanted[name] for name in made}
+        return parts(made), leaves, parts(wanted)
 
     def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
         """Whether "auto" runs other code than "native" does: it lays the input out anew."""
@@ -220,20 +227,21 @@ class PyTorchAdapter(Adapter):
     def train(
         self,
         module: nn.Module,
-        x: np.ndarray,
-        cotangent: np.ndarray,
+        x: Any,
+        cotangent: Any,
         *,
         steps: int = 1,
         rate: float,
         momentum: float = 0.0,
         decay: float = 0.0,
     ) -> None:
-        native, wanted = self._in(module, x), self._in(module, cotangent)
+        native = [self._in(module, each) for each in inputs_of(x)]
         optimizer = torch.optim.SGD(module.parameters(), rate, momentum, weight_decay=decay)
         module.train()
         for _ in range(steps):
             optimizer.zero_grad()
-            module(native).backward(wanted)
+            made, _, wanted = self._ends(module, native, [], cotangent)
+            torch.autograd.backward(made, wanted)
             optimizer.step()
         module.eval()
 

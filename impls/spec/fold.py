@@ -21,6 +21,23 @@ from convparity.impls.spec.base import (
 from convparity.impls.spec.checks import Shape, shape_of
 
 V = TypeVar("V")
+Shapes = Shape | tuple[Shape, ...]  # of one input its shape, of several a tuple of their shapes
+
+
+def each_shape(shape: Any) -> tuple[Shape, ...]:
+    """The shape of each input."""
+    several = isinstance(shape, tuple | list) and shape and isinstance(shape[0], tuple | list)
+    return tuple(map(shape_of, shape)) if several else (shape_of(shape),)
+
+
+def together(values: Sequence[V]) -> Any:
+    """One value as it is, several as a tuple."""
+    return values[0] if len(values) == 1 else tuple(values)
+
+
+def number_of_inputs(spec: Spec) -> int:
+    """How many values a layer or network takes."""
+    return len(spec.sources) if isinstance(spec, Composite) else 1
 
 
 def fold_steps(spec: Composite, values: Sequence[V], visit: Callable[[Step, list[V]], V]) -> Any:

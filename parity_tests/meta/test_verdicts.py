@@ -31,7 +31,8 @@ from convparity import (
 )
 from convparity.analysis.proof import probes
 from convparity.analysis.proof.arithmetic import from_bits
-from convparity.analysis.proof.compare import compare, compare_callables, judge, precision
+from convparity.analysis.proof.callables import compare_callables
+from convparity.analysis.proof.compare import compare, judge, precision
 from convparity.analysis.proof.data import integer_case, real_case
 from convparity.analysis.proof.emulation import exactly
 from convparity.analysis.proof.linear_form import tap_sources, to_filters, to_kernel

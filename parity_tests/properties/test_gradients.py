@@ -3,7 +3,8 @@
 What is linear in its input and in each of its weights has a gradient g with
 <g, d> = <cotangent, f(at + d) - f(at)> for every step d, and on integers both sides are exact. So
 are those of a max pool, while no step changes which value is the largest. An average divides,
-which rounds. What is curved is held against the other frameworks.
+which rounds. What is curved is held against the other frameworks. Graphs and standard networks are
+held against the float64 backward pass, up to what rounding was seen to make of that.
 """
 
 from collections import defaultdict
@@ -19,10 +20,13 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import Shape
 from parity_tests.support.asserts import replay
-from parity_tests.support.networks import NETWORKS
+from parity_tests.support.gradients import cotangent_for, gradient_gap
+from parity_tests.support.graph_strategies import graphs, with_several_values
+from parity_tests.support.networks import NETWORKS, SHORTENED
 from parity_tests.support.strategies import (
     Case,
     avg_pool_cases,
+    cases,
     linear_cases,
     max_pool_cases,
     norm_cases,
@@ -123,6 +127,28 @@ def test_scale_and_offset_of_norms(adapter: Adapter, case: Case) -> None:
         assert abs(got - expected) <= bound, (
             f"{adapter.name}, by {name}: {got}, not {expected} within {bound:.1e}\n{replay(case)}"
         )
+
+
+@settings(max_examples=6)
+@given(case=cases(graphs(10)))
+def test_graphs(adapter: Adapter, case: Case) -> None:
+    """Every one as it is, and twice in one of two inputs and two outputs."""
+    rng = np.random.default_rng(case.seed)
+    x, other = (rng.standard_normal(case.input_shape).astype(np.float32) for _ in range(2))
+    for spec, given in ((case.spec, x), (with_several_values(case.spec), (x, other))):
+        weights = init_weights(spec, case.seed)
+        cotangent = cotangent_for(spec, weights, given, case.seed)
+        gap = gradient_gap(adapter, spec, weights, given, cotangent)
+        assert gap is None, f"{gap}\n{replay(case)}"
+
+
+@pytest.mark.parametrize("name", SHORTENED)
+def test_standard_networks(adapter: Adapter, name: str) -> None:
+    spec = SHORTENED[name]
+    x = np.random.default_rng(5).standard_normal((2, 32, 32, 3)).astype(np.float32)
+    weights = init_weights(spec, 5)
+    gap = gradient_gap(adapter, spec, weights, x, cotangent_for(spec, weights, x, 5))
+    assert gap is None, gap
 
 
 @pytest.mark.parametrize("spec", NETWORKS)

@@ -214,6 +214,19 @@ def _graphs(draw: Any, start: Kind, most: int, depth: int) -> tuple[Graph, Kind]
     return drawing.graph()
 
 
+def with_several_values(spec: Spec) -> Graph:
+    """A graph of two inputs and two outputs, which runs ``spec`` twice."""
+    return Graph(
+        {
+            "first": (spec, "u"),
+            "less": (Subtract(), "u", "v"),
+            "second": ("first", "less"),
+        },
+        inputs=("u", "v"),
+        outputs={"b": "second", "a": "first"},
+    )
+
+
 @st.composite
 def graphs(draw: Any, most: int = MOST) -> tuple[Spec, Shape]:
     """A graph of about ``most`` nodes at most, of one input and one output, and its input shape."""

@@ -1,6 +1,9 @@
 """Every standard network, whole, in every framework: the verdicts, and the seconds that they take.
 
-    python -m parity_tests.trials.standard_networks --size 64
+    python -m parity_tests.trials.standard_networks --size 64 [--backward]
+
+With ``--backward``, the gradients by the input and each weight, too, against the float64 backward
+pass.
 
 The gate compares short ones, with each kind of block (``SHORTENED`` of ``support/networks.py``).
 """
@@ -9,16 +12,22 @@ import sys
 import time
 
 import click
+import numpy as np
 
 from convparity.analysis.cost.counting import total_cost
 from convparity.analysis.proof.compare import compare
+from convparity.analysis.proof.node_by_node import calibrated
 from convparity.impls import networks, registry
+from convparity.impls.spec import Shape, Spec
+from convparity.impls.weights import init_weights
+from parity_tests.support.gradients import cotangent_for, gradient_gap
 
 
 @click.command()
 @click.option("--size", default=64, help="Pixels a side; a multiple of 16 of at least 64.")
 @click.option("--network", "names", multiple=True, type=click.Choice(networks.names()))
-def main(size: int, names: tuple[str, ...]) -> None:
+@click.option("--backward", is_flag=True, help="Judge the gradients, too.")
+def main(size: int, names: tuple[str, ...], backward: bool) -> None:
     failures = 0
     for name in names or networks.names():
         _, spec, input_shape = networks.get(name)
@@ -29,8 +38,23 @@ def main(size: int, names: tuple[str, ...]) -> None:
             (verdict,) = compare(spec, None, framework, input_shape=(1, size, size, 3), seed=6)
             print(f"  {time.perf_counter() - start:5.1f} s  {verdict}", flush=True)
             failures += not verdict.ok
+        if backward:
+            failures += _backward(spec, (1, size, size, 3))
     if failures:
         sys.exit(f"{failures} verdicts are not ok")
+
+
+def _backward(spec: Spec, shape: Shape) -> int:
+    """In how many frameworks a gradient is wrong."""
+    x = np.random.default_rng(6).standard_normal(shape).astype(np.float32)
+    weights = calibrated(spec, init_weights(spec, 6), x)
+    cotangent, failures = cotangent_for(spec, weights, x, 6), 0
+    for framework in registry.FRAMEWORKS:
+        start = time.perf_counter()
+        gap = gradient_gap(registry.get(framework), spec, weights, x, cotangent)
+        print(f"  {time.perf_counter() - start:5.1f} s  backward: {gap or f'{framework}: ok'}")
+        failures += gap is not None
+    return failures
 
 
 if __name__ == "__main__":

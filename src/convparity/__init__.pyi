@@ -4,8 +4,8 @@ from .analysis.cost.counting import layer_costs as layer_costs
 from .analysis.cost.counting import total_cost as total_cost
 from .analysis.diagnosis.diagnose import diagnose as diagnose
 from .analysis.layerwise.compare import first_divergence as first_divergence
+from .analysis.proof.callables import compare_callables as compare_callables
 from .analysis.proof.compare import compare as compare
-from .analysis.proof.compare import compare_callables as compare_callables
 from .analysis.proof.compare import judge as judge
 from .analysis.proof.reading import convert as convert
 from .analysis.proof.reading import describe as describe
