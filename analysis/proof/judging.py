@@ -9,6 +9,7 @@ from convparity.analysis.proof.verdict import Place, Precision, Structure
 
 NO_OUTPUT = "no entry of the right output is finite"
 NO_INPUT = "no entry of the input is finite"
+NO_BOUND = "no bound is known where rounding may take a divisor to 0"
 
 
 def structure(output: np.ndarray, target: Rounded) -> Structure:
@@ -46,12 +47,15 @@ def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) 
     """Judge an output on real data: under the proved bound, and of the size rounding makes.
 
     Where no entry of the right output is finite, or none of the input ``x`` if it is given, only
-    the places of NaN and infinity are compared, and the rest is "not tested".
+    the places of NaN and infinity are compared, and the rest is "not tested". So are numbers of
+    which no bound is known.
     """
     problem = _form_problem(output, target)
     if problem is not None:
         return Precision(math.inf, None, math.inf, math.inf, 0, problem)
     error = _error(output, target.value)
+    unbounded = ~np.isfinite(target.bound) & (target.basis == "none")
+    error = np.where(unbounded, 0, error)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(error == 0, 0, error / target.bound)
     shares = np.where(np.isnan(shares), np.inf, shares)
@@ -76,6 +80,8 @@ def precision(output: np.ndarray, target: Rounded, x: np.ndarray | None = None) 
         if _blind(target.value)
         else NO_INPUT
         if x is not None and _blind(x)
+        else NO_BOUND
+        if unbounded.any()
         else None,
     )
 
