@@ -20,6 +20,7 @@ from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Composite,
@@ -28,17 +29,22 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
     Pairs,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Shape,
@@ -439,3 +445,36 @@ def _(spec: Composite, weights: Arrays, *values: np.ndarray) -> Any:
     return fold_steps(
         spec, values, lambda step, taken: run(step.spec, step.weights(weights), *taken)
     )
+
+
+@run.register
+def _(spec: Divide, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return reduce(np.divide, values)
+
+
+@run.register
+def _(spec: Maximum, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return reduce(np.maximum, values)
+
+
+@run.register
+def _(spec: Minimum, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return reduce(np.minimum, values)
+
+
+@run.register
+def _(spec: Average, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    total: np.ndarray = reduce(np.add, values)
+    return total / len(values)
+
+
+@run.register
+def _(spec: Rescale, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return x * np.array(spec.scale) + np.array(spec.offset)
+
+
+@run.register
+def _(spec: Power, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        return np.asarray(np.power(x, spec.exponent))

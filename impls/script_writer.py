@@ -69,6 +69,14 @@ def slice_of(spec: Slice) -> str:
     return f"{spec.start or ''}:{stop}" + (f":{spec.step}" if spec.step > 1 else "")
 
 
+def power_of(exponent: float) -> str:
+    """``y`` to a power, as every framework takes it; a whole one by products, which are exact."""
+    if not exponent.is_integer():
+        return f"y ** {exponent}"
+    product = " * ".join(["y"] * int(abs(exponent))) or "y * 0 + 1"
+    return f"1 / ({product})" if exponent < 0 else product
+
+
 def function_call(calls: Mapping[str, str], spec: Activation) -> str:
     """The call of an activation's function, of a framework's table of them."""
     if spec.function not in calls:

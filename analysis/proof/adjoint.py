@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from convparity.analysis.proof import arithmetic_backward as arithmetic
+from convparity.analysis.proof.arithmetic_backward import to_shape
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import (
     activate,
@@ -28,6 +30,7 @@ from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Concat,
@@ -35,16 +38,21 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Shape,
@@ -335,7 +343,7 @@ def _(
 def _(
     spec: Add, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
-    return Gradients(tuple(_to_shape(g, x.shape) for x in inputs), {})
+    return Gradients(tuple(to_shape(g, x.shape) for x in inputs), {})
 
 
 @adjoint.register
@@ -343,7 +351,7 @@ def _(
     spec: Subtract, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     first, second = inputs
-    return Gradients((_to_shape(g, first.shape), _to_shape(-g, second.shape)), {})
+    return Gradients((to_shape(g, first.shape), to_shape(-g, second.shape)), {})
 
 
 @adjoint.register
@@ -355,7 +363,7 @@ def _(
         for i in range(len(inputs))
     ]
     return Gradients(
-        tuple(_to_shape(g * rest, x.shape) for x, rest in zip(inputs, others, strict=True)), {}
+        tuple(to_shape(g * rest, x.shape) for x, rest in zip(inputs, others, strict=True)), {}
     )
 
 
@@ -448,7 +456,13 @@ def _(
     return Gradients((np.pad(by_kept, ((0, 0), *spec.crops, (0, 0))),), {})
 
 
-def _to_shape(g: np.ndarray, shape: Shape) -> np.ndarray:
-    """The sum of ``g`` over the axes along which a value of ``shape`` stood for many."""
-    axes = tuple(i for i, (n, own) in enumerate(zip(g.shape, shape, strict=True)) if n != own)
-    return g.sum(axis=axes, keepdims=True)
+@adjoint.register(Divide)
+@adjoint.register(Maximum)
+@adjoint.register(Minimum)
+@adjoint.register(Average)
+@adjoint.register(Rescale)
+@adjoint.register(Power)
+def _(
+    spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients(arithmetic.backward(spec, inputs, g), {})

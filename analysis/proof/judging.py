@@ -13,6 +13,7 @@ from convparity.impls.values import named_parts, parts
 
 NO_OUTPUT = "no entry of the right output is finite"
 NO_INPUT = "no entry of the input is finite"
+NO_BOUND = "no bound is known where rounding may take a divisor to 0"
 
 
 def structure(output: Any, target: Any) -> Structure:
@@ -81,7 +82,8 @@ def precision(output: Any, target: Any, x: Any = None) -> Precision:
     """Judge an output on real data: under the proved bound, and of the size rounding makes.
 
     Where no entry of the right output is finite, or none of the input ``x`` if it is given, only
-    the places of NaN and infinity are compared, and the rest is "not tested".
+    the places of NaN and infinity are compared, and the rest is "not tested". So are numbers of
+    which no bound is known.
 
     Of several outputs, ``target`` is a tuple or a dict of ``Rounded``: the verdict is on the one
     that is furthest off, which it names. ``x`` may be a tuple of inputs.
@@ -100,6 +102,8 @@ def _precision(output: np.ndarray, target: Rounded, x: Any) -> Precision:
     if problem is not None:
         return Precision(math.inf, None, math.inf, math.inf, 0, problem)
     error = _error(output, target.value)
+    unbounded = ~np.isfinite(target.bound) & (target.basis == "none")
+    error = np.where(unbounded, 0, error)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = np.where(error == 0, 0, error / target.bound)
     shares = np.where(np.isnan(shares), np.inf, shares)
@@ -124,6 +128,8 @@ def _precision(output: np.ndarray, target: Rounded, x: Any) -> Precision:
         if _blind(target.value)
         else NO_INPUT
         if x is not None and all(map(_blind, parts(x)))
+        else NO_BOUND
+        if unbounded.any()
         else None,
     )
 

@@ -18,8 +18,9 @@ TRANSFORM = 64
 
 
 # What a bound rests on. "proved" is said of sums, products, means and norms; "measured" where a
-# library's elementary function, or a transform, has a margin that was measured.
-BASES = ("exact", "proved", "measured")
+# library's elementary function, or a transform, has a margin that was measured; "none" where no
+# bound is known of some numbers, as of what is divided by what rounding may take to 0.
+BASES = ("exact", "proved", "measured", "none")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weakest_basis
 from convparity.analysis.proof.linear_form import to_filters
 from convparity.analysis.proof.rounded import (
-    BASES,
     TRANSFORM,
     Rounded,
     common_unit,
@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Composite,
@@ -42,16 +43,21 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Shape,
@@ -350,63 +356,17 @@ def _mean(
     )
 
 
-@trace.register
-def _(spec: Add, weights: Arrays, *values: Rounded) -> Rounded:
-    value = reduce(np.add, (each.value for each in values))
-    bound = reduce(np.add, (each.bound for each in values))
-    both = dataclasses.replace(
-        values[0],
-        value=value,
-        bound=bound,
-        noise=reduce(np.add, (each.noise for each in values)),
-        own=reduce(np.hypot, (each.own for each in values)),
-        basis=max((each.basis for each in values), key=BASES.index),
-    )
-    magnitude = reduce(np.add, (abs(each.value) for each in values))
-    return both.then(
-        value,
-        magnitude if both.exact else abs(value) + bound,
-        inherited=bound,
-        noise=lambda disturbed: disturbed,
-        variance=lambda: value**2,
-        roundings=len(values) - 1,
-        unit=reduce(_finer, (each.unit for each in values)),
-        flushed=len(values) * values[0].tiny,
-    )
-
-
-@trace.register
-def _(spec: Subtract, weights: Arrays, first: Rounded, second: Rounded) -> Rounded:
-    negated = dataclasses.replace(second, value=-second.value, noise=-second.noise)
-    return trace(Add(), {}, first, negated)
-
-
-@trace.register
-def _(spec: Multiply, weights: Arrays, *values: Rounded) -> Rounded:
-    return reduce(_product, values)
-
-
-def _product(a: Rounded, b: Rounded) -> Rounded:
-    value = a.value * b.value
-    inherited = abs(a.value) * b.bound + a.bound * abs(b.value) + a.bound * b.bound
-    both = dataclasses.replace(
-        a,
-        value=value,
-        bound=inherited,
-        noise=a.disturbed * b.disturbed - value,
-        own=np.hypot(a.own * abs(b.value), b.own * abs(a.value)),
-        basis=max(a.basis, b.basis, key=BASES.index),
-    )
-    return both.then(
-        value,
-        abs(value) + inherited,
-        inherited=inherited,
-        noise=lambda disturbed: disturbed,
-        variance=lambda: value**2,
-        roundings=1,
-        unit=_times(a.unit, b.unit),
-        flushed=a.tiny + a.small * abs(b.value) + b.small * abs(a.value),
-    )
+@trace.register(Add)
+@trace.register(Subtract)
+@trace.register(Multiply)
+@trace.register(Divide)
+@trace.register(Maximum)
+@trace.register(Minimum)
+@trace.register(Average)
+@trace.register(Rescale)
+@trace.register(Power)
+def _(spec: Any, weights: Arrays, *values: Rounded) -> Rounded:
+    return arithmetic(spec, values)
 
 
 @trace.register
@@ -422,13 +382,9 @@ def _(spec: Concat, weights: Arrays, *values: Rounded) -> Rounded:
         bound=joined("bound") + small,
         noise=joined("noise"),
         own=joined("own") + small,
-        unit=reduce(_finer, (each.unit for each in values)),
-        basis=max((each.basis for each in values), key=BASES.index),
+        unit=reduce(finer, (each.unit for each in values)),
+        basis=weakest_basis(values),
     )
-
-
-def _finer(a: float | None, b: float | None) -> float | None:
-    return None if a is None or b is None else min(a, b)
 
 
 @trace.register
@@ -476,7 +432,7 @@ def _(spec: Pad, weights: Arrays, x: Rounded) -> Rounded:
         bound=padded[0],
         noise=padded[1],
         own=padded[2],
-        unit=_finer(x.unit, common_unit(fill)),
+        unit=finer(x.unit, common_unit(fill)),
         basis=x.rests_on("proved" if slip else "exact"),
     )
 

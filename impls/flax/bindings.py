@@ -17,7 +17,7 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import layers, movement, pooling, resize
+from convparity.impls.flax import arithmetic, layers, movement, pooling, resize
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -26,6 +26,7 @@ from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Concat,
@@ -33,16 +34,21 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     SeparableConv,
@@ -353,6 +359,15 @@ MOVEMENT = [
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]
 
+ARITHMETIC = [
+    Row(Divide, arithmetic.Divide),
+    Row(Maximum, arithmetic.Maximum),
+    Row(Minimum, arithmetic.Minimum),
+    Row(Average, arithmetic.Average),
+    Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
+    Row(Power, arithmetic.Power, same("exponent")),
+]
+
 # ---------------------------------------------------------------- functions
 
 
@@ -403,7 +418,8 @@ SIGNATURES = {
     each: inspect.signature(each)
     for each in dict.fromkeys([*(row.gives["function"] for row in ACTIVATIONS), *POOLS])
 }
-TABLE = Table("flax", (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS, *MOVEMENT), said)
+ROWS = (*CONVOLUTIONS, *OTHERS, *JOINS, *ACTIVATIONS, *MOVEMENT, *ARITHMETIC)
+TABLE = Table("flax", ROWS, said)
 
 
 def read_function(function: Any, *parameters: Any) -> Spec:

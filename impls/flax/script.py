@@ -7,7 +7,7 @@ import numpy as np
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, function_call, slice_of
+from convparity.impls.script_writer import Writer, function_call, power_of, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -27,7 +27,9 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Shape,
@@ -367,3 +369,17 @@ def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     fill = f", constant_values={spec.value}" if spec.value else ""
     options = fill if spec.mode == "zeros" else f', mode="{NUMPY_MODES[spec.mode]}"'
     out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{options})")
+
+
+@write_layer.register
+def _(spec: Rescale, weights: Arrays, shape: Shape, out: Writer) -> None:
+    scale, offset = (
+        out.array(name, np.array(each), "C") if isinstance(each, tuple) else str(each)
+        for name, each in (("scale", spec.scale), ("offset", spec.offset))
+    )
+    out.say(f"y = y * {scale} + {offset}")
+
+
+@write_layer.register
+def _(spec: Power, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = {power_of(spec.exponent)}")

@@ -642,7 +642,8 @@ def add(first: Any, *others: Any) -> Any:
 
 JOINS = {"add": add}
 MERGES = tuple(  # Keras's own layers that take a list, even of one value
-    getattr(keras.layers, name) for name in ("Add", "Multiply", "Subtract", "Concatenate")
+    getattr(keras.layers, name)
+    for name in ("Add", "Multiply", "Subtract", "Concatenate", "Maximum", "Minimum", "Average")
 )
 JOINED_SHAPES = {"add": lambda first, *others: first}  # of the shapes of what they take
 

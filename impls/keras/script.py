@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.script_writer import Writer, crop, function_call, slice_of
+from convparity.impls.script_writer import Writer, crop, function_call, power_of, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -27,7 +27,9 @@ from convparity.impls.spec import (
     MaxPool,
     Pad,
     Pairs,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Shape,
@@ -394,3 +396,17 @@ def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     else:
         why = "keras.ops.pad has not every mode on every backend"
         _pad(spec.fills, out, why, f', mode="{NUMPY_MODES[spec.mode]}"')
+
+
+@write_layer.register
+def _(spec: Rescale, weights: Arrays, shape: Shape, out: Writer) -> None:
+    scale, offset = (
+        out.array(name, np.array(each), "C") if isinstance(each, tuple) else str(each)
+        for name, each in (("scale", spec.scale), ("offset", spec.offset))
+    )
+    out.say(f"y = y * {scale} + {offset}")
+
+
+@write_layer.register
+def _(spec: Power, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = {power_of(spec.exponent)}")

@@ -30,6 +30,8 @@ with spaces between words::
     pad          pLOW:HIGH { "x" LOW:HIGH } MODE valueNUMBER      negative numbers crop
     rearrange    PATTERN NAME=INT,...      that of einops, with "," for a space and [] for ()
     slice        axis=INT start=INT stop=INT step=INT
+    rescale      scale=NUMBER offset=NUMBER      or [NUMBER,...], one a channel
+    power        exponent=NUMBER
     NAME FIELD=VALUE ...    any other layer, its name in small letters
 
     SIZES    = INT { "x" INT }            one int stands for every axis

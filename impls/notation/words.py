@@ -290,13 +290,16 @@ def _read_value(text: str) -> Any:
     if re.fullmatch(INTS, text):
         return _read_sizes(text)
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except ValueError:
         return text
+    return tuple(found) if isinstance(found, list) else found
 
 
 def _write_value(value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and all(type(each) is float for each in value):
+        text = json.dumps(value, separators=(",", ":"))
+    elif isinstance(value, tuple):
         text = "x".join(map(str, value))
     else:
         text = value if isinstance(value, str) else json.dumps(value)

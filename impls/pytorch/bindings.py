@@ -13,12 +13,13 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import layers, movement, pooling, resize
+from convparity.impls.pytorch import arithmetic, layers, movement, pooling, resize
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Concat,
@@ -26,16 +27,21 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     SeparableConv,
@@ -380,4 +386,14 @@ def held(module: nn.Module, name: str) -> torch.Tensor | None:
     )
 
 
-TABLE = Table("pytorch", (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS, *MOVEMENT), said, held)
+ARITHMETIC = [
+    Row(Divide, arithmetic.Divide),
+    Row(Maximum, arithmetic.Maximum),
+    Row(Minimum, arithmetic.Minimum),
+    Row(Average, arithmetic.Average),
+    Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
+    Row(Power, arithmetic.Power, same("exponent")),
+]
+
+ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS, *MOVEMENT, *ARITHMETIC)
+TABLE = Table("pytorch", ROWS, said, held)

@@ -9,7 +9,7 @@ from convparity.impls.axis_patterns import Axes, moves
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, crop, function_call, slice_of
+from convparity.impls.script_writer import Writer, crop, function_call, power_of, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -31,7 +31,9 @@ from convparity.impls.spec import (
     Pad,
     PaddingMode,
     Pairs,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Shape,
@@ -346,3 +348,20 @@ def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if any(map(any, spec.crops)):
         out.say(f"y = y[:, :, {', '.join(f'{each.start}:{each.stop}' for each in kept)}]")
     _pad_mode(spec.mode, spec.fills, tuple(each.stop - each.start for each in kept), out)
+
+
+@write_layer.register
+def _(spec: Rescale, weights: Arrays, shape: Shape, out: Writer) -> None:
+    ones = ", 1" * (len(shape) - 2)
+    names = []
+    for name, numbers in (("scale", spec.scale), ("offset", spec.offset)):
+        if isinstance(numbers, tuple):
+            names.append(f"{out.array(name, np.array(numbers), 'C')}.reshape(-1{ones})")
+        else:
+            names.append(str(numbers))
+    out.say(f"y = y * {names[0]} + {names[1]}")
+
+
+@write_layer.register
+def _(spec: Power, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = {power_of(spec.exponent)}")

@@ -29,6 +29,8 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "resize2d to4x9 n2 hw3x5 c2 ints:1",
     "resize2d by2x3 linear hw3x4 c2 reals:2",
     "resize2d to7 linear corners hw3x4 c2 reals:2",
+    "rescale scale=0.5 offset=-3.0 n2 hw5x4 c3 | power exponent=3 | power exponent=-2 ints:1",
+    "relu n2 hw5x4 c3 | rescale offset=[1.0,0.5,0.0] | power exponent=0.5 reals:1",
     "slice axis=1 start=1 step=2 n2 hw5x4 c3 | slice axis=-1 stop=-1 ints:1",
     "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=2 n2 hw3x4 c6 ints:1",
     "rearrange n,[h,a],[w,b],c->n,h,w,[a,b,c] a=2,b=2 n2 hw4x6 c3 ints:1",

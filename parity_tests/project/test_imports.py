@@ -145,9 +145,9 @@ for name, row in FRAMEWORKS.items():
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
-    below += f" {folder}.resize"
+    below += f" {folder}.resize {folder}.arithmetic"
     ALLOWED[f"{folder}.layers"] = packages
-    for page in ("pooling", "resize"):
+    for page in ("pooling", "resize", "arithmetic"):
         ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
     ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
@@ -295,7 +295,9 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = "__init__ adapter bindings describe layers make movement pooling resize script"
+    names = (
+        "__init__ adapter arithmetic bindings describe layers make movement pooling resize script"
+    )
     common = {f"{name}.py" for name in names.split()}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

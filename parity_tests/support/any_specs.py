@@ -10,6 +10,7 @@ from convparity.impls.spec import (
     PADDING_MODES,
     Activation,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Composite,
@@ -18,6 +19,7 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -25,7 +27,9 @@ from convparity.impls.spec import (
     GroupNorm,
     Join,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Residual,
     Scale,
@@ -165,6 +169,7 @@ def residuals(children):
 
 
 JOINS = {Add: st.just(Add()), Multiply: st.just(Multiply()), Subtract: st.just(Subtract())}
+JOINS |= {kind: st.just(kind()) for kind in (Average, Divide, Maximum, Minimum)}
 JOINS[Concat] = st.sampled_from([1, 2, -1, -2]).map(Concat)
 
 

@@ -20,6 +20,7 @@ from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Composite,
@@ -28,16 +29,21 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Resize,
     Scale,
     Slice,
@@ -198,6 +204,13 @@ class Executor:
         quotient = a.astype(np.float64) / root
         return self.kept(erring(quotient, 2 * unit_in_last_place(quotient), lean, self.rng))
 
+    def divided(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """``a / b``, off by up to two units in the last place."""
+        with np.errstate(divide="ignore"):
+            exact = np.divide(self.kept(a), self.kept(b), dtype=np.float64)
+        size = np.where(np.isfinite(exact), 2 * unit_in_last_place(exact), 0)
+        return self.kept(erring(exact, size, self.how.root_lean, self.rng))
+
     def mean_of(self, total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
         """A sum by its count."""
         counts = np.asarray(count, dtype=np.float32)
@@ -267,6 +280,12 @@ class Executor:
             return reduce(self.multiply, values)
         if isinstance(spec, Concat):
             return np.concatenate(values, axis=spec.axis)
+        if isinstance(spec, Divide):
+            return self.divided(*values)
+        if isinstance(spec, Maximum | Minimum):
+            return run(spec, {}, *values)  # which rounds nothing
+        if isinstance(spec, Average):
+            return self.mean_of(reduce(self.add, values), len(values))
         (x,) = values
         if isinstance(spec, Flatten | Dropout):  # which compute nothing, so that nothing is flushed
             return x if isinstance(spec, Dropout) else x.reshape(len(x), -1)
@@ -409,6 +428,21 @@ class Executor:
         if spec.function not in MARGIN:
             return exact.astype(np.float32)
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
+        return self.kept(erring(exact, size, self.how.library_lean, self.rng))
+
+    @layer.register
+    def _(self, spec: Rescale, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return self.multiply_add(x, np.float32(spec.scale), np.float32(spec.offset))
+
+    @layer.register
+    def _(self, spec: Power, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        if spec.exponent.is_integer():
+            product = reduce(self.multiply, [x] * int(abs(spec.exponent)), np.ones_like(x))
+            return self.divided(np.ones_like(x), product) if spec.exponent < 0 else product
+        with np.errstate(divide="ignore"):
+            exact = run(spec, {}, x.astype(np.float64))
+            slope = abs(spec.exponent * np.log(np.where(x > 0, x, 1)))
+        size = np.where(np.isfinite(exact), 8 * U * (1 + slope) * abs(exact), 0)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
 
     @layer.register(Pad)

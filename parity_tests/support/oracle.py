@@ -8,7 +8,7 @@ functions from SciPy, and loops over everything else.
 import re
 from fractions import Fraction
 from itertools import product
-from math import fsum, prod
+from math import copysign, exp, fsum, inf, log, nan, prod
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from convparity import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Concat,
@@ -27,6 +28,7 @@ from convparity import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
     Flatten,
     GlobalAvgPool,
@@ -34,10 +36,14 @@ from convparity import (
     Graph,
     GroupNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
     Pad,
+    Power,
     Rearrange,
+    Rescale,
     Residual,
     Resize,
     Scale,
@@ -129,6 +135,16 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return padded(spec, x.astype(float))
         case Rearrange():
             return rearranged(spec, x)
+        case Rescale(scale=scale, offset=offset):
+            channels = range(x.shape[-1])
+            factor, more = (each if isinstance(each, tuple) else None for each in (scale, offset))
+            parts = [
+                x[..., c] * (factor[c] if factor else scale) + (more[c] if more else offset)
+                for c in channels
+            ]
+            return np.stack(parts, axis=-1)
+        case Power(exponent=exponent):
+            return np.vectorize(lambda each: powered(each, exponent), otypes=[float])(x)
         case Sequential():
             for name, child in spec.layers:
                 x = oracle(child, inside(weights, name), x)
@@ -161,7 +177,32 @@ def joined(spec: Join, values: list[np.ndarray]) -> np.ndarray:
             return prod(values[1:], start=values[0])
         case Concat():
             return np.concatenate(values, spec.axis)
+        case Divide():
+            return np.vectorize(quotient, otypes=[float])(*values)
+        case Maximum() | Minimum():
+            best = max if isinstance(spec, Maximum) else min
+            return np.vectorize(lambda *each: best(each), otypes=[float])(*values)
+        case Average():
+            return np.vectorize(lambda *each: fsum(each) / len(each), otypes=[float])(*values)
     raise AssertionError(f"the oracle does not know {spec}")
+
+
+def quotient(a: float, b: float) -> float:
+    """As IEEE 754 has it where ``b`` is 0."""
+    if b:
+        return a / b
+    return copysign(inf, a) * copysign(1, b) if a else nan
+
+
+def powered(x: float, exponent: float) -> float:
+    """Of a whole exponent by fractions, which never round."""
+    if exponent == int(exponent):
+        if x == 0 and exponent < 0:
+            return copysign(inf, x) if exponent % 2 else inf
+        return float(Fraction(float(x)) ** int(exponent))
+    if x < 0:
+        return nan
+    return exp(exponent * log(x)) if x else 0.0 if exponent > 0 else inf
 
 
 def inside(weights: dict[str, np.ndarray], child: str) -> dict[str, np.ndarray]:

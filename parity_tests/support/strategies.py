@@ -39,7 +39,7 @@ from convparity import (
     output_shape,
 )
 from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, PADDING_MODES, Shape, effective_kernel
-from parity_tests.support import movement_strategies
+from parity_tests.support import arithmetic_strategies, movement_strategies
 
 
 class Case(NamedTuple):
@@ -400,6 +400,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     GlobalMaxPool: global_max_pools,
     Resize: resizes,
     **movement_strategies.MAKERS,
+    **arithmetic_strategies.MAKERS,
 }
 
 

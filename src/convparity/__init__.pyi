@@ -30,6 +30,7 @@ from .impls.spec import Activation as Activation
 from .impls.spec import AdaptiveAvgPool as AdaptiveAvgPool
 from .impls.spec import AdaptiveMaxPool as AdaptiveMaxPool
 from .impls.spec import Add as Add
+from .impls.spec import Average as Average
 from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
 from .impls.spec import Concat as Concat
@@ -37,6 +38,7 @@ from .impls.spec import Conv as Conv
 from .impls.spec import ConvTranspose as ConvTranspose
 from .impls.spec import Dense as Dense
 from .impls.spec import DepthwiseConv as DepthwiseConv
+from .impls.spec import Divide as Divide
 from .impls.spec import Dropout as Dropout
 from .impls.spec import Flatten as Flatten
 from .impls.spec import GlobalAvgPool as GlobalAvgPool
@@ -44,10 +46,14 @@ from .impls.spec import GlobalMaxPool as GlobalMaxPool
 from .impls.spec import Graph as Graph
 from .impls.spec import GroupNorm as GroupNorm
 from .impls.spec import LayerNorm as LayerNorm
+from .impls.spec import Maximum as Maximum
 from .impls.spec import MaxPool as MaxPool
+from .impls.spec import Minimum as Minimum
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Pad as Pad
+from .impls.spec import Power as Power
 from .impls.spec import Rearrange as Rearrange
+from .impls.spec import Rescale as Rescale
 from .impls.spec import Residual as Residual
 from .impls.spec import Resize as Resize
 from .impls.spec import Scale as Scale
