@@ -1,6 +1,6 @@
-"""Layers and two MobileNets in every framework: by its own algorithms ("native") and by ours ("auto").
+"""Layers and two MobileNets in every framework: by its own algorithms and by ours.
 
-Where "auto" is the same code as "native", it is measured once, as "native".
+These are called "native" and "auto". Where "auto" is the same code as "native", it is measured once, as "native".
 Regular and separable, forward and both ways; a depthwise layer's gradient by itself.
 """
 
