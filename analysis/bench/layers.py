@@ -1,7 +1,8 @@
 """Layers and two MobileNets in every framework: by its own algorithms and by ours.
 
-These are called "native" and "auto". Where "auto" is the same code as "native", it is measured once, as "native".
-Regular and separable, forward and both ways; a depthwise layer's gradient by itself.
+These are called "native" and "auto". Where "auto" is the same code as "native", it is measured
+once, as "native". Regular and separable, forward and both ways; a depthwise layer's gradient by
+itself.
 """
 
 from collections.abc import Callable, Iterable

@@ -14,19 +14,13 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import click
-import numpy as np
 import torch
 
 from convparity.analysis.proof.compare import precision
-from convparity.analysis.proof.rounded import exact_input
-from convparity.analysis.proof.rounding import trace
+from convparity.analysis.proof.data import traced
 from convparity.impls import registry
 from convparity.impls.errors import ConvparityError
-from convparity.impls.spec import Spec, packed
-from convparity.impls.values import inputs_of
 from parity_tests.trials.sample_specs import SPECS, Said
-
-Output = np.ndarray | tuple[np.ndarray, ...]
 
 
 class Sample(NamedTuple):
@@ -56,29 +50,18 @@ def samples(op: str) -> Iterator[Sample]:
 
 def judged(sample: Sample, adapters: list[Any]) -> dict[str, str | None]:
     """What is wrong with each output, if anything; a ``ConvparityError`` where no spec says it."""
-    said = sample.said()
-    spec, weights, x, dtype = said.spec, said.weights, said.x, said.dtype
-    values = [exact_input(each, dtype) for each in inputs_of(x)]
-    target = trace(spec, weights, *values)
-    found = {"torch": wrong(said.canonical(sample.run()), target, spec)}
+    spec, weights, x, canonical, dtype = sample.said()
+    target = traced(spec, weights, x, dtype)
+
+    def wrong(output: Any) -> str | None:
+        verdict = precision(output, target)
+        return None if verdict.ok or verdict.untested else str(verdict)
+
+    found = {"torch": wrong(canonical(sample.run()))}
     for adapter in adapters:
         module = adapter.build(spec, weights, device="cpu", dtype=dtype)
-        found[adapter.name] = wrong(adapter.apply(module, spec, x), target, spec)
+        found[adapter.name] = wrong(adapter.apply(module, spec, x))
     return found
-
-
-def wrong(output: Output, target: Any, spec: Spec) -> str | None:
-    """The first verdict that is not ok on the values of an output."""
-    outputs, targets = _each(packed(spec, output)), _each(packed(spec, target))
-    for got, right in zip(outputs, targets, strict=True):
-        verdict = precision(got, right)
-        if not verdict.ok and verdict.untested is None:
-            return str(verdict)
-    return None
-
-
-def _each(values: Any) -> list[Any]:
-    return list(values) if isinstance(values, tuple) else [values]
 
 
 @click.command()
