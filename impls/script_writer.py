@@ -1,10 +1,11 @@
 """What ``script.py`` of each framework writes its calls with: a stand-alone script of one case.
 
-Such a file has, as text, ``PACKAGE`` (what users import), ``IMPORTS`` (the head of the script)
-and ``END`` (the line that makes the NumPy array ``got`` of ``y``); ``native(array)`` and
-``axes(ndim)``, an input as the framework lays it out and the names of its axes; ``start(out)``, the
-lines that make ``y`` of ``x``; and ``write_layer(spec, weights, shape, out)``, which adds the calls
-of one layer.
+Such a file has, as text, ``PACKAGE`` (what users import), ``IMPORTS`` (the head of the script),
+``TENSOR`` and ``NUMPY`` (what makes a tensor of an array, and an array of a tensor);
+``native(array)`` and ``axes(ndim)``, an input as the framework lays it out and the names of its
+axes; ``start(out)``, the lines that the weights need; ``concat(values, axis, ndim)``, the call that
+joins values along a canonical axis; and ``write_layer(spec, weights, shape, out)``, which adds the
+calls of one layer to make a new ``y`` of ``y``.
 """
 
 from collections.abc import Mapping

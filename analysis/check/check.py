@@ -15,6 +15,7 @@ from convparity.analysis.check.pairs import (
     align,
     differences,
     flattened_rows,
+    join_apart,
     unread,
     with_zeros_outside,
 )
@@ -35,6 +36,7 @@ Outputs = dict[str, np.ndarray]  # by how each is got out of what the module giv
 MOVES = 3  # runs on moved inputs, from which the size of rounding is learnt
 EXAMPLES = 2  # of the inputs on which the layers are judged one by one
 LARGER = "inputs that are larger"
+IN_ANOTHER_ORDER = "takes its values in another order"
 FACTOR = 16.0  # so that activations which bend far from zero bend, too
 MORE = 3  # examples more in another batch
 
@@ -167,6 +169,7 @@ class _Checking:
         self.notes: list[str] = []
         self.places: dict[str, Place] = {}  # of the axes of an output of the twin's
         self.runs = 0
+        self.join: Finding | None = None  # a join behind all layers that agree, with no twin
 
     def answer(self) -> Check:
         """Ask everything."""
@@ -195,7 +198,7 @@ class _Checking:
                 self.untested += [replace(each, what=f"{each.what}; {why}") for each in self.wrong]
                 self.wrong = []
             elif wholes and not self.wrong:
-                self.wrong += wholes
+                self.wrong += wholes if self.join is None else [self.join, *wholes]
             elif wholes:
                 self.notes += [f"so the outputs differ: {wholes[0]}"]
             elif self.wrong:
@@ -361,7 +364,7 @@ class _Checking:
         for each in pairs:
             pair = with_zeros_outside(each)
             if not self.wrong and (found := self._reached(pair, measure, before)):
-                self.wrong.append(found)
+                self.wrong.append(join_apart(mine, theirs, pairs, each) or found)
                 break
             self.wrong += differences(pair, measure, before)
             if (why := unread(pair)) is not None and not self.wrong:
@@ -369,6 +372,7 @@ class _Checking:
             y = pair.module.y
             if y is not None and y.ndim > 2:
                 before = y.shape
+        self.join = join_apart(mine, theirs, pairs, None)
         for leaf in left:
             what = f"no layer of the twin was found that stands for {leaf.kind}"
             self.untested.append(Finding(leaf.path, f"{what}: {leaf.why}" if leaf.why else what))
@@ -405,6 +409,8 @@ class _Checking:
         gap = self._gap_of_inputs(measure, mine, twin)
         if gap is None:
             return None
+        if gap == IN_ANOTHER_ORDER:
+            return Finding(mine.path, f"the twin's {twin.kind} {gap}", around=True)
         rows, a, b = flattened_rows(mine, before), mine.x, twin.x
         ordered = None if rows is None or a is None else a[:, rows]
         if ordered is not None and measure.same_value(_input(mine, 0), ordered, b):
@@ -437,7 +443,7 @@ class _Checking:
             if found is None:
                 return first
             left.pop(found)
-        return None if measure.same_value(mine.path, mine.y, twin.y) else first
+        return None if measure.same_value(mine.path, mine.y, twin.y) else IN_ANOTHER_ORDER
 
 
 def _input(leaf: Leaf, number: int) -> str:

@@ -1,6 +1,6 @@
 """Which layer of the twin stands for which of the module, and whether it does what that does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
@@ -136,11 +136,50 @@ def _with_light(module: list[Leaf], twin: list[Leaf], found: list[Pair]) -> Iter
     for at, there, pair in [*ends, (len(module), len(twin), None)]:
         if other <= there:
             gap = [_light(module[start:at]), _light(twin[other:there])]
-            if [leaf.kind for leaf in gap[0]] == [leaf.kind for leaf in gap[1]]:
+            if list(map(_place, gap[0])) == list(map(_place, gap[1])):
                 yield from map(Pair, *gap)
         if pair is not None:
             yield pair
         start, other = at + 1, there + 1
+
+
+def _place(leaf: Leaf) -> str:
+    """What may stand in the place of a layer without weights: for a join, any other."""
+    return "join" if isinstance(leaf.spec, Join) else leaf.kind
+
+
+def _unpaired_join(side: list[Leaf], paired: Iterable[Leaf], end: Leaf | None) -> Leaf | None:
+    """The last join before ``end``, or of all, that stands for none of the other network."""
+    known, found = {id(leaf) for leaf in paired}, None
+    for leaf in side:
+        if leaf is end:
+            break
+        if id(leaf) in known:
+            found = None  # what lies before a pair that agrees is right
+        elif isinstance(leaf.spec, Join):
+            found = leaf
+    return found
+
+
+def join_apart(
+    mine: list[Leaf], theirs: list[Leaf], pairs: list[Pair], end: Pair | None
+) -> Finding | None:
+    """A join right before ``end``, or the network's end, that the other network has not."""
+    module = _unpaired_join(mine, (p.module for p in pairs), end and end.module)
+    twin = _unpaired_join(theirs, (p.twin for p in pairs), end and end.twin)
+    if module is not None:
+        instead = "a join in its code, or none" if twin is None else f"{twin.kind} {twin.path!r}"
+        return Finding(
+            module.path, f"the twin has {instead} where the source has {module.kind}", around=True
+        )
+    if twin is None:
+        return None
+    return Finding(
+        end and end.module.path,
+        f"what reaches it is something else in the twin, which has {twin.kind} {twin.path!r} where "
+        "the source has a join in its code, or none",
+        around=True,
+    )
 
 
 def _light(side: list[Leaf]) -> list[Leaf]:

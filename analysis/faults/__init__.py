@@ -16,6 +16,9 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     pooling,
     order,
     precision,
+    joins,
+    movement,
+    resize,
     edges,
 )
 from convparity.analysis.faults.fault import FAULTS, Fault, Faulty

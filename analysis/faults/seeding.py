@@ -179,9 +179,9 @@ def _stretch(
     first = steps[0]
     # of what a wrong layer made, the next one may be refused
     output_shape(first.spec, *(value.shape for value in values))
-    x: Any = together(values)
     if first.joins:
-        return wrong[first.name].output(_joined, {}, x)
+        return wrong[first.name].output(_joined, {}, values)
+    x: Any = together(values)
     if len(steps) == 1:
         return wrong[first.name].output(right, first.weights(weights), x)
     for pure, some in groupby(steps, lambda step: wrong[step.name].pure):

@@ -13,6 +13,7 @@ import numpy as np
 
 from convparity.analysis.proof import arithmetic_backward as arithmetic
 from convparity.analysis.proof.arithmetic_backward import to_shape
+from convparity.analysis.proof.certificate import BENDS_AT
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import (
     activate,
@@ -67,6 +68,7 @@ from convparity.impls.spec import (
 from convparity.impls.weights import Arrays, Weights
 
 STEP = 2.0**-12  # of the differences that stand for derivatives
+BENDS = {**BENDS_AT, "elu": (0.0,)}
 SLOPE_STEP = 2.0**-17  # of those of a function: neither rounding nor its bend exceeds 1e-10
 MOST = 2**12  # numbers by which a layer is differentiated one by one
 
@@ -273,9 +275,19 @@ def _(
     if spec.function == "softmax":
         y = activate(spec, x)
         return Gradients((y * (g - (g * y).sum(axis=-1, keepdims=True)),), {})
-    sides = activate(spec, x + SLOPE_STEP), activate(spec, x - SLOPE_STEP)
-    slope = (sides[0] - sides[1]) / (2 * SLOPE_STEP)
-    return Gradients((g * slope,), {})
+    return Gradients((g * _slope(spec, x),), {})
+
+
+def _slope(spec: Activation, x: np.ndarray) -> np.ndarray:
+    """The derivative, by differences that do not reach over a bend; at one, of both sides."""
+    step = SLOPE_STEP
+    found: np.ndarray = (activate(spec, x + step) - activate(spec, x - step)) / (2 * step)
+    for bend in BENDS.get(spec.function, ()):
+        near = (abs(x - bend) < step) & (x != bend)
+        at, to = x[near], np.where(x[near] > bend, step, -step)
+        y, first, second = (activate(spec, at + n * to) for n in range(3))
+        found[near] = (4 * first - 3 * y - second) / (2 * to)
+    return found
 
 
 @adjoint.register

@@ -359,7 +359,7 @@ class _Exam:
         if self.nodes:
             assert inside is not None  # who has nodes was asked for them
             outputs = inside(node_weights(self.nodes), self.nodes)
-            found = list(judge_nodes(self.nodes, outputs))
+            found = [replace(one, layer=path) for path, one in judge_nodes(self.nodes, outputs)]
         if self.exact is not None:
             found.append(judged(self.exact, structure))
         return Verdict(

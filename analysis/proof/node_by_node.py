@@ -130,13 +130,15 @@ def attempt(forward: Callable[..., Any], *inputs: np.ndarray) -> Any:
         return f"it fails on {shapes}: {in_one_line(error)}"
 
 
-def judge_nodes(found: Iterable[Node], outputs: Iterable[Output]) -> Iterator[Structure]:
-    """The verdict on what each layer made of its data."""
+def judge_nodes(
+    found: Iterable[Node], outputs: Iterable[Output]
+) -> Iterator[tuple[str, Structure]]:
+    """The path of each layer, and the verdict on what it made of its data."""
     for node, output in zip(found, outputs, strict=True):
         if isinstance(output, str):
-            yield Structure(0, node.target.value.size, 0.0, output, layer=node.path)
+            yield node.path, Structure(0, node.target.value.size, 0.0, output)
         else:
-            yield replace(structure(output, node.target), layer=node.path)
+            yield node.path, structure(output, node.target)
 
 
 def calibrated(spec: Spec, weights: Arrays, x: Any) -> Weights:

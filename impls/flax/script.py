@@ -53,7 +53,8 @@ from flax import nnx
 print("numpy", np.__version__, "jax", jax.__version__, "flax", flax.__version__)
 jax.config.update("jax_default_matmul_precision", "highest")  # float32 on a GPU too, no TF32
 """
-END = "got = np.asarray(y)"
+TENSOR = "jnp.asarray({})"
+NUMPY = "np.asarray({})"
 
 _FUNCTIONS = {
     "relu": "nnx.relu(y)",
@@ -96,8 +97,13 @@ def axes(ndim: int) -> str:
 
 
 def start(out: Writer) -> list[str]:
-    """The lines before the first layer."""
-    return ["y = jnp.asarray(x)"]
+    """No lines: the layers take the weights as arrays."""
+    return []
+
+
+def concat(values: list[str], axis: int, ndim: int) -> str:
+    """Values one after another along a canonical axis."""
+    return f"jnp.concatenate([{', '.join(values)}], axis={axis})"
 
 
 def _set(out: Writer, **variables: str) -> None:

@@ -51,7 +51,8 @@ version = __import__(backend).__version__
 print("numpy", np.__version__, "keras", keras.__version__, "on", backend, version)
 keras.config.set_image_data_format("channels_last")
 """
-END = "got = keras.ops.convert_to_numpy(y)"
+TENSOR = "keras.ops.convert_to_tensor({})"
+NUMPY = "keras.ops.convert_to_numpy({})"
 
 _FUNCTIONS = {
     "relu": "keras.activations.relu(y)",
@@ -81,8 +82,13 @@ def axes(ndim: int) -> str:
 
 
 def start(out: Writer) -> list[str]:
-    """The lines before the first layer."""
-    return ["y = keras.ops.convert_to_tensor(x)"]
+    """No lines: the layers take the weights as arrays."""
+    return []
+
+
+def concat(values: list[str], axis: int, ndim: int) -> str:
+    """Values one after another along a canonical axis."""
+    return f"keras.ops.concatenate([{', '.join(values)}], axis={axis})"
 
 
 def _set(out: Writer, *arrays: str, layer: str = "layer", y: str = "y") -> None:

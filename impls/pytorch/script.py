@@ -52,7 +52,8 @@ import torch.nn.functional as F
 
 print("numpy", np.__version__, "torch", torch.__version__)
 """
-END = "got = y.numpy()"
+TENSOR = "torch.from_numpy({})"
+NUMPY = "{}.numpy()"
 
 _FUNCTIONS = {
     "relu": "F.relu(y)",
@@ -82,10 +83,21 @@ def axes(ndim: int) -> str:
 
 
 def start(out: Writer) -> list[str]:
-    """The lines that make tensors of the arrays."""
-    return [f"{name} = torch.from_numpy({name})" for name in out.arrays] + [
-        "y = torch.from_numpy(x)"
-    ]
+    """The lines that make tensors of the weights."""
+    return [f"{name} = {TENSOR.format(name)}" for name in out.arrays]
+
+
+def concat(values: list[str], axis: int, ndim: int) -> str:
+    """Values one after another along a canonical axis."""
+    return f"torch.cat([{', '.join(values)}], {_dim(axis, ndim)})"
+
+
+def _dim(axis: int, ndim: int) -> int:
+    """Where a canonical axis is: the channels lie at 1, the spatial axes behind them."""
+    at = axis % ndim
+    if ndim < 3:
+        return at
+    return 1 if at == ndim - 1 else at + 1
 
 
 @singledispatch
@@ -290,10 +302,7 @@ def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None
 
 @write_layer.register
 def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
-    at = spec.axis % len(shape)
-    if len(shape) > 2:  # the channels lie at 1, the spatial axes behind them
-        at = 1 if at == len(shape) - 1 else at + 1
-    out.say(f"y = y[{':, ' * at}{slice_of(spec)}]")
+    out.say(f"y = y[{':, ' * _dim(spec.axis, len(shape))}{slice_of(spec)}]")
 
 
 @write_layer.register

@@ -10,6 +10,7 @@ import pytest
 from convparity import (
     Add,
     BatchNorm,
+    Concat,
     Conv,
     GlobalAvgPool,
     Graph,
@@ -19,6 +20,7 @@ from convparity import (
     compare,
     convert,
     describe,
+    diagnose,
     dump,
     first_divergence,
     init_weights,
@@ -28,11 +30,14 @@ from convparity import (
 from convparity.analysis.proof.judging import precision
 from convparity.analysis.proof.rounded import exact_input
 from convparity.analysis.proof.rounding import trace
+from convparity.analysis.replay.replay import Replay, parse
+from convparity.analysis.replay.replay import judge as replayed
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import Composite
 from convparity.impls.values import inputs_of
 from parity_tests.support.bits import assert_same_bits
+from parity_tests.support.gradients import cotangent_for, gradient_gap
 from parity_tests.support.graphs import BRANCHES, CHAIN, ONE_OF_TUPLE, SHARED, TUPLE, TWO
 
 GRAPHS = {
@@ -104,24 +109,91 @@ def test_it_is_converted_and_proved(adapter: Adapter, to: str, name: str) -> Non
     assert found.ok, found
 
 
+def in_the_graph(path: str | None) -> str:
+    """A path in a native module as the spec has it."""
+    return (path or "").removeprefix("children.").replace(".children.", ".")
+
+
+def checked(adapter: Adapter, spec: Composite, other: Composite, weights: Any) -> Any:
+    """What is said of a twin that is ``other``."""
+    native = tuple(adapter._in(adapter.build(spec, weights), each) for each in as_inputs(spec))
+    return check(adapter.build(spec, weights), adapter.build(other, weights), native)
+
+
+def as_inputs(spec: Composite) -> tuple[np.ndarray, ...]:
+    return inputs_of(given(spec))
+
+
 @pytest.mark.parametrize("name", ["shared", "two"])
 def test_a_wrong_twin_is_found_at_its_layer(adapter: Adapter, name: str) -> None:
-    """Also where a join does something else, which shows behind it."""
     spec = GRAPHS[name]
     weights = init_weights(spec, 3)
     module = adapter.build(spec, weights)
-    native = tuple(adapter._in(module, array) for array in inputs_of(given(spec)))
-    join = "diff" if name == "shared" else "m"
-    child = Add() if name == "shared" else Subtract()
-    wrong = adapter.build(spec.with_children({**dict(spec.children), join: child}), weights)
-    found = check(module, wrong, native)
-    assert found.status == "wrong"
+    native = tuple(adapter._in(module, array) for array in as_inputs(spec))
     path = "stem.bias" if name == "shared" else "start.c.bias"
     moved = {**weights, path: weights[path] + 1}
     found = check(module, adapter.build(spec, moved), native)
     assert found.status == "wrong"
+    assert in_the_graph(found.first) == path[:-5]
+
+
+@pytest.mark.parametrize(
+    ("name", "join", "instead", "said"),
+    [
+        ("shared", "diff", Multiply(), "a Multiply where the source has a Subtract"),
+        ("shared", "diff", Add(), "where the source has"),
+        ("shared", "gated", Subtract(), "a Subtract where the source has a Multiply"),
+        ("two", "m", Subtract(), "a Subtract where the source has a Multiply"),
+        ("two", "m", Add(), "where the source has"),
+    ],
+)
+def test_another_join_is_named(
+    adapter: Adapter, name: str, join: str, instead: Any, said: str
+) -> None:
+    spec = GRAPHS[name]
+    other = spec.with_children({**dict(spec.children), join: instead})
+    found = checked(adapter, spec, other, init_weights(spec, 3))
+    assert in_the_graph(found.first) == join, found
+    assert said in str(found.cause)
+
+
+def test_a_concatenation_in_another_order_or_along_another_axis_is_named(adapter: Adapter) -> None:
+    spec = GRAPHS["shared"]
+    weights = init_weights(spec, 3)
+    other = Graph({**spec.said, "both": (Concat(), "gated", "x", "diff")})
+    found = checked(adapter, spec, other, weights)
+    assert in_the_graph(found.first) == "both", found
+    assert "in another order" in str(found.cause)
+    square = Graph(
+        {"a": (Conv(3, 3, 1), "x"), "both": (Concat(1), "a", "x"), "g": (GlobalAvgPool(), "both")}
+    )
+    along = Graph({**square.said, "both": (Concat(2), "a", "x")})
+    found = checked(adapter, square, along, init_weights(square, 3))
+    assert in_the_graph(found.first) == "both", found
+    assert "axis" in str(found.cause)
+
+
+@pytest.mark.parametrize("name", ["two", "tuple", "one of a tuple"])
+def test_several_values_are_compared(adapter: Adapter, name: str) -> None:
+    """Forward, backward and replayed; the output that differs is named."""
+    spec = GRAPHS[name]
+    shapes = tuple(array.shape for array in as_inputs(spec))
+    shape = shapes if len(shapes) > 1 else shapes[0]
+    (verdict,) = compare(spec, frameworks=adapter.name, input_shape=shape)
+    assert verdict.ok, verdict
+    for data in ("ints", "reals"):
+        case = parse(str(Replay(spec, shape, data, 1)))
+        assert all(each.ok for each in replayed(case, [adapter.name]).values())
+    weights = init_weights(spec, 4)
+    assert first_divergence(adapter.build(spec, weights), (spec, weights), given(spec)).ok
+    (path, *_) = weights
+    moved = {**weights, path: weights[path] * 2}
+    found = first_divergence(adapter.build(spec, moved), (spec, weights), given(spec))
     assert found.first is not None
-    assert found.first.removeprefix("children.").replace(".children.", ".") == path[:-5]
+    assert found.first.path == path.rpartition(".")[0]
+    wrong = diagnose(adapter.build(spec, moved), spec, weights, given(spec), seconds=0)
+    assert not wrong.right
+    assert diagnose(adapter.build(spec, weights), spec, weights, given(spec)).right
 
 
 @pytest.mark.parametrize("name", ["shared", "branches", "chain"])
@@ -184,6 +256,22 @@ def test_gradients_are_the_float64_reference_s(adapter: Adapter) -> None:
             slope = (8 * (at(1) - at(-1)) - (at(2) - at(-2))) / 12
             assert np.vdot(gradient.astype(float), step) == slope, name
     assert {n: g.shape for n, g in by_weight.items()} == parameter_shapes(POLYNOMIAL)
+
+
+@pytest.mark.parametrize("name", ["two", "tuple", "one of a tuple", "shared"])
+def test_gradients_by_every_input_of_a_loss_over_all_outputs(adapter: Adapter, name: str) -> None:
+    """And a training step follows them."""
+    spec = GRAPHS[name]
+    weights = init_weights(spec, 1)
+    cotangent = cotangent_for(spec, weights, given(spec), 2)
+    gap = gradient_gap(adapter, spec, weights, given(spec), cotangent)
+    assert gap is None, gap
+    module = adapter.build(spec, weights)
+    _, by_weight = adapter.backward(module, given(spec), cotangent)
+    adapter.train(module, given(spec), cotangent, rate=2.0**-4)
+    for key, array in dump(module).items():
+        near = weights[key] - by_weight[key] / 16
+        assert np.allclose(array, near, rtol=0, atol=2.0**-20 * abs(by_weight[key]).max()), key
 
 
 def test_a_training_step_moves_a_shared_layer_once(adapter: Adapter) -> None:

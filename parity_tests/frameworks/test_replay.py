@@ -5,13 +5,46 @@ import sys
 
 import pytest
 
-from convparity.analysis.replay.replay import parse
+from convparity import Concat, Conv, Dense, GlobalAvgPool, Graph, Multiply, Subtract
+from convparity.analysis.replay.replay import Replay, parse
 from convparity.analysis.replay.scripts import write_script
 from convparity.impls.notation.json_form import TYPES
 from convparity.impls.registry import FRAMEWORKS
-from convparity.impls.spec import Layer, walk
+from convparity.impls.spec import Composite, Layer, walk
+from parity_tests.support.graphs import ONE_OF_TUPLE, SHARED, TUPLE, TWO
 from parity_tests.support.lines import GOLDEN
 
+BOTH = Graph(  # every join, a value that is taken late, and a layer that runs again
+    {
+        "c": (Conv(2, 2, 1), "x"),
+        "less": (Subtract(), "x", "c"),
+        "more": (Subtract(), "c", "x"),
+        "gate": (GlobalAvgPool(), "less"),
+        "again": ("c", "less"),
+        "three": (Multiply(), "again", "more", "x"),
+        "wide": (Concat(1), "three", "c"),
+        "both": (Concat(), "wide", "wide"),
+        "pooled": (GlobalAvgPool(), "both"),
+        "end": (Concat(), "pooled", "gate", "pooled"),
+    }
+)
+GIVEN_BACK = Graph(  # an input is an output, and one value two of them
+    {"d": (Dense(3, 3), "u"), "less": (Subtract(), "d", "v")},
+    inputs=("u", "v"),
+    outputs={"first": "less", "input": "v", "second": "less"},
+)
+JOINED = [  # several inputs and outputs, inside and outside
+    str(Replay(spec, shape, data, 1))
+    for spec, shape in (
+        (BOTH, (2, 3, 4, 2)),
+        (SHARED, (1, 3, 2, 3)),
+        (TWO, ((1, 3, 2, 3), (1, 3, 2, 4))),
+        (TUPLE, (1, 3, 2, 3)),
+        (ONE_OF_TUPLE, (1, 3, 2, 3)),
+        (GIVEN_BACK, ((2, 3), (2, 3))),
+    )
+    for data in ("ints", "reals")
+]
 LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework or another
     "conv2d c2>3 k3 s2 d2 same hw7x8 ints:1",
     "conv2d c2>3 k3 p4 circular hw3 ints:2",
@@ -34,6 +67,7 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "slice axis=1 start=1 step=2 n2 hw5x4 c3 | slice axis=-1 stop=-1 ints:1",
     "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=2 n2 hw3x4 c6 ints:1",
     "rearrange n,[h,a],[w,b],c->n,h,w,[a,b,c] a=2,b=2 n2 hw4x6 c3 ints:1",
+    *JOINED,
     "pad p1:-1x2:2 reflect n2 hw5x4 c2 | pad p2:0x0:1 value0.5 ints:1",
 ]
 RUN_ALL = """
@@ -42,6 +76,10 @@ for path in sys.argv[1:]:
     print(path, flush=True)
     runpy.run_path(path)
 """
+
+
+def number_of_outputs(spec):
+    return len(spec.results) if isinstance(spec, Composite) else 1
 
 
 def run(*arguments, cwd):
@@ -62,7 +100,8 @@ def test_scripts_pass(framework, tmp_path):
         path.write_text(write_script(parse(line), framework))
     done = run("-c", RUN_ALL, *paths, cwd=tmp_path)
     assert done.returncode == 0, f"{done.stdout.splitlines()[-1:]}\n{done.stderr[-2000:]}"
-    assert done.stdout.count("right: ") == len(paths)
+    outputs = [number_of_outputs(parse(line).spec) for line in GOLDEN + LINES]
+    assert done.stdout.count("right: ") == sum(outputs)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from convparity import (
+    Add,
+    Graph,
     Residual,
     SeparableConv,
     Sequential,
@@ -93,6 +95,19 @@ def test_any_composite_is_built_and_run(adapter: Adapter, inner: Spec) -> None:
 
 
 NAMES = ["forward", "names", "steps", "children", "train", "call", "inputs", "outputs", "results"]
+
+
+@pytest.mark.parametrize("name", ["for", "class", "None"])
+def test_a_node_named_like_a_word_of_python_is_refused_where_it_could_not_be_exported(
+    adapter, name
+) -> None:
+    spec = Graph({name: (CONV, "x"), "y": (Add(), name, "x")})
+    if adapter.name == "pytorch":
+        with pytest.raises(UnsupportedError, match=f"cannot be called {name!r}, a word of Python"):
+            adapter.build(spec, init_weights(spec, 0))
+    else:
+        module = adapter.build(spec, init_weights(spec, 0))
+        assert adapter.describe(module) == spec
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,9 +38,11 @@ from convparity.analysis.faults import Fault, implementation, seed
 from convparity.analysis.proof.data import real_case
 from convparity.impls.reference import run
 from convparity.impls.spec import ACTIVATIONS, child_weights
+from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Weights
 from parity_tests.support.cells import FAMILIES
 from parity_tests.support.faults import CONTROL, FAULTS, operations
+from parity_tests.support.graph_strategies import doubled, graphs
 from parity_tests.support.strategies import MAKERS, Case, cases, chain_cases, layers
 
 ENOUGH = 60  # cases that hold a fault
@@ -52,6 +55,7 @@ def drawn() -> list[Case]:
     found: list[Case] = []
     several = [(cases(layers(kind)), 100) for kind in MAKERS if kind is not Activation]
     several += [(FAMILIES[function].cases, 12) for function in ACTIVATIONS]
+    several += [(FAMILIES["graphs"].cases, 60), (cases(graphs(6).map(doubled)), 20)]
     for strategy, count in (*several, (chain_cases, 200)):
 
         @settings(max_examples=count, derandomize=True, database=None)
@@ -63,9 +67,9 @@ def drawn() -> list[Case]:
     return found
 
 
-def rounded(spec: Spec, weights: Weights, x: np.ndarray) -> np.ndarray:
+def rounded(spec: Spec, weights: Weights, x: Any) -> Any:
     """A right implementation in float32."""
-    return reference(spec, weights, x).astype(np.float32)
+    return on_each(lambda y: y.astype(np.float32), reference(spec, weights, x))
 
 
 @functools.cache
@@ -73,10 +77,11 @@ def data(index: int, kind: str) -> tuple[Weights, np.ndarray, np.ndarray]:
     """Random reals for a case, large ones, or some that are no numbers; and the right output."""
     case = drawn()[index]
     weights, x = real_case(*case)
-    if kind == "large":
-        x *= 8
-    if kind == "not finite":
-        x.flat[0], x.flat[-1] = np.nan, np.inf
+    for each in parts(x):
+        if kind == "large":
+            each *= 8
+        if kind == "not finite":
+            each.flat[0], each.flat[-1] = np.nan, np.inf
     with np.errstate(invalid="ignore", over="ignore"):
         return weights, x, rounded(case.spec, weights, x)
 
@@ -138,7 +143,11 @@ def test_titles_are_unique() -> None:
 # ---------------------------------------------------------------- what each one changes
 
 
-def differs(y: np.ndarray, other: np.ndarray) -> bool:
+def differs(y: Any, other: Any) -> bool:
+    return any(map(_differ, parts(y), parts(other)))
+
+
+def _differ(y: np.ndarray, other: np.ndarray) -> bool:
     if y.shape != other.shape or y.dtype != other.dtype:
         return True
     return not np.array_equal(y, other, equal_nan=True)

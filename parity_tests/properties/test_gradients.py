@@ -4,7 +4,7 @@ What is linear in its input and in each of its weights has a gradient g with
 <g, d> = <cotangent, f(at + d) - f(at)> for every step d, and on integers both sides are exact. So
 are those of a max pool, while no step changes which value is the largest. An average divides,
 which rounds. What is curved is held against the other frameworks. Graphs and standard networks are
-held against the float64 backward pass, up to what rounding was seen to make of that.
+held against the backward pass in NumPy, in float64, up to what rounding was seen to make of that.
 """
 
 from collections import defaultdict
@@ -135,10 +135,10 @@ def test_graphs(adapter: Adapter, case: Case) -> None:
     """Every one as it is, and twice in one of two inputs and two outputs."""
     rng = np.random.default_rng(case.seed)
     x, other = (rng.standard_normal(case.input_shape).astype(np.float32) for _ in range(2))
-    for spec, given in ((case.spec, x), (with_several_values(case.spec), (x, other))):
+    for spec, inputs in ((case.spec, x), (with_several_values(case.spec), (x, other))):
         weights = init_weights(spec, case.seed)
-        cotangent = cotangent_for(spec, weights, given, case.seed)
-        gap = gradient_gap(adapter, spec, weights, given, cotangent)
+        cotangent = cotangent_for(spec, weights, inputs, case.seed)
+        gap = gradient_gap(adapter, spec, weights, inputs, cotangent)
         assert gap is None, f"{gap}\n{replay(case)}"
 
 

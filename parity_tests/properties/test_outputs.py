@@ -28,8 +28,9 @@ from convparity.impls.spec import walk
 from convparity.impls.weights import init_weights
 from parity_tests.support.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.support.cells import FAMILIES
+from parity_tests.support.graph_strategies import doubled, graphs
 from parity_tests.support.networks import NETWORKS
-from parity_tests.support.strategies import Case, long_chain_cases
+from parity_tests.support.strategies import Case, cases, long_chain_cases
 
 
 def kinds(spec: Spec) -> list[str]:
@@ -49,6 +50,13 @@ def test_family(adapters: list[Adapter], name: str) -> None:
             assert_parity(case, adapters)
 
         outputs_equal()
+
+
+@settings(max_examples=4)
+@given(case=cases(graphs(6).map(doubled)))
+def test_several_values(adapters: list[Adapter], case: Case) -> None:
+    """Two inputs, two outputs, and a graph that runs twice."""
+    assert_parity(case, adapters)
 
 
 GRAY = Sequential(Conv(1, 4, 3, padding=1), Activation("tanh"), Conv(4, 3, 3, 2), Flatten())

@@ -3,16 +3,16 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from hypothesis import event, settings
 
 from convparity.analysis.proof.compare import precision, structure
-from convparity.analysis.proof.data import exact_shape
-from convparity.analysis.proof.rounded import exact_input
-from convparity.analysis.proof.rounding import trace
+from convparity.analysis.proof.data import exact_shape, traced
 from convparity.analysis.replay.replay import Replay
 from convparity.impls.adapter import Adapter
+from convparity.impls.values import parts
 from parity_tests.support.cells import cells
 from parity_tests.support.strategies import Case
 
@@ -50,7 +50,7 @@ def assert_parity(case: Case, adapters: Iterable[Adapter]) -> None:
 def _assert_right(examples: Sequence[Replay], adapters: Iterable[Adapter]) -> None:
     """Judge the examples, which have one spec and one shape."""
     cases, spec = [example.case() for example in examples], examples[0].spec
-    found: list[dict[str, np.ndarray]] = [{} for _ in examples]
+    found: list[dict[str, Any]] = [{} for _ in examples]
     for adapter in adapters:
         for device in adapter.devices():
             module = adapter.build(spec, cases[0][0], device=device)
@@ -60,7 +60,7 @@ def _assert_right(examples: Sequence[Replay], adapters: Iterable[Adapter]) -> No
                 found[i][f"{adapter.name} on {device}"] = adapter.apply(module, spec, x)
     for example, (weights, x), outputs in zip(examples, cases, found, strict=True):
         judge = structure if example.data == "ints" else precision
-        target = trace(spec, weights, exact_input(x))
+        target = traced(spec, weights, x)
         verdicts = {name: judge(output, target) for name, output in outputs.items()}
         wrong = {name: verdict for name, verdict in verdicts.items() if not verdict.ok}
         if wrong:
@@ -78,12 +78,12 @@ def _frameworks(wrong: Iterable[str]) -> str:
     return ",".join(dict.fromkeys(name.partition(" on ")[0] for name in wrong))
 
 
-def _who(outputs: dict[str, np.ndarray], wrong: Iterable[str]) -> str:
+def _who(outputs: dict[str, Any], wrong: Iterable[str]) -> str:
     right = [name for name in outputs if name not in wrong]
     if right:
         return f"{' and '.join(wrong)} wrong: {' and '.join(right)} and the reference agree"
-    first, *rest = outputs.values()
-    if rest and all(np.array_equal(first, other) for other in rest):
+    first, *rest = map(parts, outputs.values())
+    if rest and all(all(map(np.array_equal, first, other)) for other in rest):
         return f"the reference is suspect: {', '.join(outputs)} agree with each other against it"
     return f"{', '.join(outputs)} all differ from the reference, and not in the same way"
 

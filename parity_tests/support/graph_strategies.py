@@ -227,6 +227,12 @@ def with_several_values(spec: Spec) -> Graph:
     )
 
 
+def doubled(pair: tuple[Spec, Shape]) -> tuple[Graph, tuple[Shape, Shape]]:
+    """``with_several_values`` of a graph, and the shapes of its inputs."""
+    spec, shape = pair
+    return with_several_values(spec), (shape, shape)
+
+
 @st.composite
 def graphs(draw: Any, most: int = MOST) -> tuple[Spec, Shape]:
     """A graph of about ``most`` nodes at most, of one input and one output, and its input shape."""

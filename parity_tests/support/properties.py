@@ -10,8 +10,12 @@ from convparity.impls.adapter import Adapter
 from convparity.impls.spec import (
     ACTIVATIONS,
     Activation,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    Add,
     AvgPool,
     BatchNorm,
+    Concat,
     Conv,
     ConvTranspose,
     Dense,
@@ -19,11 +23,18 @@ from convparity.impls.spec import (
     Dropout,
     Flatten,
     GlobalAvgPool,
+    Graph,
     GroupNorm,
     LayerNorm,
     MaxPool,
+    Multiply,
+    Pad,
+    Rearrange,
+    Resize,
     Scale,
     SeparableConv,
+    Slice,
+    Subtract,
 )
 from parity_tests.frameworks import test_bad_input, test_conversion
 from parity_tests.properties import (
@@ -88,6 +99,12 @@ def _all() -> Iterator[Property]:
             "forward",
             lambda adapter, family=family: test_outputs.test_family([adapter], family),
         )
+    yield Property(
+        "outputs: several values",
+        ("network",),
+        "forward",
+        lambda adapter: test_outputs.test_several_values(adapters=[adapter]),
+    )
     yield Property(
         "precision", BOTH, "forward", lambda adapter: test_precision.test_random_specs([adapter])
     )
@@ -175,6 +192,12 @@ KINDS = {
     ConvTranspose: ("outputs: transposed",),
     **dict.fromkeys((MaxPool, AvgPool), ("outputs: pools",)),
     **dict.fromkeys((BatchNorm, LayerNorm, GroupNorm), ("outputs: norms",)),
+    **dict.fromkeys((Add, Multiply, Subtract, Concat), ("outputs: graphs",)),
+    Graph: ("outputs: graphs", "outputs: several values"),
+    **{
+        kind: (f"outputs: {kind.__name__}",)
+        for kind in (Slice, Rearrange, Pad, Resize, AdaptiveAvgPool, AdaptiveMaxPool)
+    },
     **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
     Scale: ("outputs: scales",),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
@@ -182,6 +205,7 @@ KINDS = {
 
 _NOT_FINITE = ("not_finite: layers", "not_finite: networks")
 FIRST = {  # data that others do not have
+    "joins-08": ("outputs: several values",),
     "precision-13": ("precision: norms far from zero", "precision: networks far from zero"),
     "precision-16": _NOT_FINITE,
     "precision-17": _NOT_FINITE,

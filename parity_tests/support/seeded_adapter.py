@@ -23,13 +23,17 @@ from convparity.impls.spec import (
     INPUT,
     Composite,
     Shape,
+    Shapes,
     Spec,
     child_weights,
     dotted,
     is_one_layer,
+    number_of_inputs,
     output_shape,
+    together,
     walk_shapes,
 )
+from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Weights, check_weights
 from parity_tests.support.faults import Misbehaviour, Misport, Step, operations
 
@@ -92,18 +96,19 @@ class Outputs:
 
     def __init__(self, real: Adapter, most: int = 20_000) -> None:
         self.real, self.most = real, most
-        self.known: OrderedDict[Any, np.ndarray] = OrderedDict()
+        self.known: OrderedDict[Any, Any] = OrderedDict()
 
-    def __call__(self, spec: Spec, weights: Any, x: np.ndarray, place: Placement) -> np.ndarray:
+    def __call__(self, spec: Spec, weights: Any, x: Any, place: Placement) -> Any:
         held = tuple((name, w.dtype.char, np.asarray(w).tobytes()) for name, w in weights.items())
-        key = (spec, hash(held), x.dtype.char, x.shape, hash(x.tobytes()), place)
+        inputs = tuple((each.dtype.char, each.shape, hash(each.tobytes())) for each in parts(x))
+        key = (spec, hash(held), inputs, place)
         if key not in self.known:
             check_weights(spec, weights)
             module = self.real.make(spec, {n: np.asarray(w) for n, w in weights.items()}, place)
             self.known[key] = self.real.forward(module, x)
             if len(self.known) > self.most:
                 self.known.popitem(last=False)
-        return self.known[key].copy()
+        return on_each(np.copy, self.known[key])
 
 
 class SeededAdapter(Adapter):
@@ -118,7 +123,7 @@ class SeededAdapter(Adapter):
 
     # -- where the fault is
 
-    def _faulty(self, module: Seeded, shape: Shape) -> Faulty | None:
+    def _faulty(self, module: Seeded, shape: Shapes) -> Faulty | None:
         fault = self.fault
         if fault is None or self.level not in (None, module.level):
             return None
@@ -192,24 +197,26 @@ class SeededAdapter(Adapter):
     def views(self, module: Seeded, spec: Spec) -> Weights:  # type: ignore[misc]
         return self.dump(module)
 
-    def apply(self, module: Seeded, spec: Spec, x: np.ndarray) -> np.ndarray:  # type: ignore[misc]
+    def apply(self, module: Seeded, spec: Spec, x: Any) -> Any:  # type: ignore[misc]
         try:
-            output_shape(spec, np.shape(x))
+            output_shape(spec, *map(np.shape, parts(x) if number_of_inputs(spec) > 1 else (x,)))
         except SpecError:
             if not self._operations(module, "accepts"):
                 raise
             return np.zeros(0, np.float32)
-        return self.forward(module, np.asarray(x))
+        return self.forward(
+            module, on_each(np.asarray, x) if number_of_inputs(spec) > 1 else np.asarray(x)
+        )
 
-    def forward(self, module: Any, x: np.ndarray) -> np.ndarray:
+    def forward(self, module: Any, x: Any) -> Any:
         if not isinstance(module, Seeded):  # a part of a right module
             return self.real.forward(module, x)
         place = _there(module.place)
 
-        def right(spec: Spec, weights: Any, x: np.ndarray) -> np.ndarray:
-            return self.outputs(spec, weights, np.asarray(x), place)
+        def right(spec: Spec, weights: Any, x: Any) -> Any:
+            return self.outputs(spec, weights, on_each(np.asarray, x), place)
 
-        faulty = self._faulty(module, np.shape(x))
+        faulty = self._faulty(module, together([np.shape(each) for each in parts(x)]))
         if faulty is not None:
             try:
                 with np.errstate(invalid="ignore", over="ignore"):

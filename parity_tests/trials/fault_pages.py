@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from convparity.impls.spec import Graph, Join
 from parity_tests.support.faults import FAULTS, Misbehaviour
 from parity_tests.support.root import ROOT
 
@@ -29,8 +30,9 @@ A "-" is where a framework, or a layer by itself, cannot have the fault. The con
 
 
 def levels(fault: Misbehaviour) -> tuple[str, ...]:
-    """Where it can exist: what lies between two layers is in no single layer."""
-    return LEVELS if fault.neighbours is None else ("network",)
+    """Where it can exist: what lies between two layers, or where they meet, is in no single one."""
+    alone = fault.neighbours is None and not issubclass(fault.on[0], Join | Graph)
+    return LEVELS if alone else ("network",)
 
 
 def report(found: dict[str, list[dict[str, Any]]]) -> Report:

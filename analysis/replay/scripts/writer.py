@@ -5,7 +5,6 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -16,19 +15,23 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.notation import to_line
 from convparity.impls.script_writer import WIDTH, Writer
 from convparity.impls.spec import (
-    INPUT,
     Add,
     Composite,
+    Concat,
+    Join,
+    Multiply,
     Shape,
     Spec,
     Step,
-    branches,
+    Subtract,
     fold_steps,
+    named,
     output_shape,
 )
 from convparity.impls.weights import Arrays
 
 WriteLayer = Callable[[Spec, Arrays, Shape, Writer], None]
+Concatenate = Callable[[list[str], int, int], str]  # the call that does it along a canonical axis
 
 LITERAL = 4_000  # characters: an array of more is written in base64
 
@@ -42,71 +45,86 @@ def unpack(text, dtype):
 
 
 @dataclass
-class _Value:
-    """A value of a composite while it is written: the variable that holds it."""
+class Value:
+    """A value while a script is written: the variable that holds it."""
 
     variable: str
     shape: Shape
-    takers: int  # steps that have still to take it
+    takers: int = 0  # steps that have still to take it, and outputs that are it
 
 
 class Script(Writer):
     """A script while it is written, of a layer or of a composite of any depth."""
 
-    def __init__(self, composite: bool) -> None:
+    def __init__(self, composite: bool, concat: Concatenate) -> None:
         super().__init__(composite)
-        self.branches = 0
+        self.concat = concat
+        self.held: Value | None = None  # the last value, which is in y
+        self.kept = 0
 
     def write(
-        self, spec: Spec, weights: Arrays, shape: Shape, layer: WriteLayer, path: str = ""
-    ) -> None:
-        """Add the lines that turn ``y`` into the output of ``spec`` on ``y``."""
-        if isinstance(spec, Composite):
-            self._steps(spec, weights, shape, layer, path)
-            return
-        if self.composite:
-            self.say("", f"# {path}: {to_line(spec)}")
-        layer(spec, weights, shape, self)
-        self.layers += 1
+        self, spec: Spec, weights: Arrays, inputs: list[Value], layer: WriteLayer, path: str = ""
+    ) -> Any:
+        """Add the lines that compute ``spec``; its value, or a tuple of several.
 
-    def _steps(
-        self, spec: Composite, weights: Arrays, shape: Shape, layer: WriteLayer, path: str
-    ) -> None:
-        """Every step makes a new ``y``; an old one that is still needed gets a name before."""
-        self.branches += branches(spec)
-        number = self.branches
-        ends = chain([f"end_{number}"], (f"end_{number}_{i}" for i in count(2)))
+        Every step makes a new ``y``; an old one that is still needed gets a name before.
+        """
+        if not isinstance(spec, Composite):
+            return self._step(spec, weights, inputs, layer, path)
         takers = Counter(name for step in spec.steps for name in step.inputs)
-        start = held = _Value("y", shape, takers[INPUT])  # ``held`` is what y holds
+        takers.update(spec.results.values())
+        for name, value in zip(spec.sources, inputs, strict=True):
+            value.takers += takers[name]
 
-        def visit(step: Step, inputs: list[_Value]) -> _Value:
-            nonlocal held
-            taken, lines = [value.variable for value in inputs], []
-            for value in inputs:
+        def visit(step: Step, values: list[Value]) -> Any:
+            for value in values:
                 value.takers -= 1
-            if held.takers:
-                held.variable = f"start_{number}" if held is start else next(ends)
-                lines.append(f"{held.variable} = y")
-            if step.joins:
-                lines.append(_joined(step.spec, taken))
-            elif taken != ["y"]:
-                lines.append(f"y = {taken[0]}")
-            if lines:
-                self.say("", *lines)
-            if not step.joins:
-                own = step.weights(weights)
-                self.write(step.spec, own, inputs[0].shape, layer, step.path(path))
-            made = output_shape(step.spec, *(value.shape for value in inputs))
-            held = _Value("y", made, takers[step.name])
-            return held
+            made = self.write(step.spec, step.weights(weights), values, layer, step.path(path))
+            for name, value in named(step, made).items():
+                value.takers += takers[name]
+            return made
 
-        fold_steps(spec, [start], visit)
+        made = fold_steps(spec, inputs, visit)
+        for value in made if isinstance(made, tuple) else (made,):
+            value.takers -= 1
+        return made
 
+    def _step(
+        self, spec: Spec, weights: Arrays, inputs: list[Value], layer: WriteLayer, path: str
+    ) -> Value:
+        """A layer or a join."""
+        taken, lines = [value.variable for value in inputs], []
+        if self.held is not None and self.held.takers:
+            self.kept += 1
+            self.held.variable = f"kept_{self.kept}"
+            lines.append(f"{self.held.variable} = y")
+        if isinstance(spec, Join):
+            lines.append(f"y = {self._joined(spec, taken, len(inputs[0].shape))}")
+        elif taken != ["y"]:
+            lines.append(f"y = {taken[0]}")
+        if lines:
+            self.say("", *lines)
+        shapes = [value.shape for value in inputs]
+        if not isinstance(spec, Join):
+            if self.composite:
+                self.say("", f"# {path}: {to_line(spec)}")
+            layer(spec, weights, shapes[0], self)
+            self.layers += 1
+        self.held = Value("y", output_shape(spec, *shapes))
+        return self.held
 
-def _joined(join: Spec, taken: list[str]) -> str:
-    if not isinstance(join, Add):
+    def _joined(self, join: Join, taken: list[str], ndim: int) -> str:
+        y_first = sorted(taken, key="y".__ne__)  # the order of two does not count
+        match join:
+            case Add():
+                return " + ".join(y_first)
+            case Multiply():
+                return " * ".join(y_first)
+            case Subtract():
+                return " - ".join(taken)
+            case Concat():
+                return self.concat(taken, join.axis, ndim)
         raise UnsupportedError(f"no script is known for {type(join).__name__}")
-    return f"y = {' + '.join(sorted(taken, key='y'.__ne__))}"  # y first
 
 
 # ---------------------------------------------------------------- arrays as text
