@@ -82,6 +82,7 @@ from convparity.impls.spec.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
 from convparity.impls.spec.resize import Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
@@ -102,6 +103,7 @@ __all__ = [
     "NUMPY_MODES",
     "PADDINGS",
     "PADDING_MODES",
+    "REDUCTIONS",
     "Activation",
     "ActivationName",
     "AdaptiveAvgPool",
@@ -135,6 +137,8 @@ __all__ = [
     "Pairs",
     "Power",
     "Rearrange",
+    "Reduce",
+    "Reduction",
     "Rescale",
     "Residual",
     "Resize",
