@@ -44,6 +44,7 @@ from convparity.impls.spec import (
     Pairs,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -478,3 +479,21 @@ def _(spec: Rescale, weights: Arrays, x: np.ndarray) -> np.ndarray:
 def _(spec: Power, weights: Arrays, x: np.ndarray) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         return np.asarray(np.power(x, spec.exponent))
+
+
+NUMPY_REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
+    **{"mean": np.mean, "sum": np.sum, "max": np.max, "min": np.min},
+    "norm": lambda x, axes, keepdims: np.sqrt(np.sum(x**2, axes, keepdims=keepdims)),
+    "norm1": lambda x, axes, keepdims: np.sum(abs(x), axes, keepdims=keepdims),
+}
+
+
+@run.register
+def _(spec: Reduce, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    axes = spec.places(x.shape)
+    if spec.function in NUMPY_REDUCTIONS:
+        plain = NUMPY_REDUCTIONS[spec.function](x, axes, keepdims=spec.keepdims)
+        return np.asarray(plain)
+    squares = (x - x.mean(axes, keepdims=True)) ** 2
+    variance = squares.sum(axes, keepdims=spec.keepdims) / (spec.count(x.shape) - spec.correction)
+    return np.asarray(variance if spec.function == "var" else np.sqrt(variance))

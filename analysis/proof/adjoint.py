@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convparity.analysis.proof import arithmetic_backward as arithmetic
+from convparity.analysis.proof import reductions
 from convparity.analysis.proof.arithmetic_backward import to_shape
 from convparity.analysis.proof.certificate import BENDS_AT
 from convparity.impls.errors import UnsupportedError
@@ -53,6 +54,7 @@ from convparity.impls.spec import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -478,3 +480,10 @@ def _(
     spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients(arithmetic.backward(spec, inputs, g), {})
+
+
+@adjoint.register
+def _(
+    spec: Reduce, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((reductions.backward(spec, inputs[0], g),), {})

@@ -36,6 +36,7 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     Rearrange,
+    Reduce,
     Resize,
     Scale,
     Shape,
@@ -347,6 +348,12 @@ class _Draw:
     @layer.register
     def _(self, spec: AdaptiveAvgPool, shape: Shape) -> Weights:
         self.size *= int(adaptive_counts(spec, shape).max())
+        return {}
+
+    @layer.register
+    def _(self, spec: Reduce, shape: Shape) -> Weights:
+        if spec.function not in ("max", "min"):
+            self.size *= spec.count(shape)
         return {}
 
     @layer.register

@@ -424,7 +424,9 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
         first = np.where(first < 0, each.classes, first)
     if made[-1] == value.shape[-1]:
         return first
-    pixels = made[-1] // value.shape[-1]  # flattened: each pixel is a signal of its own
+    pixels, rest = divmod(made[-1], value.shape[-1])  # flattened: each pixel is a signal
+    if rest or not pixels or len(made) > 2:  # the last axis is another one
+        return classes_of(run(spec, {}, *(s.traced.value for s in inputs)))
     moved = np.arange(pixels)[:, None] * (first.max(initial=0) + 1) + first
     return np.where(first < 0, -1, moved).reshape(-1)
 

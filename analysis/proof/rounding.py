@@ -22,6 +22,7 @@ import numpy as np
 
 from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weakest_basis
 from convparity.analysis.proof.linear_form import to_filters
+from convparity.analysis.proof.reductions import reduction
 from convparity.analysis.proof.rounded import (
     TRANSFORM,
     Rounded,
@@ -57,6 +58,7 @@ from convparity.impls.spec import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -442,3 +444,8 @@ def _(spec: Composite, weights: Arrays, *values: Rounded) -> Any:
     return fold_steps(
         spec, values, lambda step, values: trace(step.spec, step.weights(weights), *values)
     )
+
+
+@trace.register
+def _(spec: Reduce, weights: Arrays, x: Rounded) -> Rounded:
+    return reduction(spec, x)

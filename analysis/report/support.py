@@ -53,6 +53,9 @@ ROWS = {
     "rescaling": "rescale scale=0.5 offset=-3.0 {size} c4",
     "a whole power": "power exponent=3 {size} c4",
     "another power": "relu {size} c4 | power exponent=1.5",
+    "reductions, exact": "reduce function=sum axes=1 {size} c4 | reduce function=max axes=-1 "
+    "keepdims=true",
+    "reductions, with a root or a mean": "reduce function=std axes=-1 keepdims=true {size} c4",
     "resizing, nearest": "resize{r}d to9 {size} c4",
     "resizing, linear, half pixels": "resize{r}d by3 linear {size} c4",
     "resizing, linear, aligned corners": ("resize{r}d to10 linear corners {size} c4"),

@@ -17,7 +17,7 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import arithmetic, layers, movement, pooling, resize
+from convparity.impls.flax import arithmetic, layers, movement, pooling, reduction, resize
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -48,6 +48,7 @@ from convparity.impls.spec import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -366,6 +367,7 @@ ARITHMETIC = [
     Row(Average, arithmetic.Average),
     Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 
 # ---------------------------------------------------------------- functions

@@ -13,7 +13,7 @@ import numpy as np
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import arithmetic, layers, movement, pooling, resize
+from convparity.impls.keras import arithmetic, layers, movement, pooling, reduction, resize
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
@@ -42,6 +42,7 @@ from convparity.impls.spec import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -501,6 +502,7 @@ ARITHMETIC = [
         check=_check_normalization,
     ),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 
 ROWS = (

@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     Graph,
     Rearrange,
+    Reduce,
     Sequential,
     Slice,
     Spec,
@@ -55,7 +56,7 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
             case Dense():
                 return (None, layer.in_features)
-            case Flatten() | GlobalAvgPool() | GlobalMaxPool() | Rearrange() | Slice():
+            case Flatten() | GlobalAvgPool() | GlobalMaxPool() | Rearrange() | Slice() | Reduce():
                 return None  # what comes after says nothing about what comes in
     return None
 

@@ -29,6 +29,7 @@ from convparity.impls.spec import (
     Pairs,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -416,3 +417,18 @@ def _(spec: Rescale, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Power, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = {power_of(spec.exponent)}")
+
+
+@write_layer.register
+def _(spec: Reduce, weights: Arrays, shape: Shape, out: Writer) -> None:
+    how = f"axis={spec.places(shape)}" + (", keepdims=True" if spec.keepdims else "")
+    count = spec.count(shape) - spec.correction
+    text = {
+        "norm": f"@sqrt(@sum(y * y, {how}))",
+        "norm1": f"@sum(@abs(y), {how})",
+        "var": f"@sum(off * off, {how}) / {count}",
+        "std": f"@sqrt(@sum(off * off, {how}) / {count})",
+    }.get(spec.function, f"@{spec.function}(y, {how})")
+    if spec.function in ("var", "std"):
+        out.say(f"off = y - keras.ops.mean(y, axis={spec.places(shape)}, keepdims=True)")
+    out.say(f"y = {text}".replace("@", "keras.ops."))

@@ -32,6 +32,7 @@ with spaces between words::
     slice        axis=INT start=INT stop=INT step=INT
     rescale      scale=NUMBER offset=NUMBER      or [NUMBER,...], one a channel
     power        exponent=NUMBER
+    reduce       function=FUNCTION axes=[INT,...] keepdims=true correction=INT
     NAME FIELD=VALUE ...    any other layer, its name in small letters
 
     SIZES    = INT { "x" INT }            one int stands for every axis

@@ -297,15 +297,13 @@ def _read_value(text: str) -> Any:
 
 
 def _write_value(value: Any) -> str:
-    if isinstance(value, tuple) and all(type(each) is float for each in value):
-        text = json.dumps(value, separators=(",", ":"))
-    elif isinstance(value, tuple):
-        text = "x".join(map(str, value))
-    else:
-        text = value if isinstance(value, str) else json.dumps(value)
-    if not re.fullmatch(_VALUE, text) or _read_value(text) != value:
-        raise Unsayable
-    return text
+    texts = [value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))]
+    if isinstance(value, tuple):
+        texts.insert(0, "x".join(map(str, value)))
+    for text in texts:
+        if re.fullmatch(_VALUE, text) and _read_value(text) == value:
+            return text
+    raise Unsayable
 
 
 def _by_its_fields(kind: type[Any]) -> Word:

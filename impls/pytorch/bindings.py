@@ -13,7 +13,7 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import arithmetic, layers, movement, pooling, resize
+from convparity.impls.pytorch import arithmetic, layers, movement, pooling, reduction, resize
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -41,6 +41,7 @@ from convparity.impls.spec import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -393,6 +394,7 @@ ARITHMETIC = [
     Row(Average, arithmetic.Average),
     Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 
 ROWS = (*CONVOLUTIONS, *POOLS_AND_NORMS, *OTHERS, *JOINS, *MOVEMENT, *ARITHMETIC)

@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Pairs,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -374,3 +375,19 @@ def _(spec: Rescale, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Power, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = {power_of(spec.exponent)}")
+
+
+@write_layer.register
+def _(spec: Reduce, weights: Arrays, shape: Shape, out: Writer) -> None:
+    keep = f", keepdim={spec.keepdims}" if spec.keepdims else ""
+    spatial = {at: at + 1 for at in range(1, len(shape) - 1)}
+    dims = tuple(spatial.get(at, 1) for at in spec.places(shape))
+    more = f", correction={spec.correction}" if spec.function in ("var", "std") else ""
+    if spec.function.startswith("norm"):
+        order = 2 if spec.function == "norm" else 1
+        out.say(f"y = torch.linalg.vector_norm(y, {order}, dim={dims}{keep})")
+    else:
+        name = {"max": "amax", "min": "amin"}.get(spec.function, spec.function)
+        out.say(f"y = y.{name}(dim={dims}{keep}{more})")
+    if 1 in dims and len(shape) > 2 and not spec.keepdims and len(output_shape(spec, shape)) > 2:
+        out.say("y = y.movedim(-1, 1)  # the last axis that is left lies where channels do")

@@ -86,6 +86,7 @@ from convparity.impls.spec.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
+from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
 from convparity.impls.spec.resize import Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
@@ -106,6 +107,7 @@ __all__ = [
     "NUMPY_MODES",
     "PADDINGS",
     "PADDING_MODES",
+    "REDUCTIONS",
     "Activation",
     "ActivationName",
     "AdaptiveAvgPool",
@@ -139,6 +141,8 @@ __all__ = [
     "Pairs",
     "Power",
     "Rearrange",
+    "Reduce",
+    "Reduction",
     "Rescale",
     "Residual",
     "Resize",

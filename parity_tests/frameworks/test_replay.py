@@ -5,7 +5,16 @@ import sys
 
 import pytest
 
-from convparity import Concat, Conv, Dense, GlobalAvgPool, Graph, Multiply, Subtract
+from convparity import (
+    Concat,
+    Conv,
+    Dense,
+    GlobalAvgPool,
+    Graph,
+    Multiply,
+    Subtract,
+    UnsupportedError,
+)
 from convparity.analysis.replay.replay import Replay, parse
 from convparity.analysis.replay.scripts import write_script
 from convparity.impls.notation.json_form import TYPES
@@ -63,7 +72,11 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "resize2d by2x3 linear hw3x4 c2 reals:2",
     "resize2d to7 linear corners hw3x4 c2 reals:2",
     "rescale scale=0.5 offset=-3.0 n2 hw5x4 c3 | power exponent=3 | power exponent=-2 ints:1",
-    "relu n2 hw5x4 c3 | rescale offset=[1.0,0.5,0.0] | power exponent=0.5 reals:1",
+    "relu n2 hw5x4 c3 | rescale offset=[1.0,0.5,2.0] | power exponent=0.5 reals:1",
+    "reduce function=sum axes=1 n2 hw5x4 c3 | reduce function=max axes=-1 keepdims=true ints:1",
+    "reduce function=std axes=-1 n2 hw5x4 c3 | reduce function=norm axes=-1 keepdims=true reals:1",
+    "reduce function=mean axes=-1 n2 hw5x4 c3 | reduce function=norm1 axes=1 reals:1",
+    "reduce function=var axes=1x2 correction=1 n2 hw5x4 c3 reals:1",
     "slice axis=1 start=1 step=2 n2 hw5x4 c3 | slice axis=-1 stop=-1 ints:1",
     "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=2 n2 hw3x4 c6 ints:1",
     "rearrange n,[h,a],[w,b],c->n,h,w,[a,b,c] a=2,b=2 n2 hw4x6 c3 ints:1",
@@ -80,6 +93,12 @@ for path in sys.argv[1:]:
 
 def number_of_outputs(spec):
     return len(spec.results) if isinstance(spec, Composite) else 1
+
+
+def test_no_script_is_written_without_a_bound():
+    for framework in FRAMEWORKS:
+        with pytest.raises(UnsupportedError, match="no bound is known"):
+            write_script(parse("relu c3 hw4 | power exponent=-1 reals:1"), framework)
 
 
 def run(*arguments, cwd):

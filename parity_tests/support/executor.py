@@ -43,6 +43,7 @@ from convparity.impls.spec import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Resize,
     Scale,
@@ -429,6 +430,28 @@ class Executor:
             return exact.astype(np.float32)
         size = 2 * MARGIN[spec.function] * U * (abs(wide) + abs(exact) + 1)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
+
+    @layer.register
+    def _(self, spec: Reduce, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        at, made = spec.places(x.shape), output_shape(spec, x.shape)
+        count = spec.count(x.shape)
+        rest = [n for i, n in enumerate(x.shape) if i not in at]
+        terms = np.moveaxis(x, at, range(len(at))).reshape(count, *rest)
+        if spec.function in ("max", "min"):
+            return run(spec, weights, x)
+        if spec.function in ("mean", "sum", "norm1"):
+            sizes = abs(terms) if spec.function == "norm1" else terms
+            y = self.total(count, lambda i: (sizes[i], None))
+            return (self.mean_of(y, count) if spec.function == "mean" else y).reshape(made)
+        if spec.function != "norm":
+            terms = self.add(terms, -self.mean(terms))
+        y = self.total(count, lambda i: (terms[i], terms[i]))
+        if spec.function != "norm":
+            y = self.mean_of(y, count - spec.correction)
+        if spec.function != "var":
+            exact = np.sqrt(y.astype(np.float64))
+            y = self.kept(erring(exact, unit_in_last_place(exact), self.how.root_lean, self.rng))
+        return y.reshape(made)
 
     @layer.register
     def _(self, spec: Rescale, weights: Arrays, x: np.ndarray) -> np.ndarray:

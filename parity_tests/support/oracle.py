@@ -43,6 +43,7 @@ from convparity import (
     Pad,
     Power,
     Rearrange,
+    Reduce,
     Rescale,
     Residual,
     Resize,
@@ -143,6 +144,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
                 for c in channels
             ]
             return np.stack(parts, axis=-1)
+        case Reduce():
+            return reduced(spec, x.astype(float))
         case Power(exponent=exponent):
             return np.vectorize(lambda each: powered(each, exponent), otypes=[float])(x)
         case Sequential():
@@ -185,6 +188,30 @@ def joined(spec: Join, values: list[np.ndarray]) -> np.ndarray:
         case Average():
             return np.vectorize(lambda *each: fsum(each) / len(each), otypes=[float])(*values)
     raise AssertionError(f"the oracle does not know {spec}")
+
+
+def reduced(spec: Reduce, x: np.ndarray) -> np.ndarray:
+    """Place by place, of a list of numbers each."""
+    gone = {axis if axis > 0 else x.ndim + axis for axis in spec.axes}
+    y = np.empty([1 if i in gone else n for i, n in enumerate(x.shape)])
+    for place in np.ndindex(*y.shape):
+        seen = [slice(None) if i in gone else at for i, at in enumerate(place)]
+        numbers = x[tuple(seen)].ravel().tolist()
+        mean = fsum(numbers) / len(numbers)
+        variance = fsum((each - mean) ** 2 for each in numbers) / max(
+            len(numbers) - spec.correction, 1
+        )
+        y[place] = {
+            "mean": mean,
+            "sum": fsum(numbers),
+            "max": max(numbers),
+            "min": min(numbers),
+            "var": variance,
+            "std": variance**0.5,
+            "norm": fsum(each * each for each in numbers) ** 0.5,
+            "norm1": fsum(map(abs, numbers)),
+        }[spec.function]
+    return y if spec.keepdims else y[tuple(0 if i in gone else slice(None) for i in range(x.ndim))]
 
 
 def quotient(a: float, b: float) -> float:

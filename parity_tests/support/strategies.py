@@ -39,7 +39,11 @@ from convparity import (
     output_shape,
 )
 from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, PADDING_MODES, Shape, effective_kernel
-from parity_tests.support import arithmetic_strategies, movement_strategies
+from parity_tests.support import (
+    arithmetic_strategies,
+    movement_strategies,
+    reduction_strategies,
+)
 
 
 class Case(NamedTuple):
@@ -401,6 +405,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     Resize: resizes,
     **movement_strategies.MAKERS,
     **arithmetic_strategies.MAKERS,
+    **reduction_strategies.MAKERS,
 }
 
 

@@ -53,6 +53,7 @@ from .impls.spec import Multiply as Multiply
 from .impls.spec import Pad as Pad
 from .impls.spec import Power as Power
 from .impls.spec import Rearrange as Rearrange
+from .impls.spec import Reduce as Reduce
 from .impls.spec import Rescale as Rescale
 from .impls.spec import Residual as Residual
 from .impls.spec import Resize as Resize

@@ -181,6 +181,8 @@ def verdict(
     ``native`` moves the axes of an output as the framework has them; ``axes`` names them.
     """
     value = native(target.value)
+    if not np.isfinite(target.bound).all():
+        raise UnsupportedError("no script is written where no bound is known of what is computed")
     if not target.bound.any():
         return (
             f"""
