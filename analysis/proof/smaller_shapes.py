@@ -17,6 +17,7 @@ from convparity.impls.spec import (
     Spec,
     padding_pairs,
     walk_shapes,
+    window_dilation,
 )
 
 
@@ -84,7 +85,7 @@ def _along(spec: Spec, shape: Shape, axis: int) -> _Along | None:
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]
         n, k, s = spatial[axis - 1], step.kernel_size[axis - 1], step.stride[axis - 1]
-        d = step.dilation[axis - 1] if isinstance(step, Conv | DepthwiseConv) else 1
+        d = window_dilation(step)[axis - 1]
         out = (n + low + high - (k - 1) * d - 1) // s + 1
         pads.append((low, high, (n + low + high - (k - 1) * d - 1) % s))
         met = {t for t in range(k) if _meets(t * d - low, s, n, out)}
