@@ -53,12 +53,14 @@ from convparity.impls.spec import (
     Spec,
     Subtract,
     adaptive_windows,
+    asked_pairs,
     effective_kernel,
     fold_steps,
     output_shape,
     packed,
     padding_pairs,
     transposed_crop,
+    window_dilation,
 )
 from convparity.impls.values import check_input, inputs_of
 from convparity.impls.weights import Arrays, check_weights
@@ -160,8 +162,7 @@ def window_places(
     spec: Conv | ConvTranspose | MaxPool | AvgPool, out: Shape
 ) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
     """Each place of the window, and the pixels that meet it, for every output pixel at once."""
-    dilation = (1,) * spec.rank if isinstance(spec, MaxPool | AvgPool) else spec.dilation
-    axes = zip(spec.kernel_size, dilation, spec.stride, out, strict=True)
+    axes = zip(spec.kernel_size, window_dilation(spec), spec.stride, out, strict=True)
     met = [[slice(t * d, t * d + (n - 1) * s + 1, s) for t in range(k)] for k, d, s, n in axes]
     taps = product(*map(range, spec.kernel_size))
     for tap, pixels in zip(taps, product(*met), strict=True):
@@ -201,11 +202,20 @@ def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterato
 
 
 def pool_counts(spec: AvgPool, shape: Shape) -> np.ndarray:
-    """How many values each window averages: ``(1, *spatial, 1)``."""
+    """What the sum of each window is divided by: ``(1, *spatial, 1)``."""
     ones = np.ones((1, *shape[1:-1], 1))
-    if spec.count_include_pad:
-        return np.full((1, *output_shape(spec, ones.shape)[1:-1], 1), np.prod(spec.kernel_size))
-    return reduce(np.add, pool_windows(spec, ones, 0))
+    if spec.divisor_override is not None:
+        return np.full(output_shape(spec, ones.shape), spec.divisor_override)
+    if not spec.count_include_pad:
+        return reduce(np.add, pool_windows(spec, ones, 0))
+    # its own padding counts, and not what ceil_mode adds behind that
+    counts = np.ones((1, *[1] * spec.rank, 1))
+    for axis, (low, high) in enumerate(asked_pairs(spec, shape[1:-1])):
+        k, s, n = spec.kernel_size[axis], spec.stride[axis], shape[1 + axis]
+        starts = s * np.arange(output_shape(spec, ones.shape)[1 + axis])
+        along = np.minimum(starts + k, low + n + high) - starts
+        counts = counts * along.reshape([-1 if i == axis + 1 else 1 for i in range(spec.rank + 2)])
+    return counts
 
 
 def adaptive(

@@ -14,8 +14,8 @@ from convparity.impls.spec import (
     MaxPool,
     Pairs,
     Shape,
+    asked_pairs,
     output_shape,
-    padding_pairs,
     transposed_crop,
     window_extent,
 )
@@ -25,7 +25,7 @@ POOLS = (MaxPool, AvgPool)
 
 
 def _right(spec: Any, shape: Shape) -> Pairs:
-    return padding_pairs(spec, shape[1:-1])
+    return asked_pairs(spec, shape[1:-1])
 
 
 def _padded(spec: Any, shape: Shape, pairs: Pairs) -> Faulty | None:
@@ -200,6 +200,8 @@ def small_constant(spec: Any, shape: Shape) -> Faulty | None:
 )
 def ceil_for_floor(spec: Any, shape: Shape) -> Faulty | None:
     if isinstance(spec.padding, str) and spec.padding != "valid":
+        return None
+    if getattr(spec, "ceil_mode", False):
         return None
     pairs = []
     axes = zip(shape[1:-1], _right(spec, shape), window_extent(spec), spec.stride, strict=True)

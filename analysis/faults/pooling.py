@@ -7,7 +7,7 @@ import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
 from convparity.impls.reference import Implementation
-from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool, Shape, padding_pairs
+from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool, Shape, asked_pairs, padding_pairs
 from convparity.impls.weights import Arrays
 
 POOLS = (MaxPool, AvgPool)
@@ -25,7 +25,8 @@ def _pairs(spec: Any, shape: Shape) -> tuple[tuple[int, int], ...]:
     reference="tvm #1144",
 )
 def padding_counted(spec: AvgPool, shape: Shape) -> Faulty | None:
-    if not any(map(any, _pairs(spec, shape))):
+    padded = any(map(any, asked_pairs(spec, shape[1:-1])))
+    if spec.divisor_override is not None or not padded:
         return None
     other = not spec.count_include_pad
     return Faulty(replace(spec, count_include_pad=other), f"count_include_pad={other}")
@@ -43,7 +44,7 @@ def padded_with_zero(spec: MaxPool, shape: Shape) -> Faulty | None:
     if not any(map(any, pairs)):
         return None
     return Faulty(
-        replace(spec, padding="valid"),
+        replace(spec, padding="valid", ceil_mode=False),
         "0 for -inf in the padding",
         before=lambda x: np.pad(x, ((0, 0), *pairs, (0, 0))),
     )
@@ -63,10 +64,15 @@ def stride_of_one(spec: Any, shape: Shape) -> Faulty | None:
 
 @fault("pooling-04", "average for max pooling", MaxPool, hides="windows of one pixel")
 def average_for_max(spec: MaxPool, shape: Shape) -> Faulty | None:
-    if max(spec.kernel_size) == 1:
+    if max(spec.kernel_size) == 1 or max(spec.dilation) > 1:
         return None
     average = AvgPool(
-        spec.kernel_size, spec.stride, spec.padding, count_include_pad=False, rank=spec.rank
+        spec.kernel_size,
+        spec.stride,
+        spec.padding,
+        count_include_pad=False,
+        rank=spec.rank,
+        ceil_mode=spec.ceil_mode,
     )
     return Faulty(average, "the mean for the largest")
 
@@ -76,7 +82,7 @@ def max_for_average(spec: AvgPool, shape: Shape) -> Faulty | None:
     if max(spec.kernel_size) == 1:
         return None
     return Faulty(
-        MaxPool(spec.kernel_size, spec.stride, spec.padding, rank=spec.rank),
+        MaxPool(spec.kernel_size, spec.stride, spec.padding, spec.rank, spec.ceil_mode),
         "the largest for the mean",
     )
 
@@ -93,7 +99,7 @@ def border_averaged(spec: AvgPool, shape: Shape) -> Faulty | None:
     if not any(map(any, pairs)):
         return None
     return Faulty(
-        replace(spec, padding="valid"),
+        replace(spec, padding="valid", ceil_mode=False),
         "the border repeated in the padding",
         before=lambda x: np.pad(x, ((0, 0), *pairs, (0, 0)), mode="edge"),
     )

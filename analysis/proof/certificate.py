@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     Spec,
     padding_pairs,
     transposed_crop,
+    window_dilation,
 )
 from convparity.impls.weights import Arrays
 
@@ -197,7 +198,7 @@ def _met(spec: Any, spatial: Shape, out: Shape) -> list[np.ndarray]:
     found = []
     for axis, (n, m) in enumerate(zip(spatial, out, strict=True)):
         k, s = spec.kernel_size[axis], spec.stride[axis]
-        d = 1 if isinstance(spec, MaxPool | AvgPool) else spec.dilation[axis]
+        d = window_dilation(spec)[axis]
         places, met = np.arange(m), np.zeros((k, m), bool)
         for t in range(k):
             if isinstance(spec, ConvTranspose):

@@ -323,7 +323,7 @@ def _(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
 
 @trace.register
 def _(spec: AvgPool, weights: Arrays, x: Rounded) -> Rounded:
-    return _mean(spec, x, pool_counts(spec, x.value.shape))
+    return _mean(spec, x, pool_counts(spec, x.value.shape), math.prod(spec.kernel_size))
 
 
 @trace.register
@@ -337,23 +337,30 @@ def _(spec: AdaptiveAvgPool, weights: Arrays, x: Rounded) -> Rounded:
 
 
 def _mean(
-    spec: AvgPool | GlobalAvgPool | AdaptiveAvgPool, x: Rounded, counts: np.ndarray
+    spec: AvgPool | GlobalAvgPool | AdaptiveAvgPool,
+    x: Rounded,
+    divisors: np.ndarray,
+    terms: int | None = None,
 ) -> Rounded:
-    """A mean is a sum, which may be exact, and a division, which is if the count is 2**k."""
-    value = run(spec, {}, x.value)
-    magnitude = run(spec, {}, abs(x.value) + x.bound)
+    """A mean is a sum, which may be exact, and a division, which is if the divisor is 2**k.
+
+    ``terms`` is how many values are added at most, if not as many as they are divided by.
+    """
+    value, counts = run(spec, {}, x.value), abs(divisors)
+    magnitude = abs(run(spec, {}, abs(x.value) + x.bound))
     most = int(counts.max())
     exact_sums = x.exact and bool(np.max(magnitude * most, initial=0) * x.u <= (x.unit or 0))
     powers = bool(np.all(np.frexp(counts)[0] == 0.5))
     return x.then(
         value,
         abs(value) if exact_sums else magnitude,
-        inherited=run(spec, {}, x.bound),
+        inherited=abs(run(spec, {}, x.bound)),
         noise=lambda disturbed: run(spec, {}, disturbed),
-        variance=lambda: run(spec, {}, x.value**2) / counts,
-        roundings=ROOT + 2 + (0 if exact_sums else most),  # the reciprocal, the product with it
+        variance=lambda: run(spec, {}, x.value**2) / divisors,
+        # the sum; the reciprocal, and the product with it
+        roundings=ROOT + 2 + (0 if exact_sums else terms or most),
         unit=_times(x.unit, 1 / most) if powers else None,
-        flushed=run(spec, {}, x.small),
+        flushed=abs(run(spec, {}, x.small)),
         rounds=True,
     )
 

@@ -20,6 +20,7 @@ from convparity.impls.spec import (
     padding_pairs,
     together,
     walk_shapes,
+    window_dilation,
 )
 
 
@@ -86,7 +87,7 @@ def _along(spec: Spec, shape: Shapes, axis: int) -> _Along | None:
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]
         n, k, s = spatial[axis - 1], step.kernel_size[axis - 1], step.stride[axis - 1]
-        d = step.dilation[axis - 1] if isinstance(step, Conv | DepthwiseConv) else 1
+        d = window_dilation(step)[axis - 1]
         out = (n + low + high - (k - 1) * d - 1) // s + 1
         pads.append((low, high, (n + low + high - (k - 1) * d - 1) % s))
         met = {t for t in range(k) if _meets(t * d - low, s, n, out)}

@@ -59,6 +59,9 @@ ROWS = {
     "resizing, nearest": "resize{r}d to9 {size} c4",
     "resizing, linear, half pixels": "resize{r}d by3 linear {size} c4",
     "resizing, linear, aligned corners": ("resize{r}d to10 linear corners {size} c4"),
+    "max pooling, ceil_mode, dilation": "maxpool{r}d k2 s2 d2 p1 ceil {size} c4",
+    "average pooling, ceil_mode, padding counted": "avgpool{r}d k3 s3 p1 ceil {size} c4",
+    "average pooling, a divisor": "avgpool{r}d k2 div3 {size} c4",
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

@@ -262,6 +262,7 @@ POOL: Fields = {
     "kernel_size": "window_shape",
     "stride": Field("strides", None, None, _given),
     "padding": PADDING,
+    "ceil_mode": "ceil_mode",
     "rank": Field(None, lambda module: len(module.window_shape)),
 }
 NORM: Fields = {"num_features": "num_features", "eps": "epsilon"}
@@ -272,8 +273,8 @@ SLOW = {"use_fast_variance": False}  # see layers.BatchNorm
 NORMALISED = ("param_dtype", "rngs")  # what a norm takes
 
 OTHERS = [
-    Row(MaxPool, pooling.MaxPool, POOL),
-    Row(AvgPool, pooling.AvgPool, {**POOL, "count_include_pad": "count_include_pad"}),
+    Row(MaxPool, pooling.MaxPool, {**POOL, "dilation": Field("dilation", None, None, _given)}),
+    Row(AvgPool, pooling.AvgPool, {**POOL, **same("count_include_pad", "divisor_override")}),
     Row(GlobalAvgPool, pooling.GlobalAvgPool),
     Row(
         BatchNorm,

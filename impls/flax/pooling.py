@@ -4,6 +4,7 @@ Shapes: x_NHWC the input, y_NHWC the output, where H and W stand for one to thre
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 import jax
 import jax.numpy as jnp
@@ -12,26 +13,93 @@ from flax import nnx
 from convparity.impls.flax.layers import Axes, Padding
 
 
+def pads_of(
+    x_NHWC: jax.Array, padding: Padding, extent: Axes, strides: Axes, ceil_mode: bool = False
+) -> list[tuple[int, int]]:
+    """The (low, high) pads of each spatial axis, with what ``ceil_mode`` adds at the high ends.
+
+    As in PyTorch, no window starts behind the last pixel.
+    """
+    sizes = x_NHWC.shape[1:-1]
+    pairs = (
+        jax.lax.padtype_to_pads(sizes, extent, strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
+    if not ceil_mode:
+        return [(low, high) for low, high in pairs]
+    longer = []
+    for n, (low, high), k, s in zip(sizes, pairs, extent, strides, strict=True):
+        # where the last window starts
+        last = min(-(-(n + low + high - k) // s), (n + low - 1) // s) * s
+        longer.append((low, max(high, last + k - n - low)))
+    return longer
+
+
+def larger(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The larger of two values, the first of equal ones; NaN is the largest."""
+    return jnp.where((b > a) | jnp.isnan(b), b, a)
+
+
+def fold(
+    x_NHWC: jax.Array,
+    combine: Callable[[jax.Array, jax.Array], jax.Array],
+    size: Axes,
+    strides: Axes,
+    dilation: Axes,
+) -> jax.Array:
+    """Combine the pixels of each window, from the last axis on, out of slices."""
+    for axis in range(len(size), 0, -1):
+        k, s, d = size[axis - 1], strides[axis - 1], dilation[axis - 1]
+        reach = (x_NHWC.shape[axis] - (k - 1) * d - 1) // s * s + 1
+        parts = [jax.lax.slice_in_dim(x_NHWC, t * d, t * d + reach, s, axis) for t in range(k)]
+        x_NHWC = reduce(combine, parts)
+    return x_NHWC
+
+
 class MaxPool(nnx.Module):
     """``nnx.max_pool`` as a layer; padding is -inf. The function's own stride would be 1.
+
+    JAX has no gradient of a dilated window: that is combined out of slices.
 
     Args:
         window_shape: Size of the window along each spatial axis.
         strides: Pixels from one window to the next.
         padding: "VALID", "SAME" (at any stride) or a (low, high) pair an axis.
+        ceil_mode: Whether what the strides leave over at the end has a window, too.
+        dilation: Pixels from one value of the window to the next; None is 1.
 
     Shapes:
         x_NHWC: any C
         y_NHWC: that C
     """
 
-    def __init__(self, window_shape: Axes, strides: Axes, padding: Padding = "VALID") -> None:
+    def __init__(
+        self,
+        window_shape: Axes,
+        strides: Axes,
+        padding: Padding = "VALID",
+        ceil_mode: bool = False,
+        dilation: Axes | None = None,
+    ) -> None:
         self.window_shape = window_shape
         self.strides = strides
         self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.dilation = dilation
 
     def __call__(self, x_NHWC: jax.Array) -> jax.Array:
-        return nnx.max_pool(x_NHWC, self.window_shape, self.strides, self.padding)
+        strides = self.strides or (1,) * len(self.window_shape)
+        dilation = self.dilation or (1,) * len(self.window_shape)
+        if max(dilation) == 1 and not self.ceil_mode:
+            return nnx.max_pool(x_NHWC, self.window_shape, strides, self.padding)
+        extent = [(k - 1) * d + 1 for k, d in zip(self.window_shape, dilation, strict=True)]
+        pads = pads_of(x_NHWC, self.padding, tuple(extent), strides, self.ceil_mode)
+        if max(dilation) == 1:
+            return nnx.max_pool(x_NHWC, self.window_shape, strides, pads)
+        widths = [(0, 0, 0), *((low, high, 0) for low, high in pads), (0, 0, 0)]
+        padded = jax.lax.pad(x_NHWC, jnp.asarray(-jnp.inf, x_NHWC.dtype), widths)
+        return fold(padded, larger, self.window_shape, strides, dilation)
 
 
 class AvgPool(nnx.Module):
@@ -41,8 +109,10 @@ class AvgPool(nnx.Module):
     float32 at least, as ``jnp.mean`` does.
 
     Args:
-        window_shape, strides, padding: As in ``MaxPool``.
-        count_include_pad: Whether the zeros of the padding count, as they do in Flax.
+        window_shape, strides, padding, ceil_mode: As in ``MaxPool``.
+        count_include_pad: Whether the zeros of the padding count, as they do in Flax; what
+            ``ceil_mode`` adds never does.
+        divisor_override: What the sum of each window is divided by; None is how many values count.
     """
 
     def __init__(
@@ -51,18 +121,44 @@ class AvgPool(nnx.Module):
         strides: Axes,
         padding: Padding = "VALID",
         count_include_pad: bool = True,
+        ceil_mode: bool = False,
+        divisor_override: int | None = None,
     ) -> None:
         self.window_shape = window_shape
         self.strides = strides
         self.padding = padding
         self.count_include_pad = count_include_pad
+        self.ceil_mode = ceil_mode
+        self.divisor_override = divisor_override
 
     def __call__(self, x_NHWC: jax.Array) -> jax.Array:
         wide = x_NHWC.astype(jnp.promote_types(x_NHWC.dtype, jnp.float32))
+        if self.ceil_mode or self.divisor_override is not None:
+            return self._divided(wide).astype(x_NHWC.dtype)
         y_NHWC = nnx.avg_pool(
             wide, self.window_shape, self.strides, self.padding, self.count_include_pad
         )
         return y_NHWC.astype(x_NHWC.dtype)
+
+    def _divided(self, x_NHWC: jax.Array) -> jax.Array:
+        """The sum of each window, by a divisor of its own."""
+        window, strides = self.window_shape, self.strides or (1,) * len(self.window_shape)
+        pads = pads_of(x_NHWC, self.padding, window, strides, self.ceil_mode)
+
+        def sums(values_NHWC: jax.Array, pairs: list[tuple[int, int]]) -> jax.Array:
+            ends = [(0, 0), *pairs, (0, 0)]
+            shape, steps = (1, *window, 1), (1, *strides, 1)
+            return jax.lax.reduce_window(values_NHWC, 0.0, jax.lax.add, shape, steps, ends)
+
+        total = sums(x_NHWC, pads)
+        if self.divisor_override is not None:
+            return total / self.divisor_override
+        ones, rest = jnp.ones((1, *x_NHWC.shape[1:-1], 1), x_NHWC.dtype), pads
+        if self.count_include_pad:  # without what ceil_mode adds
+            own = pads_of(x_NHWC, self.padding, window, strides)
+            ones = jnp.pad(ones, [(0, 0), *own, (0, 0)], constant_values=1)
+            rest = [(0, a - b) for (_, a), (_, b) in zip(pads, own, strict=True)]
+        return total / sums(ones, rest)
 
 
 class GlobalAvgPool(nnx.Module):

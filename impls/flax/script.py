@@ -1,5 +1,6 @@
 """The plain ``flax.nnx`` or ``jax`` call of each layer, channels last."""
 
+import math
 from functools import singledispatch
 from typing import Any
 
@@ -37,6 +38,7 @@ from convparity.impls.spec import (
     Slice,
     Spec,
     adaptive_windows,
+    asked_pairs,
     effective_kernel,
     output_shape,
     padding_pairs,
@@ -209,8 +211,12 @@ def _grouped_transpose(spec: ConvTranspose, weights: Arrays, padding: Any, out: 
         out.say(f"y = y + {out.array('bias', weights['bias'], 'out')}")
 
 
-def _pool(spec: MaxPool | AvgPool, name: str, out: Writer, **options: tuple[Any, Any]) -> None:
-    padding = spec.padding.upper() if isinstance(spec.padding, str) else spec.padding
+def _pool(
+    spec: MaxPool | AvgPool, shape: Shape, name: str, out: Writer, **options: tuple[Any, Any]
+) -> None:
+    padding: Any = spec.padding.upper() if isinstance(spec.padding, str) else spec.padding
+    if spec.ceil_mode:
+        padding = padding_pairs(spec, shape[1:-1])
     out.call(
         f"y = nnx.{name}",
         "y",
@@ -223,12 +229,41 @@ def _pool(spec: MaxPool | AvgPool, name: str, out: Writer, **options: tuple[Any,
 
 @write_layer.register
 def _(spec: MaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
-    _pool(spec, "max_pool", out)
+    if max(spec.dilation) == 1:
+        _pool(spec, shape, "max_pool", out)
+        return
+    out.say("# nnx.max_pool has no dilation")
+    out.call(
+        "y = jax.lax.reduce_window",
+        "y",
+        "-jnp.inf",
+        "jax.lax.max",
+        str((1, *spec.kernel_size, 1)),
+        str((1, *spec.stride, 1)),
+        str([(0, 0), *padding_pairs(spec, shape[1:-1]), (0, 0)]),
+        window_dilation=((1, *spec.dilation, 1), None),
+    )
 
 
 @write_layer.register
 def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
-    _pool(spec, "avg_pool", out, count_include_pad=(spec.count_include_pad, True))
+    size, by = math.prod(spec.kernel_size), spec.divisor_override
+    if by is not None:
+        _pool(spec, shape, "avg_pool", out)
+        out.say(f"y = y * {size} / {by}")
+    elif spec.ceil_mode and spec.count_include_pad:
+        own, whole = (f(spec, shape[1:-1]) for f in (asked_pairs, padding_pairs))
+        rest = [(0, a - b) for (_, a), (_, b) in zip(whole, own, strict=True)]
+        out.say("# what ceil_mode adds does not count, where the padding does")
+        out.say(f"inside = jnp.ones({(1, *shape[1:-1], 1)})")
+        for pairs, fill in ((own, ", constant_values=1"), (rest, "")):
+            out.say(f"inside = jnp.pad(inside, {[(0, 0), *pairs, (0, 0)]}{fill})")
+        window = f"{spec.kernel_size}, {spec.stride}"
+        out.say(f"counts = {size} * nnx.avg_pool(inside, {window})")
+        _pool(spec, shape, "avg_pool", out)
+        out.say(f"y = y * ({size} / counts.round())")
+    else:
+        _pool(spec, shape, "avg_pool", out, count_include_pad=(spec.count_include_pad, True))
 
 
 @write_layer.register

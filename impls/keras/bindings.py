@@ -231,10 +231,18 @@ GLOBAL_MAX = (
     keras.layers.GlobalMaxPooling2D,
     keras.layers.GlobalMaxPooling3D,
 )
+
+
+def _or_else(name: str, default: Any) -> Field:
+    """A field of ours, which Keras's own layers do not have: there it is the default."""
+    return Field(name, lambda module: getattr(module, name, default))
+
+
 POOL: Fields = {
     "kernel_size": "pool_size",
     "stride": "strides",
     "padding": Field("padding", _padding),
+    "ceil_mode": _or_else("ceil_mode", False),
 }
 FEATURES: Fields = {"num_features": Field(None, lambda module: module.gamma.shape[0])}
 NORM: Fields = {**FEATURES, "eps": "epsilon"}
@@ -247,14 +255,18 @@ POOLS_AND_NORMS = [
     Row(
         MaxPool,
         (pooling.MaxPooling1D, pooling.MaxPooling2D, pooling.MaxPooling3D),
-        POOL,
+        {**POOL, "dilation": _or_else("dilation", 1)},
         needs=CHANNELS_LAST,
         also=((keras.layers.MaxPooling1D, keras.layers.MaxPooling2D, keras.layers.MaxPooling3D),),
     ),
     Row(
         AvgPool,
         (pooling.AveragePooling1D, pooling.AveragePooling2D, pooling.AveragePooling3D),
-        {**POOL, "count_include_pad": Field("count_include_pad", _count_include_pad)},
+        {
+            **POOL,
+            "count_include_pad": Field("count_include_pad", _count_include_pad),
+            "divisor_override": _or_else("divisor_override", None),
+        },
         needs=CHANNELS_LAST,
         also=(
             (

@@ -16,20 +16,35 @@ from convparity.impls.keras.layers import registered
 from convparity.impls.keras.windows import (
     Ints,
     Pairs,
+    extent_of,
     fit,
     named_or_pairs,
+    pairs_of,
+    per_axis,
     windows_shape,
     without_examples,
 )
 
 
-def fold(x_NSC: Any, combine: Callable[[Any, Any], Any], size: Ints, strides: Ints) -> Any:
-    """Combine the pixels of each window, one axis after another, out of slices."""
-    for axis, (k, s) in enumerate(zip(size, strides, strict=True), start=1):
-        reach = (ops.shape(x_NSC)[axis] - k) // s * s + 1
-        places = (slice(start, start + reach, s) for start in range(k))
+def fold(
+    x_NSC: Any,
+    combine: Callable[[Any, Any], Any],
+    size: Ints,
+    strides: Ints,
+    dilation: Ints | None = None,
+) -> Any:
+    """Combine the pixels of each window, from the last axis on, out of slices."""
+    for axis in range(len(size), 0, -1):
+        k, s, d = size[axis - 1], strides[axis - 1], dilation[axis - 1] if dilation else 1
+        reach = (ops.shape(x_NSC)[axis] - (k - 1) * d - 1) // s * s + 1
+        places = (slice(t * d, t * d + reach, s) for t in range(k))
         x_NSC = reduce(combine, [x_NSC[(slice(None),) * axis + (at,)] for at in places])
     return x_NSC
+
+
+def larger(a: Any, b: Any) -> Any:
+    """The larger of two values, the first of equal ones; NaN is the largest."""
+    return ops.where(ops.logical_or(b > a, ops.isnan(b)), b, a)
 
 
 class _AnyPool(keras.layers.Layer):
@@ -39,6 +54,8 @@ class _AnyPool(keras.layers.Layer):
         pool_size: Size of the window along each spatial axis; an int stands for every axis.
         strides: Pixels from one window to the next; None is the size of the window.
         padding: "valid", "same" (at any stride) or a (low, high) pair an axis.
+        ceil_mode: Whether what the strides leave over at the end has a window, too; one that would
+            start behind the last pixel is left out, as in PyTorch.
         **kwargs: What every layer of Keras takes: name, dtype, ...
 
     Shapes:
@@ -46,39 +63,75 @@ class _AnyPool(keras.layers.Layer):
         y_NSC: that C
     """
 
+    dilation: Any = None  # of a window without holes
+
     def __init__(
-        self, pool_size: Any, strides: Any = None, padding: str | Pairs = "valid", **kwargs: Any
+        self,
+        pool_size: Any,
+        strides: Any = None,
+        padding: str | Pairs = "valid",
+        ceil_mode: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(pool_size, strides, **{**kwargs, "data_format": "channels_last"})
         self.requested_padding = named_or_pairs(padding, len(self.pool_size))
+        self.ceil_mode = ceil_mode
         # over three axes TensorFlow pools, and finds gradients, in float32 only
         self.folds = len(self.pool_size) == 3 and self.compute_dtype != "float32"
 
     def call(self, x_NSC: Any) -> Any:
         if (empty := without_examples(self, x_NSC)) is not None:
             return empty
-        x_NSC, pairs = fit(x_NSC, self.requested_padding, self.pool_size, self.strides)
+        window = self.window
+        x_NSC, pairs = fit(x_NSC, self.requested_padding, *window, self.ceil_mode)
         return self.pool(x_NSC, pairs)
+
+    @property
+    def window(self) -> tuple[Ints, Ints]:
+        """How far the window reaches, and its strides."""
+        size = self.pool_size
+        return extent_of(size, self.dilation or (1,) * len(size)), self.strides
+
+    @property
+    def pads(self) -> bool:
+        """Whether there may be anything beside the pixels."""
+        return self.requested_padding != "valid" or self.ceil_mode
 
     def by_keras(self, x_NSC: Any) -> Any:
         return super().call(x_NSC)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return windows_shape(
-            self.requested_padding, input_shape, self.pool_size, self.strides, input_shape[-1]
-        )
+        channels = input_shape[-1]
+        padding, window = self.requested_padding, self.window
+        return windows_shape(padding, input_shape, *window, channels, self.ceil_mode)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "padding": self.requested_padding}
+        own = {"padding": self.requested_padding, "ceil_mode": self.ceil_mode}
+        return {**super().get_config(), **own}
 
 
 class _MaxPool(_AnyPool):
+    """The largest value of each window.
+
+    Args:
+        *args: As in ``_AnyPool``.
+        dilation: Pixels from one value of the window to the next; an int stands for every axis.
+        **kwargs: As in ``_AnyPool``.
+    """
+
+    def __init__(self, *args: Any, dilation: int | Ints = 1, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.dilation = per_axis(dilation, len(self.pool_size))
+
     def pool(self, x_NSC: Any, pairs: Any) -> Any:
-        if self.requested_padding != "valid":
+        if self.pads:
             x_NSC = ops.pad(x_NSC, ((0, 0), *pairs, (0, 0)), constant_values=-math.inf)
-        if self.folds:
-            return fold(x_NSC, ops.maximum, self.pool_size, self.strides)
+        if self.folds or max(self.dilation) > 1:
+            return fold(x_NSC, larger, self.pool_size, self.strides, self.dilation)
         return self.by_keras(x_NSC)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dilation": self.dilation}
 
 
 class _AveragePool(_AnyPool):
@@ -86,28 +139,49 @@ class _AveragePool(_AnyPool):
 
     Args:
         *args: As in ``_AnyPool``.
-        count_include_pad: Whether the zeros of the padding count; Keras never counts them.
+        count_include_pad: Whether the zeros of the padding count; Keras never counts them, and
+            nobody what ``ceil_mode`` adds.
+        divisor_override: What the sum of each window is divided by; None is how many values count.
         **kwargs: As in ``_AnyPool``.
     """
 
-    def __init__(self, *args: Any, count_include_pad: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        count_include_pad: bool = False,
+        divisor_override: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.count_include_pad = count_include_pad
+        self.divisor_override = divisor_override
 
     def pool(self, x_NSC: Any, pairs: Any) -> Any:
         pads = ((0, 0), *pairs, (0, 0))
-        all_count = self.count_include_pad or self.requested_padding == "valid"
-        x_padded = x_NSC if self.requested_padding == "valid" else ops.pad(x_NSC, pads)
-        if all_count and not self.folds:
+        all_count = not self.pads or (self.count_include_pad and not self.ceil_mode)
+        x_padded = ops.pad(x_NSC, pads) if self.pads else x_NSC
+        if all_count and not self.folds and self.divisor_override is None:
             return self.by_keras(x_padded)
         counts: Any = math.prod(self.pool_size)
-        if not all_count:
-            ones = ops.pad(ops.ones_like(x_NSC[:1, ..., :1]), pads)
-            counts = fold(ones, ops.add, self.pool_size, self.strides)
+        if self.divisor_override is not None:
+            counts = self.divisor_override
+        elif not all_count:
+            counts = fold(self._counted(x_NSC, pairs), ops.add, self.pool_size, self.strides)
         return fold(x_padded, ops.add, self.pool_size, self.strides) / counts
 
+    def _counted(self, x_NSC: Any, pairs: Any) -> Any:
+        """Ones where values count, and zeros elsewhere, in one padded channel."""
+        ones = ops.ones_like(x_NSC[:1, ..., :1])
+        if self.count_include_pad:  # without what ceil_mode adds
+            own = pairs_of(self.requested_padding, ops.shape(x_NSC)[1:-1], *self.window)
+            ones = ops.pad(ones, ((0, 0), *own, (0, 0)), constant_values=1)
+            both = zip(pairs, own, strict=True)
+            pairs = tuple((0, whole - high) for (_, whole), (_, high) in both)
+        return ops.pad(ones, ((0, 0), *pairs, (0, 0)))
+
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "count_include_pad": self.count_include_pad}
+        own = {"count_include_pad": self.count_include_pad}
+        return {**super().get_config(), **own, "divisor_override": self.divisor_override}
 
 
 @registered

@@ -37,6 +37,7 @@ from convparity.impls.spec import (
     Slice,
     Spec,
     adaptive_windows,
+    asked_pairs,
     output_shape,
     padding_pairs,
     transposed_crop,
@@ -252,26 +253,46 @@ def _pool(spec: MaxPool | AvgPool, name: str, padding: Any, out: Writer, y: str 
 @write_layer.register
 def _(spec: MaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     padding = spec.padding
-    if not isinstance(padding, str):
-        _pad(padding, out, "keras.layers has no such padding", ", constant_values=-np.inf")
+    pairs = padding_pairs(spec, shape[1:-1])
+    if not isinstance(padding, str) or spec.ceil_mode or max(spec.dilation) > 1:
+        _pad(pairs, out, "keras.layers has no such padding", ", constant_values=-np.inf")
         padding = "valid"
+    if max(spec.dilation) > 1:
+        out.say("# keras.layers has no dilated pool: the largest of slices")
+        for axis, (k, d, s) in enumerate(
+            zip(spec.kernel_size, spec.dilation, spec.stride, strict=True), 1
+        ):
+            whole, reach = ":, " * axis, f"(y.shape[{axis}] - {(k - 1) * d + 1}) // {s} * {s} + 1"
+            out.say(f"reach = {reach}")
+            out.say(f"parts = [y[{whole}t : t + reach : {s}] for t in {[t * d for t in range(k)]}]")
+            out.say("y = np.max(parts, axis=0)")
+        return
     _pool(spec, "Max", padding, out)
 
 
 @write_layer.register
 def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
-    pairs = padding_pairs(spec, shape[1:-1])
-    if spec.count_include_pad or not any(map(any, pairs)):
+    pairs, own = (f(spec, shape[1:-1]) for f in (padding_pairs, asked_pairs))
+    size, by = int(np.prod(spec.kernel_size)), spec.divisor_override
+    even = pairs == own and (spec.count_include_pad or not any(map(any, pairs)))
+    if even or by is not None:
         if any(map(any, pairs)):
             _pad(pairs, out, "keras.layers does not count the padding, and has no pairs")
         _pool(spec, "Average", "valid", out)
-    elif spec.padding == "same":
+        if by is not None:
+            out.say(f"y = y * {size} / {by}")
+    elif spec.padding == "same" and not spec.count_include_pad:
         _pool(spec, "Average", "same", out)
     else:
-        size = int(np.prod(spec.kernel_size))
         _pad(pairs, out, "keras.layers has no such padding")
         widths = [(0, 0), *pairs, (0, 0)]
-        out.say(f"inside = np.pad(np.ones({(1, *shape[1:-1], 1)}, np.float32), {widths})")
+        inside = f"np.ones({(1, *shape[1:-1], 1)}, np.float32)"
+        if spec.count_include_pad:
+            ones = [(0, 0), *own, (0, 0)]
+            inside = f"np.pad({inside}, {ones}, constant_values=1)"
+            rest = [(0, a - b) for (_, a), (_, b) in zip(pairs, own, strict=True)]
+            widths = [(0, 0), *rest, (0, 0)]
+        out.say(f"inside = np.pad({inside}, {widths})")
         _pool(spec, "Average", "valid", out)
         out.say(f"counts = np.rint({size} * keras.ops.convert_to_numpy(pool(inside)))")
         out.say(f"y = y * ({size} / counts)  # a mean over the pixels, without the padding")

@@ -4,7 +4,7 @@ Shapes: x_NSC the input, channels-last, where S is one axis, two or three.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import keras
@@ -34,17 +34,34 @@ def named_or_pairs(padding: Any, rank: int) -> str | Pairs:
     return tuple((low, high) for low, high in padding)
 
 
-def pairs_of(padding: str | Pairs, spatial: Any, extent: Ints, strides: Ints) -> Any:
-    """What to pad before and after each axis; "same" is TensorFlow's. Sizes may be tensors."""
-    if not isinstance(padding, str):
-        return padding
-    pairs = []
-    for n, k, s in zip(spatial, extent, strides, strict=True):
-        total = (-(-n // s) - 1) * s + k - n if padding == "same" else 0
-        total = max(total, 0) if isinstance(total, int) else ops.maximum(total, 0)
-        low = k - 1 if padding == "causal" else total // 2
-        pairs.append((low, total - total // 2))
-    return tuple(pairs)
+def largest(*values: Any) -> Any:
+    """The largest of several integers, or of tensors of them."""
+    return max(values) if all(isinstance(n, int) for n in values) else reduce(ops.maximum, values)
+
+
+def pairs_of(
+    padding: str | Pairs, spatial: Any, extent: Ints, strides: Ints, ceil_mode: bool = False
+) -> Any:
+    """What to pad before and after each axis; "same" is TensorFlow's. Sizes may be tensors.
+
+    With ``ceil_mode`` the last window may reach further, but starts at a pixel, as in PyTorch.
+    """
+    pairs: Any = padding
+    if isinstance(padding, str):
+        pairs = []
+        for n, k, s in zip(spatial, extent, strides, strict=True):
+            total = (-(-n // s) - 1) * s + k - n if padding == "same" else 0
+            total = largest(total, 0)
+            low = k - 1 if padding == "causal" else total // 2
+            pairs.append((low, total - total // 2))
+    if not ceil_mode:
+        return tuple(pairs)
+    longer = []
+    for n, (low, high), k, s in zip(spatial, pairs, extent, strides, strict=True):
+        # where the last window starts, backwards: the smaller of two is minus the larger
+        last = -largest((n + low + high - k) // -s, -((n + low - 1) // s)) * s
+        longer.append((low, largest(high, last + k - n - low)))
+    return tuple(longer)
 
 
 def windows_of(spatial: Any, pairs: Any, extent: Ints, strides: Ints) -> tuple[Any, ...]:
@@ -62,10 +79,12 @@ def windows_of(spatial: Any, pairs: Any, extent: Ints, strides: Ints) -> tuple[A
     return tuple(sizes)
 
 
-def fit(x_NSC: Any, padding: str | Pairs, extent: Ints, strides: Ints) -> tuple[Any, Any]:
+def fit(
+    x_NSC: Any, padding: str | Pairs, extent: Ints, strides: Ints, ceil_mode: bool = False
+) -> tuple[Any, Any]:
     """The input and what to pad it with, or an error where no window fits."""
     batch, *spatial, channels = ops.shape(x_NSC)
-    pairs = pairs_of(padding, spatial, extent, strides)
+    pairs = pairs_of(padding, spatial, extent, strides, ceil_mode)
     counts = (batch, *windows_of(spatial, pairs, extent, strides))
     misfits = [ops.cast(n < 1, "int32") for n in counts if not isinstance(n, int)]
     if misfits:
@@ -76,11 +95,16 @@ def fit(x_NSC: Any, padding: str | Pairs, extent: Ints, strides: Ints) -> tuple[
 
 
 def windows_shape(
-    padding: str | Pairs, shape: Any, extent: Ints, strides: Ints, channels: int
+    padding: str | Pairs,
+    shape: Any,
+    extent: Ints,
+    strides: Ints,
+    channels: int,
+    ceil_mode: bool = False,
 ) -> tuple[int | None, ...]:
     """The output shape of sliding windows; None where a size is open."""
     known = [k if n is None else n for n, k in zip(shape[1:-1], extent, strict=True)]
-    pairs = pairs_of(padding, known, extent, strides)
+    pairs = pairs_of(padding, known, extent, strides, ceil_mode)
     sizes = windows_of(known, pairs, extent, strides)
     spatial = (None if n is None else size for n, size in zip(shape[1:-1], sizes, strict=True))
     return (shape[0], *spatial, channels)

@@ -196,10 +196,12 @@ _TRANSPOSE = (
     _int("groups", "g"),
     _BIAS,
 )
-_KERNEL, _STRIDE, _, _PADDING, _ = _WINDOW
-_MAXPOOL = (_KERNEL, _STRIDE, _PADDING)
+_KERNEL, _STRIDE, _DILATION, _PADDING, _ = _WINDOW
+_CEIL = _field("ceil_mode", "ceil", "ceil", lambda _: True, lambda _: "ceil")
+_MAXPOOL = (_KERNEL, _STRIDE, _DILATION, _PADDING, _CEIL)
 _NO_COUNT = _field("count_include_pad", "nocount", "nocount", lambda _: False, lambda _: "nocount")
-_AVGPOOL = (*_MAXPOOL, _NO_COUNT)
+_DIVISOR = _field("divisor_override", "4 (divisor_override)", f"-?{INT}", int, str, prefix="div")
+_AVGPOOL = (_KERNEL, _STRIDE, _PADDING, _CEIL, _NO_COUNT, _DIVISOR)
 _EPS = _real("eps", "eps")
 _BATCHNORM = (_int("num_features", "c"), _EPS, _real("momentum", "mom"))
 

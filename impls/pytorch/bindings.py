@@ -183,11 +183,6 @@ def _check_pads_once(module: Any) -> None:
     )
 
 
-def _check_max_pool(module: Any) -> None:
-    _check_pads_once(module)
-    refuse_unless(not np.any(np.not_equal(module.dilation, 1)), module, "dilation=1")
-
-
 def _check_output_size(module: Any) -> None:
     sizes = np.atleast_1d(np.array(module.output_size, dtype=object))
     refuse_unless(
@@ -205,7 +200,7 @@ def _last_axes(module: nn.Module) -> None:
     )
 
 
-POOL: Fields = {**same("kernel_size", "stride"), "padding": Field("padding", _padding)}
+POOL: Fields = {**same("kernel_size", "stride", "ceil_mode"), "padding": Field("padding", _padding)}
 SCALED = {"scale": Weight("weight"), "offset": Weight("bias")}
 STATISTICS = {"mean": Weight("running_mean"), "variance": Weight("running_var")}
 LAYER_NORM: Fields = {
@@ -217,16 +212,21 @@ POOLS_AND_NORMS = [
     Row(
         MaxPool,
         (pooling.MaxPool1d, pooling.MaxPool2d, pooling.MaxPool3d),
-        POOL,
-        needs={"ceil_mode": False, "return_indices": False},
-        check=_check_max_pool,
+        {**POOL, "dilation": "dilation"},
+        needs={"return_indices": False},
+        check=_check_pads_once,
         also=(MAX_POOL,),
     ),
     Row(
         AvgPool,
         (pooling.AvgPool1d, pooling.AvgPool2d, pooling.AvgPool3d),
-        {**POOL, "count_include_pad": "count_include_pad"},
-        needs={"ceil_mode": False, "divisor_override": None},
+        {
+            **POOL,
+            "count_include_pad": "count_include_pad",
+            "divisor_override": Field(
+                "divisor_override", lambda m: getattr(m, "divisor_override", None)
+            ),  # which nn.AvgPool1d lacks
+        },
         check=_check_pads_once,
         also=(AVG_POOL,),
     ),

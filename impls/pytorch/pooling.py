@@ -27,6 +27,8 @@ class PoolNd(PadsFirst):
         kernel_size: Size of the window along each spatial axis; an int stands for every axis.
         stride: Pixels from one window to the next; None is the size of the window.
         padding: "valid", "same" (at any stride) or a (low, high) pair an axis.
+        ceil_mode: Whether what the stride leaves over at the end has a window, too; one that would
+            start behind the last pixel is left out.
         **options: What the pool of ``torch.nn`` takes besides.
 
     Shapes:
@@ -41,6 +43,7 @@ class PoolNd(PadsFirst):
         kernel_size: int | Ints,
         stride: int | Ints | None = None,
         padding: str | Pairs = "valid",
+        ceil_mode: bool = False,
         **options: Any,
     ) -> None:
         native = both_sides(padding)
@@ -49,21 +52,52 @@ class PoolNd(PadsFirst):
             half = all(2 * n <= k for n, k in zip(native, kernel, strict=True))
             if not (half and self.torch_pads):
                 native = None
-        super().__init__(kernel_size, stride, 0 if native is None else native, **options)
+        if ceil_mode and not self.torch_pads:
+            native = None
+        padded = 0 if native is None else native
+        super().__init__(kernel_size, stride, padded, ceil_mode=ceil_mode, **options)
         self.pad_first = padding if native is None else None
 
     def pairs(self, x_NCS: Tensor) -> Pairs:
-        """The (low, high) pads that come before the pool."""
+        """The (low, high) pads that come before the pool: without what ``ceil_mode`` adds."""
         rank = x_NCS.ndim - 2
-        window = (per_axis(each, rank) for each in (self.kernel_size, self.stride, 1))
+        dilation = getattr(self, "dilation", 1)
+        window = (per_axis(each, rank) for each in (self.kernel_size, self.stride, dilation))
         return pairs_for(x_NCS, self.pad_first or "valid", *window)
+
+    def rest(self, x_NCS: Tensor) -> Pairs:
+        """What a padded input lacks for the last window, or has beyond it.
+
+        Only where torch does not pad: it would take the padding for pixels.
+        """
+        rank = x_NCS.ndim - 2
+        if not self.ceil_mode or self.pad_first is None:
+            return ((0, 0),) * rank
+        dilation = getattr(self, "dilation", 1)
+        window = (per_axis(each, rank) for each in (self.kernel_size, self.stride, dilation))
+        pairs = []
+        for n, (low, high), k, s, d in zip(
+            x_NCS.shape[2:], self.pairs(x_NCS), *window, strict=True
+        ):
+            extent = (k - 1) * d + 1
+            # where the last window starts
+            last = min(-(-(n + low + high - extent) // s), (n + low - 1) // s) * s
+            pairs.append((0, last + extent - n - low - high))
+        return tuple(pairs)
 
 
 class MaxPoolNd(PoolNd):
-    """The largest value of each window: the padding is -inf, which never wins."""
+    """The largest value of each window: the padding is -inf, which never wins.
+
+    Args:
+        kernel_size, stride, padding, ceil_mode: As in ``PoolNd``.
+        dilation: Pixels from one value of the window to the next.
+    """
 
     def forward(self, x_NCS: Tensor) -> Tensor:
-        return super().forward(pad(x_NCS, self.pairs(x_NCS), value=-torch.inf))
+        pairs = zip(self.pairs(x_NCS), self.rest(x_NCS), strict=True)
+        whole = tuple((low, high + more) for (low, high), (_, more) in pairs)
+        return super().forward(pad(x_NCS, whole, value=-torch.inf))
 
 
 class MaxPool1d(MaxPoolNd, nn.MaxPool1d):
@@ -82,8 +116,10 @@ class AvgPoolNd(PoolNd):
     """The mean of each window.
 
     Args:
-        kernel_size, stride, padding: As in ``PoolNd``.
-        count_include_pad: Whether the zeros of the padding count, as they do in PyTorch.
+        kernel_size, stride, padding, ceil_mode: As in ``PoolNd``.
+        count_include_pad: Whether the zeros of the padding count, as they do in PyTorch; what
+            ``ceil_mode`` adds never does.
+        divisor_override: What the sum of each window is divided by; None is how many values count.
     """
 
     def __init__(
@@ -92,28 +128,45 @@ class AvgPoolNd(PoolNd):
         stride: int | Ints | None = None,
         padding: str | Pairs = "valid",
         count_include_pad: bool = True,
+        ceil_mode: bool = False,
+        divisor_override: int | None = None,
     ) -> None:
-        super().__init__(kernel_size, stride, padding, count_include_pad=count_include_pad)
+        super().__init__(
+            kernel_size, stride, padding, ceil_mode, count_include_pad=count_include_pad
+        )
+        self.divisor_override = divisor_override
 
     def forward(self, x_NCS: Tensor) -> Tensor:
-        counts_itself = self.pad_first is not None and not self.count_include_pad
+        counts_itself = self.divisor_override is not None or (
+            self.pad_first is not None and (self.ceil_mode or not self.count_include_pad)
+        )
         if x_NCS.dtype in (torch.float16, torch.bfloat16) and (counts_itself or x_NCS.ndim == 5):
             # torch has no avg_pool3d of these on a CPU; sums of them would be rounded, or overflow
             return self.forward(x_NCS.float()).to(x_NCS.dtype)
-        pairs = self.pairs(x_NCS)
+        pairs, rest = self.pairs(x_NCS), self.rest(x_NCS)
         if not counts_itself:
             return super().forward(pad(x_NCS, pairs))
+        total = self._sums(pad(pad(x_NCS, pairs), rest))
+        if self.divisor_override is not None:
+            return total / self.divisor_override
         ones = x_NCS.new_ones((1, 1, *x_NCS.shape[2:]))  # torch would count the padding too
-        return self._sums(pad(x_NCS, pairs)) / self._sums(pad(ones, pairs))
+        ones = pad(ones, pairs, value=float(self.count_include_pad))
+        return total / self._sums(pad(ones, rest))
 
     def _sums(self, x_NCS: Tensor) -> Tensor:
         rank = x_NCS.ndim - 2
-        kernel, stride = per_axis(self.kernel_size, rank), per_axis(self.stride, rank)
+        window: Any = (self.kernel_size, self.stride, self.padding)
+        kernel, stride, pads = (per_axis(each, rank) for each in window)
         if rank == 1:  # F.avg_pool1d has no divisor: a sequence is an image of one row
-            x_NCHW = x_NCS.unsqueeze(2)
-            return F.avg_pool2d(x_NCHW, (1, *kernel), (1, *stride), divisor_override=1).squeeze(2)
+            x_NCHW, window = x_NCS.unsqueeze(2), ((1, *kernel), (1, *stride), (0, *pads))
+            return F.avg_pool2d(x_NCHW, *window, self.ceil_mode, divisor_override=1).squeeze(2)
         pool = F.avg_pool2d if rank == 2 else F.avg_pool3d
-        return pool(x_NCS, kernel, stride, divisor_override=1)
+        return pool(x_NCS, kernel, stride, pads, self.ceil_mode, divisor_override=1)
+
+    def extra_repr(self) -> str:
+        shown = super().extra_repr()
+        by = self.divisor_override
+        return shown if by is None else f"{shown}, divisor_override={by}"
 
 
 class AvgPool1d(AvgPoolNd, nn.AvgPool1d):

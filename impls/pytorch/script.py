@@ -1,5 +1,6 @@
 """The plain ``torch.nn.functional`` call of each layer, channels first."""
 
+from collections.abc import Iterable
 from functools import singledispatch
 from typing import Any
 
@@ -40,6 +41,7 @@ from convparity.impls.spec import (
     Shape,
     Slice,
     Spec,
+    asked_pairs,
     output_shape,
     padding_pairs,
     transposed_crop,
@@ -113,8 +115,11 @@ def _symmetric(pairs: Pairs) -> tuple[int, ...] | None:
 
 
 def _pad(pairs: Pairs, out: Writer, *options: str) -> None:
-    flat = [each for pair in reversed(pairs) for each in pair]  # the last axis first
-    out.call("y = F.pad", "y", str(flat), *options)
+    out.call("y = F.pad", "y", str(_from_last(pairs)), *options)
+
+
+def _from_last(pairs: Iterable[tuple[int, int]]) -> list[int]:
+    return [each for pair in reversed(list(pairs)) for each in pair]
 
 
 @write_layer.register
@@ -187,11 +192,12 @@ def _(spec: ConvTranspose, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 def _pool_padding(spec: MaxPool | AvgPool, shape: Shape) -> tuple[Pairs, tuple[int, ...] | None]:
     """The pairs, and what ``padding=`` takes: symmetric, at most half of the kernel."""
-    pairs = padding_pairs(spec, shape[1:-1])
-    padding = _symmetric(pairs)
+    padding = _symmetric(asked_pairs(spec, shape[1:-1]))
     if padding and any(2 * p > k for p, k in zip(padding, spec.kernel_size, strict=True)):
         padding = None
-    return pairs, padding
+    if isinstance(spec, AvgPool) and spec.rank == 3 and spec.ceil_mode:
+        padding = None  # F.avg_pool3d takes no kernel larger than its image
+    return padding_pairs(spec, shape[1:-1]), padding
 
 
 @write_layer.register
@@ -207,6 +213,8 @@ def _(spec: MaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
         f"{spec.kernel_size}",
         stride=(spec.stride, spec.kernel_size),
         padding=(padding or none, none),
+        dilation=(spec.dilation, (1,) * spec.rank),
+        ceil_mode=(spec.ceil_mode and padding is not None, False),
     )
 
 
@@ -215,15 +223,25 @@ def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     pairs, padding = _pool_padding(spec, shape)
     none, name = (0,) * spec.rank, f"F.avg_pool{spec.rank}d"
     stride = (spec.stride, spec.kernel_size)
-    if padding is None and not spec.count_include_pad:
-        out.say("# padding= is symmetric, at most half of the kernel: sums over counts instead")
+    divisor = spec.divisor_override
+    uneven = spec.ceil_mode or not spec.count_include_pad
+    if (padding is None and uneven) or (divisor is not None and spec.rank == 1):
+        why = "padding= is symmetric, at most half of the kernel"
+        out.say(f"# {why if padding is None else f'{name} has no divisor'}: sums instead")
         _pad(pairs, out)
-        out.say(f"inside = torch.ones(1, 1, *{shape[1:-1]})")
-        flat = [each for pair in reversed(pairs) for each in pair]
-        out.say(f"inside = F.pad(inside, {flat})")
         size = int(np.prod(spec.kernel_size))
-        out.call(f"counts = {size} * {name}", "inside", f"{spec.kernel_size}", stride=stride)
         out.call(f"y = {name}", "y", f"{spec.kernel_size}", stride=stride)
+        if divisor is not None:
+            out.say(f"y = y * {size} / {divisor}")
+            return
+        own = asked_pairs(spec, shape[1:-1])
+        rest = [(0, a - b) for (_, a), (_, b) in zip(pairs, own, strict=True)]
+        value = f", value={float(spec.count_include_pad)}"
+        out.say(f"inside = torch.ones(1, 1, *{shape[1:-1]})")
+        for each, fill in ((own, value), (rest, "")):
+            if any(map(any, each)):
+                out.say(f"inside = F.pad(inside, {_from_last(each)}{fill})")
+        out.call(f"counts = {size} * {name}", "inside", f"{spec.kernel_size}", stride=stride)
         out.say(f"y = y * ({size} / counts.round())")
         return
     if padding is None:
@@ -235,7 +253,9 @@ def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
         f"{spec.kernel_size}",
         stride=stride,
         padding=(padding or none, none),
+        ceil_mode=(spec.ceil_mode and padding is not None, False),
         count_include_pad=(spec.count_include_pad or not any(padding or none), True),
+        divisor_override=(divisor, None),
     )
 
 

@@ -90,8 +90,10 @@ from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
 from convparity.impls.spec.resize import Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
+    asked_pairs,
     effective_kernel,
     padding_pairs,
+    window_dilation,
     window_extent,
 )
 from convparity.impls.spec.wires import Wire, Wiring, wired, wiring
@@ -160,6 +162,7 @@ __all__ = [
     "adaptive_windows",
     "arguments",
     "branches",
+    "asked_pairs",
     "check_number",
     "check_spec",
     "child_weights",
@@ -186,6 +189,7 @@ __all__ = [
     "walk",
     "walk_shapes",
     "window_extent",
+    "window_dilation",
     "wired",
     "wiring",
 ]

@@ -6,39 +6,55 @@ from typing import Any
 from convparity.impls.errors import SpecError
 from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import (
+    LARGEST,
     Padding,
     PaddingLike,
     PerAxis,
     Shape,
     boolean,
     fail,
+    integer,
     padding_of,
     per_axis,
     rank_of,
     set_fields,
     takes,
 )
-from convparity.impls.spec.windows import positions
+from convparity.impls.spec.windows import check_taps, effective_kernel, positions
 
 
 def _window(
-    owner: object, rank: Any, kernel_size: Any, stride: Any, padding: Any
+    owner: object,
+    rank: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: Any,
+    dilation: Any = 1,
 ) -> dict[str, Any]:
     """The fields that every pool has, in normal form."""
     rank = rank_of(owner, rank)
+    dilation = per_axis(owner, "dilation", dilation, rank)
     kernel = per_axis(owner, "kernel_size", kernel_size, rank)
     stride = kernel if stride is None else per_axis(owner, "stride", stride, rank)
     pads = padding_of(owner, padding, rank)
     if pads == "causal":
         raise fail(owner, "causal padding belongs to Conv: give pairs instead")
-    for size, pair in () if isinstance(pads, str) else zip(kernel, pads, strict=True):
+    extent = effective_kernel(kernel, dilation)
+    for size, pair in () if isinstance(pads, str) else zip(extent, pads, strict=True):
         if max(pair) >= size:
             raise fail(
                 owner,
                 f"padding {pair} must be smaller than the kernel {size}: "
                 "a window would lie in the padding alone",
             )
-    return {"rank": rank, "kernel_size": kernel, "stride": stride, "padding": pads}
+    return {
+        "rank": rank,
+        "kernel_size": kernel,
+        "stride": stride,
+        "padding": pads,
+        "ceil_mode": boolean(owner, "ceil_mode", ceil_mode),
+    }
 
 
 @dataclass(frozen=True, init=False)
@@ -51,11 +67,15 @@ class MaxPool(Layer):
         padding: "valid", "same", an int, one int an axis, or one ``(low, high)`` pair an axis, as
             in ``Conv``; below the size of the window.
         rank: Number of spatial axes: 1, 2 or 3.
+        ceil_mode: Whether the pixels that the stride leaves over at the end have a window, too,
+            which reaches beyond the padding; as in PyTorch, one that would start behind the last
+            pixel is left out.
+        dilation: Pixels from one value of the window to the next, along each axis.
 
     Shapes:
         input: ``(N, *spatial, C)``
         output: ``(N, *places, C)``; n pixels, padding included, have
-            ``(n - kernel_size) // stride + 1`` places
+            ``(n - (kernel_size - 1) * dilation - 1) // stride + 1`` places
 
     Raises:
         SpecError: A field has a wrong type or value, or a window would lie in the padding alone.
@@ -67,12 +87,16 @@ class MaxPool(Layer):
         (1, 4, 5, 3)
         >>> cp.MaxPool(2).stride
         (2, 2)
+        >>> cp.output_shape(cp.MaxPool(3, stride=2, ceil_mode=True), (1, 8, 9, 3))
+        (1, 4, 4, 3)
     """
 
     kernel_size: Shape
     stride: Shape
     padding: Padding
     rank: int
+    ceil_mode: bool
+    dilation: Shape
 
     def __init__(
         self,
@@ -80,12 +104,17 @@ class MaxPool(Layer):
         stride: PerAxis | None = None,
         padding: PaddingLike = "valid",
         rank: int = 2,
+        ceil_mode: bool = False,
+        dilation: PerAxis = 1,
     ) -> None:
-        set_fields(self, **_window(self, rank, kernel_size, stride, padding))
+        window = _window(self, rank, kernel_size, stride, padding, ceil_mode, dilation)
+        set_fields(self, **window, dilation=per_axis(self, "dilation", dilation, window["rank"]))
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
         takes(self, input_shape, self.rank + 2)
-        return (input_shape[0], *positions(self, input_shape[1:-1]), input_shape[-1])
+        places = positions(self, input_shape[1:-1])
+        check_taps(self, input_shape[1:-1])
+        return (input_shape[0], *places, input_shape[-1])
 
     def parameters(self) -> dict[str, Shape]:
         return {}
@@ -101,8 +130,11 @@ class AvgPool(Layer):
         padding: "valid", "same", an int, one int an axis, or one ``(low, high)`` pair an axis, as
             in ``Conv``; below the size of the window.
         count_include_pad: Whether the zeros of the padding count in the mean, as they do in PyTorch
-            and Flax; in TensorFlow they do not.
+            and Flax; in TensorFlow they do not. What ``ceil_mode`` adds never counts.
         rank: Number of spatial axes: 1, 2 or 3.
+        ceil_mode: As in ``MaxPool``.
+        divisor_override: What the sum of each window is divided by, instead of the number of its
+            values: any integer but 0. PyTorch has it for images and volumes.
 
     Shapes:
         input: ``(N, *spatial, C)``
@@ -127,6 +159,8 @@ class AvgPool(Layer):
     padding: Padding
     count_include_pad: bool
     rank: int
+    ceil_mode: bool
+    divisor_override: int | None
 
     def __init__(
         self,
@@ -135,11 +169,18 @@ class AvgPool(Layer):
         padding: PaddingLike = "valid",
         count_include_pad: bool = True,
         rank: int = 2,
+        ceil_mode: bool = False,
+        divisor_override: int | None = None,
     ) -> None:
+        if divisor_override is not None:
+            divisor_override = integer(self, "divisor_override", divisor_override, -LARGEST)
+            if not divisor_override:
+                raise fail(self, "divisor_override must not be 0")
         set_fields(
             self,
-            **_window(self, rank, kernel_size, stride, padding),
+            **_window(self, rank, kernel_size, stride, padding, ceil_mode),
             count_include_pad=boolean(self, "count_include_pad", count_include_pad),
+            divisor_override=divisor_override,
         )
 
     def output_shape(self, input_shape: Shape, /) -> Shape:

@@ -26,14 +26,35 @@ def effective_kernel(kernel_size: Shape, dilation: Shape) -> Shape:
     return tuple((k - 1) * d + 1 for k, d in zip(kernel_size, dilation, strict=True))
 
 
-def window_extent(spec: Windowed) -> Shape:
-    """The extent of a layer's window; that of a pool, which has no dilation, is its kernel."""
+def window_dilation(spec: Windowed) -> Shape:
+    """The dilation of a layer's window; an average pool has none."""
     dilation: Shape = getattr(spec, "dilation", (1,) * spec.rank)
-    return effective_kernel(spec.kernel_size, dilation)
+    return dilation
+
+
+def window_extent(spec: Windowed) -> Shape:
+    """The extent of a layer's dilated window."""
+    return effective_kernel(spec.kernel_size, window_dilation(spec))
 
 
 def padding_pairs(spec: Windowed, spatial: Shape) -> Pairs:
     """What to pad before and after each spatial axis of size ``spatial``, as (low, high) pairs.
+
+    It is ``asked_pairs``, and under ``ceil_mode`` what the last window needs beyond the high end.
+    """
+    pairs = asked_pairs(spec, spatial)
+    if not getattr(spec, "ceil_mode", False):
+        return pairs
+    longer = []
+    for n, (low, high), k, s in zip(spatial, pairs, window_extent(spec), spec.stride, strict=True):
+        # where the last window starts; by PyTorch's rule not behind the pixels
+        last = min(-(-(n + low + high - k) // s), (n + low - 1) // s) * s
+        longer.append((low, max(high, last + k - n - low)))
+    return tuple(longer)
+
+
+def asked_pairs(spec: Windowed, spatial: Shape) -> Pairs:
+    """What a layer's ``padding`` asks for, as (low, high) pairs.
 
     "same" is TensorFlow's rule: the output has ``ceil(n / stride)`` entries, and an odd total puts
     the extra one at the end.
@@ -67,6 +88,20 @@ def positions(spec: Windowed, spatial: Shape) -> Shape:
     ):
         raise SpecError(f"{type(spec).__name__}: one pixel cannot be reflected, input {spatial}")
     return tuple((n - k) // s + 1 for n, k, s in zip(padded, extent, spec.stride, strict=True))
+
+
+def check_taps(spec: Windowed, spatial: Shape) -> None:
+    """Raise ``SpecError`` for a dilated window of a pool whose taps all lie in the padding."""
+    axes = zip(
+        spatial, padding_pairs(spec, spatial), window_dilation(spec), spec.stride, strict=True
+    )
+    for n, (low, _), d, s in axes:
+        # a window that starts before the pixels has its first tap behind their start there
+        if any((o * s - low) % d >= n for o in range(min(-(-low // s), d))):
+            raise SpecError(
+                f"{type(spec).__name__}: with a dilation of {d}, all taps of a window lie in the "
+                f"padding: pad less than {low}, or give a larger input than {spatial}"
+            )
 
 
 def adaptive_windows(size: int, places: int) -> tuple[tuple[int, int], ...]:

@@ -7,8 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convparity import AdaptiveAvgPool, AdaptiveMaxPool, GlobalMaxPool, SpecError, judge, reference
+from convparity import (
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
+    AvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    SpecError,
+    from_json,
+    from_line,
+    judge,
+    output_shape,
+    reference,
+    to_json,
+    to_line,
+)
 from convparity.impls.spec import Shape, Spec, adaptive_windows
+from parity_tests.support.oracle import oracle
 
 Windows = Callable[[int, int], list[tuple[int, int]]]  # of an axis, and how many places it becomes
 
@@ -126,3 +141,93 @@ def test_an_adaptive_pool_says_what_it_takes() -> None:
         AdaptiveAvgPool((1, 2, 3))
     with pytest.raises(SpecError, match="takes an input of 4 axes"):
         reference(AdaptiveAvgPool(1), {}, np.ones((2, 3)))
+
+
+# ---------------------------------------------------------------- ceil_mode, dilation, divisors
+
+
+@pytest.mark.parametrize("judge", [reference, oracle])
+@pytest.mark.parametrize(
+    ("spec", "size", "expected"),
+    [
+        (MaxPool(2, rank=1, ceil_mode=True), 5, [2, 4, 5]),
+        (MaxPool(3, 3, 1, 1, True), 5, [2, 5]),  # a third would start behind the pixels
+        (MaxPool(3, 3, 1, 1, True), 6, [2, 5, 6]),
+        (MaxPool(2, 1, rank=1, dilation=3), 6, [4, 5, 6]),
+        (MaxPool(2, 2, 2, 1, True, 3), 5, [2, 4, 3, 5]),
+        (AvgPool(2, rank=1, ceil_mode=True), 5, [1.5, 3.5, 5]),
+        (AvgPool(3, 3, 1, True, 1, True), 6, [1, 4, 3]),  # of the last, one pixel and one pad count
+        (AvgPool(3, 3, 1, False, 1, True), 6, [1.5, 4, 6]),
+        (AvgPool(3, 3, 1, True, 1, True, 4), 6, [0.75, 3, 1.5]),
+        (AvgPool(2, rank=1, divisor_override=-1), 4, [-3, -7]),
+    ],
+)
+def test_windows_beyond_the_end_worked_out_by_hand(
+    judge: Any, spec: Spec, size: int, expected: list[float]
+) -> None:
+    x = np.arange(1, size + 1).reshape(1, size, 1)
+    assert judge(spec, {}, x).ravel().tolist() == expected
+
+
+def test_where_there_is_no_window() -> None:
+    """PyTorch refuses the first; of the last it gives -inf."""
+    shorter = MaxPool(3, 2, rank=1, ceil_mode=True)
+    with pytest.raises(SpecError, match="larger than the padded input"):
+        output_shape(shorter, (1, 1, 1))
+    assert output_shape(shorter, (1, 2, 1)) == (1, 1, 1)
+    assert output_shape(MaxPool(2, 1, 1, 1, dilation=2), (1, 2, 1)) == (1, 2, 1)
+    for padding in (1, "same"):
+        with pytest.raises(SpecError, match="all taps of a window lie in the padding"):
+            output_shape(MaxPool(2, 1, padding, 1, dilation=2), (1, 1, 1))
+
+
+def test_same_has_no_rest_to_round_up() -> None:
+    for n, k, s in np.ndindex(9, 5, 5):
+        sizes = [
+            output_shape(MaxPool(k + 1, s + 1, "same", 1, ceil), (1, n + 1, 1))
+            for ceil in (False, True)
+        ]
+        assert sizes[0] == sizes[1]
+
+
+def test_what_counts_in_the_last_window() -> None:
+    """Not the whole kernel, where it reaches beyond the padding; nor the pixels alone."""
+    spec = AvgPool(3, 2, 1, rank=1, ceil_mode=True)
+
+    def divided(last: int) -> Any:
+        def pool(spec: Any, weights: Any, x: np.ndarray) -> np.ndarray:
+            padded = np.pad(x, ((0, 0), (1, 2), (0, 0)))
+            sums = np.stack([padded[:, i : i + 3].sum(axis=1) for i in (0, 2, 4)], axis=1)
+            return sums / np.array([3, 3, last], x.dtype)[:, None]
+
+        return pool
+
+    shape = (2, 4, 3)
+    assert output_shape(spec, shape) == (2, 3, 3)
+    assert judge(divided(2), spec, input_shape=shape).ok
+    for wrong in (1, 3):
+        assert not judge(divided(wrong), spec, input_shape=shape).ok
+
+
+def test_texts_of_pools() -> None:
+    for spec, line in (
+        (MaxPool((3, 2), 2, 1, 2, True, (2, 1)), "maxpool2d k3x2 s2 d2x1 p1 ceil"),
+        (AvgPool(3, 2, 1, False, 3, True, -4), "avgpool3d k3 s2 p1 ceil nocount div-4"),
+    ):
+        assert to_line(spec) == line
+        assert from_line(line)[0] == spec
+        assert from_json(to_json(spec)) == spec
+    before = '{"type": "MaxPool", "kernel_size": [2, 2], "stride": [2, 2], "padding": "valid"}'
+    assert from_json(before) == MaxPool(2)
+
+
+def test_a_pool_says_what_it_takes() -> None:
+    for make, message in (
+        (lambda: AvgPool(2, divisor_override=0), "divisor_override must not be 0"),
+        (lambda: AvgPool(2, divisor_override=1.5), "divisor_override must be an integer"),
+        (lambda: MaxPool(2, ceil_mode=1), "ceil_mode must be True or False"),
+        (lambda: MaxPool(2, dilation=0), "dilation must be at least 1"),
+        (lambda: MaxPool(2, padding=3, dilation=2), r"\(3, 3\) must be smaller than the kernel 3"),
+    ):
+        with pytest.raises(SpecError, match=message):
+            make()  # type: ignore[no-untyped-call]

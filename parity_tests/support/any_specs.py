@@ -107,12 +107,17 @@ def pools(draw, kind):
     rank = draw(st.integers(1, 3))
     kernel = draw(st.tuples(*[INTS] * rank))
     pairs = st.tuples(*[st.tuples(*[st.integers(0, k - 1)] * 2) for k in kernel])
-    fields = {"count_include_pad": draw(st.booleans())} if kind is AvgPool else {}
+    if kind is AvgPool:
+        divisors = st.none() | st.integers(-9, -1) | INTS
+        fields = {"count_include_pad": draw(st.booleans()), "divisor_override": draw(divisors)}
+    else:
+        fields = {"dilation": draw(INTS)}
     return kind(
         kernel,
         draw(st.none() | INTS | st.tuples(*[INTS] * rank)),
         draw(st.sampled_from(["valid", "same"]) | pairs),
         rank=rank,
+        ceil_mode=draw(st.booleans()),
         **fields,
     )
 

@@ -25,11 +25,13 @@ from convparity.impls.spec import (
     SeparableConv,
     Sequential,
     Shape,
+    asked_pairs,
     effective_kernel,
     output_shape,
     padding_pairs,
     walk,
     walk_shapes,
+    window_extent,
 )
 from parity_tests.support import strategies
 from parity_tests.support.graph_strategies import graphs
@@ -218,6 +220,16 @@ def _pool_cells(spec: MaxPool | AvgPool, spatial: Shape) -> Iterator[str]:
             yield "padding counted" if spec.count_include_pad else "padding not counted"
     if any(low != high for low, high in pairs):
         yield f"{kind}, asymmetric {'same' if spec.padding == 'same' else 'pairs'}"
+    asked = asked_pairs(spec, spatial)
+    if pairs != asked:
+        yield f"{kind}, ceil_mode adds a window"
+    rests = zip(spatial, pairs, window_extent(spec), spec.stride, strict=True)
+    if spec.ceil_mode and any((n + low + high - k) % s for n, (low, high), k, s in rests):
+        yield f"{kind}, ceil_mode leaves a window out"
+    if isinstance(spec, MaxPool) and max(spec.dilation) > 1:
+        yield "a dilated maximum"
+    if isinstance(spec, AvgPool) and spec.divisor_override is not None:
+        yield "a divisor of its own"
     windows = tuple(zip(spec.kernel_size, spec.stride, strict=True))
     if any(k > s for k, s in windows):
         yield "overlapping windows"
@@ -330,6 +342,10 @@ FAMILIES = {
                 *_each("AvgPool of rank {}", 1, 2, 3),
                 *_each("MaxPool{}", " with padding", ", asymmetric same", ", asymmetric pairs"),
                 *_each("AvgPool{}", " with padding", ", asymmetric same", ", asymmetric pairs"),
+                *_each("MaxPool, ceil_mode {}", "adds a window", "leaves a window out"),
+                *_each("AvgPool, ceil_mode {}", "adds a window", "leaves a window out"),
+                "a dilated maximum",
+                "a divisor of its own",
                 "padding counted",
                 "padding not counted",
                 "overlapping windows",

@@ -225,7 +225,8 @@ def _window_faults(layer: Any, rng: np.random.Generator) -> Iterator[Faulty]:
         yield from other("padding counted", count_include_pad=not layer.count_include_pad)
     if isinstance(layer, MaxPool | AvgPool):
         pool = MaxPool if isinstance(layer, AvgPool) else AvgPool
-        wrong = pool(layer.kernel_size, layer.stride, layer.padding, rank=layer.rank)
+        window = (layer.kernel_size, layer.stride, layer.padding)
+        wrong = pool(*window, rank=layer.rank, ceil_mode=layer.ceil_mode)
         yield Faulty(wrong, "another pool")
     if max(layer.stride) > 1 and not isinstance(layer, ConvTranspose):
         axis = 1 + next(i for i, each in enumerate(layer.stride) if each > 1)
