@@ -25,9 +25,11 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Dropout,
     GroupNorm,
+    InstanceNorm,
     Join,
     LayerNorm,
     MaxPool,
+    RMSNorm,
     Sequential,
     Spec,
     branches,
@@ -37,7 +39,8 @@ from convparity.impls.spec import (
 )
 from convparity.impls.weights import Weights, check_weights
 
-FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), (BatchNorm, LayerNorm, GroupNorm))
+NORMS = (BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm)
+FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), NORMS)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ stride), ``"causal"`` (rank 1) or one ``(low, high)`` pair an axis. One file a f
 from convparity.impls.spec.activation import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    OVER_AXIS,
     Activation,
     ActivationName,
 )
@@ -65,7 +66,17 @@ from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.movement import Pad, Rearrange, Slice
-from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
+from convparity.impls.spec.normalisation import (
+    BatchNorm,
+    GroupNorm,
+    InputNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+    Scale,
+    parameter_axes,
+    without_parameters,
+)
 from convparity.impls.spec.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -92,6 +103,7 @@ __all__ = [
     "MAX_LAYERS",
     "NAME",
     "NUMPY_MODES",
+    "OVER_AXIS",
     "PADDINGS",
     "PADDING_MODES",
     "Activation",
@@ -113,6 +125,8 @@ __all__ = [
     "GlobalMaxPool",
     "Graph",
     "GroupNorm",
+    "InputNorm",
+    "InstanceNorm",
     "Join",
     "Layer",
     "LayerNorm",
@@ -121,6 +135,7 @@ __all__ = [
     "Pad",
     "PaddingMode",
     "Pairs",
+    "RMSNorm",
     "Rearrange",
     "Residual",
     "Resize",
@@ -152,6 +167,7 @@ __all__ = [
     "own_weights",
     "packed",
     "padding_pairs",
+    "parameter_axes",
     "parameter_shapes",
     "shape_of",
     "stretches",
@@ -162,4 +178,5 @@ __all__ = [
     "window_extent",
     "wired",
     "wiring",
+    "without_parameters",
 ]
