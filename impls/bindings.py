@@ -208,5 +208,8 @@ class Table:
         return () if kind is None else self.readers[kind]
 
     def slots(self, module: Any) -> dict[str, Slot]:
-        """The canonical weights that a native layer holds itself."""
-        return next((row.slots(module, self.held) for row in self.rows_of(module)), {})
+        """The canonical weights that a native layer holds itself, by the row that reads it."""
+        rows = self.rows_of(module)
+        fitting = (row for row in rows if row.unmet(module) is None)
+        row = next(fitting, rows[0] if rows else None)
+        return {} if row is None else row.slots(module, self.held)

@@ -35,7 +35,8 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
-    LayerNorm,
+    InputNorm,
+    InstanceNorm,
     Maximum,
     MaxPool,
     Minimum,
@@ -47,6 +48,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Shape,
     Slice,
@@ -59,11 +61,12 @@ from convparity.impls.spec import (
     output_shape,
     packed,
     padding_pairs,
+    parameter_axes,
     transposed_crop,
     window_dilation,
 )
 from convparity.impls.values import check_input, inputs_of
-from convparity.impls.weights import Arrays, check_weights
+from convparity.impls.weights import Arrays, affine, check_weights
 
 
 class Implementation(Protocol):
@@ -257,6 +260,18 @@ def along_axes(matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     return x
 
 
+def normalised(spec: InputNorm, shape: Shape) -> tuple[Shape, Shape]:
+    """The form of the input in which a norm takes its statistics over whole axes, and these."""
+    match spec:
+        case GroupNorm():
+            each = spec.num_features // spec.num_groups
+            return (shape[0], math.prod(shape[1:-1]), spec.num_groups, each), (1, 3)
+        case InstanceNorm():
+            return shape, tuple(range(1, len(shape) - 1))
+        case _:
+            return shape, tuple(axis % len(shape) for axis in parameter_axes(spec)[0])
+
+
 def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
     """The function of each value, from its definition."""
     match spec.function:
@@ -283,10 +298,36 @@ def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
         case "hard_swish":
             return x * (np.clip(x + 3, 0, 6) / 6)
         case "softplus":
-            return np.logaddexp(x, 0)
+            return np.logaddexp(spec.alpha * x, 0) / spec.alpha
         case "softmax":
-            powers = np.exp(x - x.max(axis=-1, keepdims=True))
-            return powers / powers.sum(axis=-1, keepdims=True)
+            powers = np.exp(x - x.max(axis=spec.axis, keepdims=True))
+            return powers / powers.sum(axis=spec.axis, keepdims=True)
+        case "log_softmax":
+            lower = x - x.max(axis=spec.axis, keepdims=True)
+            return lower - np.log(np.exp(lower).sum(axis=spec.axis, keepdims=True))
+        case "mish":
+            return x * np.tanh(np.logaddexp(x, 0))
+        case "selu":
+            below = 1.6732632423543772 * np.expm1(np.minimum(x, 0))
+            return 1.0507009873554805 * np.where(x >= 0, x, below)
+        case "celu":
+            return np.where(x >= 0, x, spec.alpha * np.expm1(np.minimum(x, 0) / spec.alpha))
+        case "log_sigmoid":
+            return -np.logaddexp(-x, 0)
+        case "softsign":
+            return x / (1 + abs(x))
+        case "tanhshrink":
+            return x - np.tanh(x)
+        case "soft_shrink":
+            return x - np.clip(x, -spec.alpha, spec.alpha)
+        case "hard_shrink":
+            return np.where(abs(x) <= spec.alpha, 0, x)
+        case "quick_gelu":
+            return x * _sigmoid(1.702 * x)
+        case "relu_squared":
+            return np.maximum(x, 0) ** 2
+        case "abs":
+            return abs(x)
     raise NotImplementedError(f"the reference does not know the activation {spec.function!r}")
 
 
@@ -342,26 +383,20 @@ def _(spec: Dense, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 @run.register
 def _(spec: BatchNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    scale, offset, mean, variance = (
-        weights[name].astype(np.float64) for name in ("scale", "offset", "mean", "variance")
-    )
+    scale, offset = affine(spec, weights, x.ndim)
+    mean, variance = (weights[name].astype(np.float64) for name in spec.statistics)
     return (x - mean) * (scale / np.sqrt(variance + spec.eps)) + offset
 
 
 @run.register
-def _(spec: LayerNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    centred = x - x.mean(axis=-1, keepdims=True)
-    variance = (centred**2).mean(axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + spec.eps) * weights["scale"] + weights["offset"]
-
-
-@run.register
-def _(spec: GroupNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    grouped = x.reshape(x.shape[0], -1, spec.num_groups, spec.num_features // spec.num_groups)
-    centred = grouped - grouped.mean(axis=(1, 3), keepdims=True)
-    variance = (centred**2).mean(axis=(1, 3), keepdims=True)
-    normal = (centred / np.sqrt(variance + spec.eps)).reshape(x.shape)
-    return normal * weights["scale"] + weights["offset"]
+def _(spec: InputNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    scale, offset = affine(spec, weights, x.ndim)
+    form, axes = normalised(spec, x.shape)
+    centred = x.reshape(form)
+    if not isinstance(spec, RMSNorm):
+        centred = centred - centred.mean(axis=axes, keepdims=True)
+    variance = (centred**2).mean(axis=axes, keepdims=True)
+    return (centred / np.sqrt(variance + spec.eps)).reshape(x.shape) * scale + offset
 
 
 @run.register

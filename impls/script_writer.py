@@ -64,6 +64,12 @@ def crop(spec: ConvTranspose, shape: Shape) -> str:
     return ", ".join(f"{low}:{low + n}" for (low, _), n in zip(pairs, sizes, strict=True))
 
 
+def affine_of(weights: Mapping[str, np.ndarray], out: Writer, axes: str = "C") -> dict[str, str]:
+    """The variables of a norm's scale and offset, as far as it has them."""
+    names = [name for name in ("scale", "offset") if name in weights]
+    return {name: out.array(name, weights[name], axes) for name in names}
+
+
 def slice_of(spec: Slice) -> str:
     """A slice as Python writes it."""
     stop = "" if spec.stop is None else spec.stop
@@ -78,8 +84,8 @@ def power_of(exponent: float) -> str:
     return f"1 / ({product})" if exponent < 0 else product
 
 
-def function_call(calls: Mapping[str, str], spec: Activation) -> str:
-    """The call of an activation's function, of a framework's table of them."""
+def function_call(calls: Mapping[str, str], spec: Activation, axis: int | None = None) -> str:
+    """The call of an activation's function, of a framework's table of them, along its ``axis``."""
     if spec.function not in calls:
         raise UnsupportedError(f"no script is known for the activation {spec.function!r}")
-    return calls[spec.function].format(alpha=spec.alpha)
+    return calls[spec.function].format(alpha=spec.alpha, axis=axis)

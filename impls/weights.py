@@ -12,7 +12,17 @@ import numpy as np
 
 from convparity.impls.errors import FROM_USER_CODE, WeightError, in_one_line, quoted
 from convparity.impls.limits import check_size
-from convparity.impls.spec import DepthwiseConv, Shape, Spec, dotted, parameter_shapes, walk
+from convparity.impls.spec import (
+    BatchNorm,
+    DepthwiseConv,
+    InputNorm,
+    Shape,
+    Spec,
+    dotted,
+    parameter_axes,
+    parameter_shapes,
+    walk,
+)
 from convparity.impls.values import OVERFLOW, check_seed, real_array
 
 Weights = dict[str, np.ndarray]
@@ -75,6 +85,21 @@ def _draw(layer: Spec, name: str, shape: Shape, seed: int) -> np.ndarray:
         case _:
             values = uniform
     return np.asarray(values, dtype=np.float32)
+
+
+def affine(
+    spec: BatchNorm | InputNorm, weights: Arrays, ndim: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The scale and the offset of a norm in float64, as they meet an input of ``ndim`` axes.
+
+    Ones and zeros where it has none.
+    """
+    shape = np.ones(ndim, int)
+    axes, sizes = parameter_axes(spec)
+    shape[list(axes)] = sizes
+    scale = weights["scale"] if spec.scale else np.ones(sizes)
+    offset = weights["offset"] if getattr(spec, "offset", False) else np.zeros(sizes)
+    return scale.astype(np.float64).reshape(shape), offset.astype(np.float64).reshape(shape)
 
 
 def check_names(spec: Spec, weights: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """The layers of a network as they ran: what each was given and made, whatever code holds them."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -148,7 +148,7 @@ def _of_rank(spec: Layer | Join, x: np.ndarray) -> Layer | Join:
     rank = min(max(x.ndim - 2, 1), 3)
     if not isinstance(spec, BatchNorm) or spec.rank == rank:
         return spec
-    return BatchNorm(spec.num_features, spec.eps, spec.momentum, rank)
+    return replace(spec, rank=rank)
 
 
 def variables(adapter: Adapter, module: Any) -> Weights:

@@ -87,7 +87,7 @@ def swish_for_hard_swish(spec: Activation, shape: Shape) -> Faulty | None:
 
 @fault("activation-09", "softmax over the wrong axis", Activation, hides="others than softmax")
 def softmax_axis(spec: Activation, shape: Shape) -> Faulty | None:
-    if spec.function != "softmax" or len(shape) < 3:
+    if spec != Activation("softmax") or len(shape) < 3:
         return None
 
     def across(x: np.ndarray) -> np.ndarray:

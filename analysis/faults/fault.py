@@ -187,8 +187,8 @@ def nothing(shape: Shapes) -> Any:
 
 
 def own(name: str, change: OnArray) -> OnArrays:
-    """The weights with one of them changed."""
-    return lambda weights: {**weights, name: change(weights[name])}
+    """The weights with one of them changed, if there is such a one."""
+    return lambda weights: {n: change(w) if n == name else w for n, w in weights.items()}
 
 
 def kernel(change: OnArray) -> OnArrays:

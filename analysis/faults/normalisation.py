@@ -1,12 +1,13 @@
 """Normalisation: which statistics, over what, and what is done with them."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault, own, pixels
-from convparity.impls.reference import Implementation
+from convparity.impls.reference import Implementation, normalised
 from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential, Shape
 from convparity.impls.weights import Arrays
 
@@ -16,9 +17,8 @@ BY_INPUT = (LayerNorm, GroupNorm)
 
 def _values(spec: Any, shape: Shape) -> int:
     """How many values are normalised together."""
-    if isinstance(spec, LayerNorm):
-        return shape[-1]
-    return pixels(shape) * spec.num_features // spec.num_groups
+    form, axes = normalised(spec, shape)
+    return math.prod(form[axis] for axis in axes)
 
 
 @fault(
@@ -48,6 +48,9 @@ def input_epsilon(spec: Any, shape: Shape) -> Faulty | None:
 
 @fault("normalisation-06", "scale and offset exchanged", *NORMS, hides="equal ones")
 def scale_and_offset_exchanged(spec: Any, shape: Shape) -> Faulty | None:
+    if not (spec.scale and spec.offset):
+        return None
+
     def exchange(weights: Arrays) -> Arrays:
         return {**weights, "scale": weights["offset"], "offset": weights["scale"]}
 
@@ -142,9 +145,9 @@ def mean_added(spec: BatchNorm, shape: Shape) -> Faulty | None:
     hides="one pixel",
 )
 def over_the_pixels(spec: LayerNorm, shape: Shape) -> Faulty | None:
-    if pixels(shape) == 1:
+    if pixels(shape) == 1 or spec.axes != -1:
         return None
-    everything = GroupNorm(1, spec.num_features, spec.eps)
+    everything = GroupNorm(1, shape[-1], spec.eps, spec.scale, spec.offset)
     return Faulty(everything, f"over {pixels(shape)} pixels and the channels")
 
 
@@ -193,7 +196,7 @@ def groups_interleaved(spec: GroupNorm, shape: Shape) -> Faulty | None:
 )
 def input_variance_unbiased(spec: Any, shape: Shape) -> Faulty | None:
     n = _values(spec, shape)
-    if n == 1:
+    if n == 1 or not spec.scale:
         return None
     share = (n - 1) / n  # 1 / sqrt(v / share + eps) = sqrt(share) / sqrt(v + share * eps)
     return Faulty(
@@ -205,4 +208,6 @@ def input_variance_unbiased(spec: Any, shape: Shape) -> Faulty | None:
 
 @fault("normalisation-18", "scale stored as its difference from 1", *NORMS, hides="no layer")
 def scale_from_one(spec: Any, shape: Shape) -> Faulty | None:
+    if not spec.scale:
+        return None
     return Faulty(spec, "scale + 1 for scale", own("scale", lambda scale: scale + 1))

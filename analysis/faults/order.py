@@ -8,8 +8,7 @@ from convparity.impls.spec import (
     Activation,
     BatchNorm,
     Dropout,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
     Sequential,
     Shape,
     Spec,
@@ -18,7 +17,7 @@ from convparity.impls.spec import (
     parameter_shapes,
 )
 
-NORMS = (BatchNorm, LayerNorm, GroupNorm)
+NORMS = BatchNorm | InputNorm
 
 
 def _kind(spec: Spec) -> str:

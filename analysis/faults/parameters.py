@@ -106,9 +106,12 @@ def last_left_initial(spec: Any, shape: Shape) -> Faulty | None:
     reference="mxnet #15717",
 )
 def scale_and_offset_ignored(spec: Any, shape: Shape) -> Faulty | None:
+    initial = {"scale": np.ones_like, "offset": np.zeros_like}
+    if not initial.keys() & spec.parameters().keys():
+        return None
+
     def leave(weights: Arrays) -> Arrays:
-        ones = np.ones_like(weights["scale"])
-        return {**weights, "scale": ones, "offset": 0 * ones}
+        return {n: initial[n](w) if n in initial else w for n, w in weights.items()}
 
     return Faulty(spec, "scale 1, offset 0", leave)
 

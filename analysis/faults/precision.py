@@ -14,7 +14,7 @@ from convparity.analysis.proof.emulation import (
     tf32_rounded,
 )
 from convparity.analysis.proof.linear_form import LINEAR
-from convparity.impls.reference import Implementation
+from convparity.impls.reference import Implementation, normalised
 from convparity.impls.spec import (
     Activation,
     BatchNorm,
@@ -24,7 +24,7 @@ from convparity.impls.spec import (
     LayerNorm,
     Shape,
 )
-from convparity.impls.weights import Arrays
+from convparity.impls.weights import Arrays, affine
 
 CONVS = (Conv, DepthwiseConv, ConvTranspose)
 
@@ -144,13 +144,15 @@ def int8_kernel(spec: Any, shape: Shape) -> Faulty | None:
     reference="flax #1491",
 )
 def fast_variance(spec: LayerNorm, shape: Shape) -> Faulty | None:
+    _, axes = normalised(spec, shape)
+
     def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         values = x.astype(np.float32)
-        mean = values.mean(axis=-1, keepdims=True, dtype=np.float32)
-        squares = (values * values).mean(axis=-1, keepdims=True, dtype=np.float32)
+        mean = values.mean(axis=axes, keepdims=True, dtype=np.float32)
+        squares = (values * values).mean(axis=axes, keepdims=True, dtype=np.float32)
         variance = np.maximum(squares - mean * mean, np.float32(0))
         normal = (values - mean) / np.sqrt(variance + np.float32(spec.eps))
-        scale, offset = (weights[name].astype(np.float32) for name in ("scale", "offset"))
+        scale, offset = (each.astype(np.float32) for each in affine(spec, weights, x.ndim))
         y: np.ndarray = normal * scale + offset
         return y
 
@@ -164,6 +166,8 @@ def fast_variance(spec: LayerNorm, shape: Shape) -> Faulty | None:
     hides="no layer of its kind",
 )
 def short_root(spec: BatchNorm, shape: Shape) -> Faulty | None:
+    if not spec.scale:
+        return None
     return Faulty(spec, "1 / sqrt off by 2^-12", own("scale", lambda w: w * (1 + 2.0**-12)))
 
 

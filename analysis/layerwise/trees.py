@@ -25,9 +25,11 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Dropout,
     GroupNorm,
+    InstanceNorm,
     Join,
     LayerNorm,
     MaxPool,
+    RMSNorm,
     Sequential,
     Spec,
     branches,
@@ -39,7 +41,8 @@ from convparity.impls.spec import (
 from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Weights, check_weights
 
-FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), (BatchNorm, LayerNorm, GroupNorm))
+NORMS = (BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm)
+FAMILIES = ((Conv, DepthwiseConv), (MaxPool, AvgPool), NORMS)
 
 
 @dataclass(frozen=True)

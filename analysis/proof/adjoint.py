@@ -21,6 +21,7 @@ from convparity.impls.reference import (
     adaptive_counts,
     along_axes,
     as_grouped,
+    normalised,
     pool_counts,
     resizing,
     run,
@@ -45,8 +46,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
     Maximum,
     MaxPool,
     Minimum,
@@ -57,6 +57,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Shape,
     Slice,
@@ -65,9 +66,10 @@ from convparity.impls.spec import (
     adaptive_windows,
     effective_kernel,
     padding_pairs,
+    parameter_axes,
     transposed_crop,
 )
-from convparity.impls.weights import Arrays, Weights
+from convparity.impls.weights import Arrays, Weights, affine
 
 STEP = 2.0**-12  # of the differences that stand for derivatives
 BENDS = {**BENDS_AT, "elu": (0.0,)}
@@ -227,7 +229,8 @@ def _(
     spec: BatchNorm, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
-    scale, mean, variance = (weights[n].astype(np.float64) for n in ("scale", "mean", "variance"))
+    scale, _ = affine(spec, weights, 1)
+    mean, variance = (weights[name].astype(np.float64) for name in spec.statistics)
     spread = variance + spec.eps
     factor = scale / np.sqrt(spread)
     by_offset, by_centred = _by_channel(g), _by_channel(g * (x - mean))
@@ -237,29 +240,33 @@ def _(
         "mean": -factor * by_offset,
         "variance": -factor / (2 * spread) * by_centred,
     }
-    return Gradients((g * factor,), found)
+    return Gradients((g * factor,), {name: found[name] for name in weights})
 
 
-@adjoint.register(LayerNorm)
-@adjoint.register(GroupNorm)
+@adjoint.register
 def _(
-    spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+    spec: InputNorm, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
-    groups = spec.num_groups if isinstance(spec, GroupNorm) else 1
-    form: Shape = (x.shape[0], -1, groups, x.shape[-1] // groups)
-    axes: tuple[int, ...] = (1, 3)
-    if isinstance(spec, LayerNorm):
-        form, axes = x.shape, (-1,)
+    form, axes = normalised(spec, x.shape)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return np.asarray(values.mean(axis=axes, keepdims=True))
+
+    centres = not isinstance(spec, RMSNorm)
     grouped = x.reshape(form)
-    centred = grouped - grouped.mean(axis=axes, keepdims=True)
-    root = np.sqrt((centred**2).mean(axis=axes, keepdims=True) + spec.eps)
+    centred = grouped - mean(grouped) if centres else grouped
+    root = np.sqrt(mean(centred**2) + spec.eps)
     normal = centred / root
-    h = (g * weights["scale"]).reshape(form)
-    means = h.mean(axis=axes, keepdims=True), (h * normal).mean(axis=axes, keepdims=True)
-    by_input = (h - means[0] - normal * means[1]) / root
-    found = {"scale": _by_channel(g * normal.reshape(x.shape)), "offset": _by_channel(g)}
-    return Gradients((by_input.reshape(x.shape),), found)
+    h = (g * affine(spec, weights, x.ndim)[0]).reshape(form)
+    by_input = (h - (mean(h) if centres else 0.0) - normal * mean(h * normal)) / root
+    held = [axis % x.ndim for axis in parameter_axes(spec)[0]]
+    others = tuple(axis for axis in range(x.ndim) if axis not in held)
+    found = {
+        "scale": (g * normal.reshape(x.shape)).sum(axis=others),
+        "offset": g.sum(axis=others),
+    }
+    return Gradients((by_input.reshape(x.shape),), {name: found[name] for name in weights})
 
 
 @adjoint.register
@@ -276,7 +283,10 @@ def _(
     (x,) = inputs
     if spec.function == "softmax":
         y = activate(spec, x)
-        return Gradients((y * (g - (g * y).sum(axis=-1, keepdims=True)),), {})
+        return Gradients((y * (g - (g * y).sum(axis=spec.axis, keepdims=True)),), {})
+    if spec.function == "log_softmax":
+        shares = np.exp(activate(spec, x))
+        return Gradients((g - shares * g.sum(axis=spec.axis, keepdims=True),), {})
     return Gradients((g * _slope(spec, x),), {})
 
 

@@ -14,7 +14,7 @@ from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.shapes import size_along, spatial_axes, with_size
 from convparity.analysis.proof.trust import Trust, changed, constant_outputs, trust
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import adaptive_counts, resizing, run
+from convparity.impls.reference import adaptive_counts, normalised, resizing, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -30,10 +30,9 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
-    GroupNorm,
+    InputNorm,
     Join,
     Layer,
-    LayerNorm,
     MaxPool,
     Rearrange,
     Reduce,
@@ -197,7 +196,7 @@ def layer_case(
     apart, near = weights, x
     if isinstance(layer, LINEAR):
         apart = _told_apart(layer, weights, x, seed, dtype)
-    elif isinstance(layer, LayerNorm | GroupNorm):
+    elif isinstance(layer, InputNorm):
         near = _near_epsilon(layer, x, seed)
     target = trace(layer, apart, exact_input(near, dtype, direct))
     if target.untested.any():  # a transform's margin, for one, grows with the numbers
@@ -206,16 +205,15 @@ def layer_case(
     return Judged((apart, near), target, seen)
 
 
-def _near_epsilon(layer: LayerNorm | GroupNorm, x: np.ndarray, seed: int) -> np.ndarray:
+def _near_epsilon(layer: InputNorm, x: np.ndarray, seed: int) -> np.ndarray:
     """``x``, times a power of two in half of the places that are normalised by themselves."""
     factor = 2.0 ** round(math.log2(math.sqrt(max(layer.eps, 2.0**-40)) / LIMIT))
-    groups = layer.num_groups if isinstance(layer, GroupNorm) else 1
+    form, axes = normalised(layer, x.shape)
     # the places: an example and group each, or a pixel of an example each
-    grouped = isinstance(layer, GroupNorm)
-    shape = (len(x), *[1] * (x.ndim - 2), groups) if grouped else (*x.shape[:-1], 1)
+    shape = [1 if axis in axes else n for axis, n in enumerate(form)]
     alternate = np.arange(math.prod(shape)) % 2 == 0  # the first, where there is one alone
     chosen = np.random.default_rng(seed).permutation(alternate).reshape(shape)
-    scaled = np.where(np.repeat(chosen, x.shape[-1] // shape[-1], axis=-1), x * factor, x)
+    scaled = np.where(np.broadcast_to(chosen, form).reshape(x.shape), x * factor, x)
     return scaled.astype(np.float32)
 
 
@@ -362,9 +360,8 @@ class _Draw:
             self.size /= common_unit(matrix) or 1.0
         return {}
 
-    @layer.register(LayerNorm)
-    @layer.register(GroupNorm)
-    def _(self, spec: LayerNorm | GroupNorm, shape: Shape) -> Weights:
+    @layer.register
+    def _(self, spec: InputNorm, shape: Shape) -> Weights:
         return {name: self._integers(own) for name, own in spec.parameters().items()}
 
     @layer.register
@@ -378,13 +375,16 @@ class _Draw:
         elif self.limit < LIMIT:  # 16 bits: a scale of 1 too, and offsets that they tell apart
             root, mean, offset = np.ones(n), np.sign(mean), np.sign(offset)
         self.size += 3 + 5
-        return {
+        if not spec.scale:  # the root divides, by a half at least
+            self.size *= 2
+        found = {
             "scale": (root * sign).astype(np.float32),
             "offset": offset.astype(np.float32),
             "mean": mean.astype(np.float32),
             # float64, so that adding eps back gives the power of four exactly there too
             "variance": root**2 - spec.eps,
         }
+        return {name: found[name] for name in spec.parameters()}
 
     @layer.register
     def _(self, spec: Scale, shape: Shape) -> Weights:

@@ -30,6 +30,7 @@ from convparity.impls.spec import (
     Spec,
     fold_steps,
     output_shape,
+    parameter_axes,
     walk,
     window_extent,
 )
@@ -57,6 +58,8 @@ def fitting_shape(spec: Spec) -> Shape | None:
     once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
     first = _first_layer(spec)
+    if sized := [layer for _, layer in walk(spec) if getattr(layer, "axes", -1) != -1]:
+        return next((shape for shape in _of_its_sizes(sized[0]) if _fits(spec, shape)), None)
     if isinstance(first, Rearrange):
         return next((shape for shape in _split_evenly(first) if _fits(spec, shape)), None)
     for (channels,), rank in product(_channels(spec), _ranks(spec)):
@@ -141,10 +144,10 @@ def _channels(spec: Spec) -> list[tuple[int, ...]]:
     """
     said = _said_channels(spec)
     occur = [
-        getattr(layer, name)
+        number
         for _, layer in walk(spec)
         for name in (*CHANNELS_ARE, *MADE)
-        if hasattr(layer, name)
+        if (number := _number(layer, name)) is not None
     ]
     # beside other values those of the spec; alone, behind a flatten, few make a large image
     any_number = dict.fromkeys((*CHANNELS, *occur) if len(said) == 1 else (*occur, *CHANNELS))
@@ -163,7 +166,7 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
             return fold_steps(step, carried, lambda each, values: visit(each.spec, *values))
         if isinstance(step, Join):
             return None if isinstance(step, Concat) else next(filter(_known, carried), None)
-        says = (getattr(step, name, None) for name in CHANNELS_ARE)
+        says = (_number(step, name) for name in CHANNELS_ARE)
         said = next(filter(_known, says), None)
         if carried[0] is not None and said is not None:
             found.setdefault(carried[0], said)
@@ -173,6 +176,23 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
 
     visit(spec, *range(sources))
     return tuple(map(found.get, range(sources)))
+
+
+def _number(layer: Spec, name: str) -> int | None:
+    """A number of channels that a layer has in a field; no size of other axes."""
+    found: int | None = getattr(layer, name, None)
+    return found if getattr(layer, "axes", -1) == -1 else None
+
+
+def _of_its_sizes(norm: Any) -> Iterator[Shape]:
+    """Images of the sizes that a norm over their axes asks for, and larger ones that shrink."""
+    axes, sizes = parameter_axes(norm)
+    for factor, ndim, channels in product((1, 2, 4, 8, 16, 32), (4, 3, 5, 2), CHANNELS):
+        shape = [BATCH, *range(5, 5 + ndim - 2), channels]
+        for axis, size in zip(axes, sizes, strict=True):
+            if -ndim < axis < ndim:
+                shape[axis] = size if axis % ndim == ndim - 1 else size * factor
+        yield tuple(shape)
 
 
 def _known(value: int | None) -> bool:

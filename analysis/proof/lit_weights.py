@@ -21,11 +21,11 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
     Scale,
     Shape,
     Spec,
+    parameter_axes,
     parameter_shapes,
 )
 from convparity.impls.weights import Weights
@@ -45,6 +45,12 @@ BENDS = {
     "sigmoid": (0.0, 1.5),
     "tanh": (0.0, 1.0),
     "softmax": (0.0, 1.0),
+    "log_softmax": (0.0, 1.0),
+    "selu": (0.0, 1.0),
+    "celu": (0.0, 1.0),
+    "softsign": (0.0, 1.0),
+    "soft_shrink": (0.0, 1.0),
+    "hard_shrink": (0.0, 1.0),
 }
 ANYWHERE = (0.0, 2.0)  # of a function that is not in the table
 LOW = ("relu", "leaky_relu")  # some channels lie so low that whole windows of a pool are negative
@@ -123,23 +129,24 @@ class Filled:
         step = abs(factor) * unit / 2
         spread = (-1.5, 0.5) if follows is not None and follows.function in LOW else (-0.5, 0.5)
         offset = np.rint((middle + deviation * rng.uniform(*spread, n)) / step) * step
-        return {
+        found = {
             "scale": factor * 2.0**-power,
             "offset": np.where(offset == 0, step, offset),
             "mean": np.where(mean == 0, 0.5, mean) * unit,
             "variance": 4.0**-power - spec.eps,
         }
+        return {name: found[name] for name in spec.parameters()}
 
-    @_weights.register(LayerNorm)
-    @_weights.register(GroupNorm)
-    def _(self, spec: LayerNorm | GroupNorm, x: np.ndarray, follows: Activation | None) -> Weights:
-        n = spec.num_features
+    @_weights.register
+    def _(self, spec: InputNorm, x: np.ndarray, follows: Activation | None) -> Weights:
+        sizes = parameter_axes(spec)[1]
         middle, deviation = (0.0, 4.0)
         if follows is not None:
             middle, deviation = bends(follows)
         quarter = 2.0 ** (math.floor(math.log2(deviation)) - 2)
-        offset = middle + quarter * self._signed(n, 3)
-        return {"scale": quarter * self._signed(n, 7), "offset": offset}
+        offset = middle + quarter * self._signed(sizes, 3)
+        found = {"scale": quarter * self._signed(sizes, 7), "offset": offset}
+        return {name: found[name] for name in spec.parameters()}
 
     @_weights.register
     def _(self, spec: Scale, x: np.ndarray, follows: Activation | None) -> Weights:

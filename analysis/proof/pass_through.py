@@ -25,14 +25,14 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
     Scale,
     Shape,
     Spec,
     effective_kernel,
     padding_pairs,
     parameter_shapes,
+    without_parameters,
 )
 from convparity.impls.weights import Weights
 
@@ -53,24 +53,32 @@ PASSES = {
     "sigmoid": (-1.0, 1.0),
     "tanh": (-0.5, 0.5),
     "softmax": (-1.0, 1.0),
+    "mish": (32.0, INF),
+    "selu": (0.0, INF),
+    "celu": (0.0, INF),
+    "hard_shrink": (64.0, INF),
+    "soft_shrink": (64.0, INF),
+    "quick_gelu": (20.0, INF),
+    "abs": (0.0, INF),
 }
 Range = tuple[float, float]
 ANY: Range = (-INF, INF)
-OFFSETS = (BatchNorm, LayerNorm, GroupNorm)  # and linear layers with a bias: they can add
 
 
 def range_of(spec: Spec) -> Range | None:
     """Where a layer wants its input, so that signals pass; None of one that does not mind."""
     if isinstance(spec, Activation):
         return PASSES.get(spec.function, (-1.0, 1.0))
-    if isinstance(spec, LayerNorm | GroupNorm):  # as small as eps, so that eps is seen
+    if isinstance(spec, InputNorm):  # as small as eps, so that eps is seen
         return -16 * math.sqrt(spec.eps), 16 * math.sqrt(spec.eps)
     return None
 
 
 def offsets(spec: Spec) -> bool:
     """Whether a layer has weights that add to its output."""
-    return isinstance(spec, OFFSETS) or bool(getattr(spec, "bias", False))
+    if isinstance(spec, BatchNorm):
+        return True  # its mean does
+    return bool(getattr(spec, "offset", False) or getattr(spec, "bias", False))
 
 
 def fit(low: float, high: float, wanted: Range, can_add: bool) -> tuple[float, float]:
@@ -126,29 +134,23 @@ class Passing:
     ) -> tuple[Weights, np.ndarray]:
         scale, offset = fit(*extent(values), wanted, can_add=True)
         n = spec.num_features
-        found = {
+        found = {  # the statistics do what it has no parameter for
             "scale": np.full(n, scale),
             "offset": np.full(n, offset),
-            "mean": np.zeros(n),
-            "variance": np.full(n, 1 - spec.eps),
+            "mean": np.full(n, 0.0 if spec.offset else -offset / scale),
+            "variance": np.full(n, (1.0 if spec.scale else scale**-2) - spec.eps),
         }
-        return found, classes
+        return {name: found[name] for name in spec.parameters()}, classes
 
-    @_weights.register(LayerNorm)
-    @_weights.register(GroupNorm)
+    @_weights.register
     def _(
-        self,
-        spec: LayerNorm | GroupNorm,
-        values: list[np.ndarray],
-        classes: np.ndarray,
-        wanted: Range,
+        self, spec: InputNorm, values: list[np.ndarray], classes: np.ndarray, wanted: Range
     ) -> tuple[Weights, np.ndarray]:
-        n = spec.num_features
-        plain = {"scale": np.ones(n), "offset": np.zeros(n)}
-        normal = [run(spec, plain, value) for value in values]
+        normal = [run(without_parameters(spec), {}, value) for value in values]
         low, high = (np.floor(extent(normal)[0]), np.ceil(extent(normal)[1]))
-        scale, offset = fit(float(low), float(high), wanted, can_add=True)
-        return {"scale": np.full(n, scale), "offset": np.full(n, offset)}, classes
+        scale, offset = fit(float(low), float(high), wanted, can_add=offsets(spec))
+        found = {"scale": scale, "offset": offset}
+        return {name: np.full(own, found[name]) for name, own in spec.parameters().items()}, classes
 
     @_weights.register
     def _(

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weakest_basis
+from convparity.analysis.proof.functions import rounded_function
 from convparity.analysis.proof.linear_form import to_filters
 from convparity.analysis.proof.reductions import reduction
 from convparity.analysis.proof.rounded import (
@@ -29,7 +30,14 @@ from convparity.analysis.proof.rounded import (
     common_unit,
     round_to,
 )
-from convparity.impls.reference import adaptive_counts, along_axes, pool_counts, resizing, run
+from convparity.impls.reference import (
+    adaptive_counts,
+    along_axes,
+    normalised,
+    pool_counts,
+    resizing,
+    run,
+)
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -49,8 +57,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
     Maximum,
     MaxPool,
     Minimum,
@@ -61,6 +68,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Shape,
     Slice,
@@ -68,7 +76,7 @@ from convparity.impls.spec import (
     Subtract,
     fold_steps,
 )
-from convparity.impls.weights import Arrays
+from convparity.impls.weights import Arrays, affine
 
 # Measured margins, in units of u. A square root, its reciprocal and a quotient are correctly
 # rounded by IEEE 754, but libraries replace them by approximations: TensorFlow's reciprocal root
@@ -159,8 +167,8 @@ def _inherited(plain: Any, kernel: np.ndarray, x: Rounded, value: np.ndarray) ->
 @trace.register
 def _(spec: BatchNorm, weights: Arrays, x: Rounded) -> Rounded:
     value = run(spec, weights, x.value)
-    names = ("scale", "offset", "mean", "variance")
-    scale, offset, mean, variance = (weights[name].astype(np.float64) for name in names)
+    scale, offset = (each.ravel() for each in affine(spec, weights, x.value.ndim))
+    mean, variance = (weights[name].astype(np.float64) for name in spec.statistics)
     spread = variance + spec.eps
     factor = scale / np.sqrt(spread)
     size = abs(x.value) + abs(mean)
@@ -180,17 +188,17 @@ def _(spec: BatchNorm, weights: Arrays, x: Rounded) -> Rounded:
     )
 
 
-@trace.register(LayerNorm)
-@trace.register(GroupNorm)
-def _(spec: LayerNorm | GroupNorm, weights: Arrays, x: Rounded) -> Rounded:
+@trace.register
+def _(spec: InputNorm, weights: Arrays, x: Rounded) -> Rounded:
     value = run(spec, weights, x.value)
     n, mean = _group_means(spec, x.value.shape)
-    scale, offset = (abs(weights[name].astype(np.float64)) for name in ("scale", "offset"))
-    centre = mean(x.value)
+    scale, offset = map(abs, affine(spec, weights, x.value.ndim))
+    centres = not isinstance(spec, RMSNorm)
+    centre = mean(x.value) if centres else np.zeros(value.shape)
     centred = abs(x.value - centre)
     spread = mean(centred**2) + spec.eps
     # the mean, then the deviations, their squares, and what remains of them under the root
-    of_mean = mean(x.bound) + x.gamma(n + 2) * mean(abs(x.value) + x.bound)
+    of_mean = mean(x.bound) + x.gamma(n + 2) * mean(abs(x.value) + x.bound) if centres else 0.0
     of_centred = x.bound + of_mean + x.u * (centred + x.bound + of_mean) + 2 * x.tiny
     of_squares = mean(2 * centred * of_centred + of_centred**2)
     of_spread = of_squares + x.gamma(n + 4) * mean((centred + of_centred) ** 2)
@@ -214,20 +222,15 @@ def _(spec: LayerNorm | GroupNorm, weights: Arrays, x: Rounded) -> Rounded:
     )
 
 
-def _group_means(
-    spec: LayerNorm | GroupNorm, shape: Shape
-) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
+def _group_means(spec: InputNorm, shape: Shape) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
     """How many values are normalised together, and their mean at each of their places."""
-    if isinstance(spec, LayerNorm):
-        return shape[-1], lambda a: np.broadcast_to(a.mean(axis=-1, keepdims=True), a.shape)
-    grouped = (shape[0], -1, spec.num_groups, spec.num_features // spec.num_groups)
+    form, axes = normalised(spec, shape)
 
     def mean(array: np.ndarray) -> np.ndarray:
-        groups = array.reshape(grouped)
-        means = groups.mean(axis=(1, 3), keepdims=True)
-        return np.broadcast_to(means, groups.shape).reshape(shape)
+        means = array.reshape(form).mean(axis=axes, keepdims=True)
+        return np.broadcast_to(means, form).reshape(shape)
 
-    return math.prod(shape[1:]) // spec.num_groups, mean
+    return math.prod(form[axis] for axis in axes), mean
 
 
 @trace.register
@@ -246,7 +249,6 @@ def _(spec: Scale, weights: Arrays, x: Rounded) -> Rounded:
     )
 
 
-EXACT = ("relu", "relu6")  # neither rounds
 SLOPES = {  # the steepest slope of each function; its errors grow by no more
     "sigmoid": 0.25,
     "silu": 1.1,
@@ -257,44 +259,21 @@ SLOPES = {  # the steepest slope of each function; its errors grow by no more
     "softplus": 1.0,
     "softmax": 2.0,
     "tanh": 1.0,
+    "log_softmax": 2.0,
+    "mish": 1.09,
+    "selu": 1.76,
+    "celu": 1.0,
+    "log_sigmoid": 1.0,
+    "softsign": 1.0,
+    "tanhshrink": 1.0,
+    "soft_shrink": 1.0,
+    "quick_gelu": 1.1,
 }
-# between what limits a function stays: no error is larger, and a product by a gate keeps its bound
-WIDTHS = {"sigmoid": 1.0, "hard_sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0}
-LIBRARY = 16  # u, for a library's elementary function: a measured margin; 3 at most were seen
 
 
 @trace.register
 def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
-    value = run(spec, weights, x.value)
-    if spec.function in EXACT:  # errors pass where the input does, and stop elsewhere
-        passes = abs(x.value - value) <= x.bound
-        return dataclasses.replace(
-            x,
-            value=value,
-            bound=np.where(passes, x.bound + x.small, 0),
-            noise=run(spec, weights, x.value + x.noise) - value,
-            own=np.where(value == x.value, x.own + x.small, 0),
-        )
-    if spec.alpha is None and spec.function not in SLOPES:
-        raise NotImplementedError(f"no rounding bound is known for {spec.function}: give its slope")
-    steepest = max(1.0, abs(spec.alpha or 0)) if spec.alpha is not None else SLOPES[spec.function]
-    inherited = x.bound
-    if spec.function == "softmax":  # every value of a position reaches every other
-        inherited = np.broadcast_to(x.bound.max(axis=-1, keepdims=True), x.bound.shape)
-    # exp(x) - 1 and 1 + tanh(x) cancel, at the size of 1 or of alpha
-    size = abs(x.value) + abs(value) + max(1.0, abs(spec.alpha or 0))
-    bound = steepest * inherited + LIBRARY * x.u * (size + x.bound)
-    if spec.function in WIDTHS:  # twice: a library may leave the range
-        bound = np.minimum(bound, 2 * WIDTHS[spec.function])
-    return dataclasses.replace(
-        x,
-        value=value,
-        bound=bound,
-        noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
-        own=x.u * size + x.tiny,
-        unit=None,
-        basis="measured",
-    )
+    return rounded_function(spec, x, SLOPES)
 
 
 @trace.register(Dropout)

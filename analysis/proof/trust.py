@@ -13,16 +13,16 @@ from convparity.impls.spec import (
     ConvTranspose,
     Dense,
     DepthwiseConv,
-    GroupNorm,
+    InputNorm,
     Layer,
-    LayerNorm,
     Scale,
     Shape,
     Spec,
-    parameter_shapes,
+    parameter_axes,
+    without_parameters,
 )
 from convparity.impls.values import parts
-from convparity.impls.weights import Arrays, init_weights
+from convparity.impls.weights import Arrays, affine, init_weights
 
 __all__ = ["Trust", "constant", "lit", "trust", "weakest"]
 
@@ -176,24 +176,26 @@ def _(layer: Linear, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
 
 @lit.register
 def _(layer: BatchNorm, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
-    n, scaled = layer.num_features, weights["scale"] != 0
+    n, scaled = layer.num_features, affine(layer, weights, 1)[0] != 0
     spread = (x != weights["mean"]).any(axis=tuple(range(x.ndim - 1)))
     # the offset always; the scale where it meets a deviation, which the variance divides
-    return n + int(spread.sum() + scaled.sum() + (spread & scaled).sum()), 4 * n
+    matter = (layer.offset * n, layer.scale * spread.sum(), scaled.sum(), (spread & scaled).sum())
+    return int(sum(matter)), len(weights) * n
 
 
-@lit.register(LayerNorm)
-@lit.register(GroupNorm)
-def _(layer: LayerNorm | GroupNorm, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
-    def normal(x: np.ndarray) -> np.ndarray:
-        shapes = parameter_shapes(layer)
-        plain = {"scale": np.ones(shapes["scale"]), "offset": np.zeros(shapes["offset"])}
-        found = run(layer, plain, x) != 0
-        return np.asarray(found.any(axis=tuple(range(x.ndim - 1))))
+@lit.register
+def _(layer: InputNorm, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
+    held = [axis % x.ndim for axis in parameter_axes(layer)[0]]
+    others = tuple(axis for axis in range(x.ndim) if axis not in held)
 
-    n = len(weights["scale"])
+    def scales(x: np.ndarray) -> int:
+        """How many scales meet what is not 0."""
+        normal = run(without_parameters(layer), {}, x) != 0
+        return int(normal.any(axis=others).sum()) if layer.scale else 0
+
+    offsets = weights["offset"].size if "offset" in weights else 0
     drawn = np.random.default_rng(0).standard_normal(x.shape)
-    return n + int(normal(x).sum()), n + int(normal(drawn).sum())
+    return offsets + scales(x), offsets + scales(drawn)
 
 
 @lit.register

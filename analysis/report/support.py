@@ -62,6 +62,16 @@ ROWS = {
     "max pooling, ceil_mode, dilation": "maxpool{r}d k2 s2 d2 p1 ceil {size} c4",
     "average pooling, ceil_mode, padding counted": "avgpool{r}d k3 s3 p1 ceil {size} c4",
     "average pooling, a divisor": "avgpool{r}d k2 div3 {size} c4",
+    "norms of one parameter": "batchnorm{r}d c4 nooffset {size} | groupnorm g2 c4 noscale",
+    "instance normalisation": "instancenorm c4 {size}",
+    "normalisation by the root mean square": "rmsnorm c4 {size}",
+    "norms over a spatial axis": "layernorm_over of7 axes1 {size} c4 | rmsnorm_over of7 axes1",
+    "softmax, log_softmax, over a spatial axis": "softmax axis1 {size} c4 | log_softmax axis1",
+    "mish, selu, celu": "mish {size} c4 | selu | celu a0.5",
+    "softsign, tanhshrink, log_sigmoid": "softsign {size} c4 | tanhshrink | log_sigmoid",
+    "quick_gelu, softplus with a beta": "quick_gelu {size} c4 | softplus a2.0",
+    "abs, hard_shrink": "abs {size} c4 | hard_shrink a2.0",
+    "relu_squared, soft_shrink": "relu_squared {size} c4 | soft_shrink",
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

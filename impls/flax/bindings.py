@@ -6,18 +6,29 @@ as they stand, too.
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import arithmetic, layers, movement, pooling, reduction, resize
+from convparity.impls.flax import activation as functions
+from convparity.impls.flax import (
+    arithmetic,
+    layers,
+    movement,
+    normalisation,
+    pooling,
+    reduction,
+    resize,
+)
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -40,6 +51,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     Maximum,
     MaxPool,
@@ -51,6 +63,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Slice,
@@ -247,11 +260,29 @@ CONVOLUTIONS = [
 # ---------------------------------------------------------------- pooling, norms, other layers
 
 
-def _check_last_axis(module: Any) -> None:
-    for name in ("reduction_axes", "feature_axes"):
-        axes = getattr(module, name)
-        if axes not in (-1, (-1,), [-1]):
-            raise TABLE.refused(module, f"it needs {name}=-1, not {quoted(axes)}")
+def _axes(module: Any) -> tuple[int, ...]:
+    """What a norm is over."""
+    given = module.feature_axes
+    return (given,) if isinstance(given, int) else tuple(given)
+
+
+def _check_one_axis(module: Any) -> None:
+    """Nnx keeps the parameters of several axes flat, and no sizes."""
+    reduced = module.reduction_axes
+    reduced = (reduced,) if isinstance(reduced, int) else tuple(reduced)
+    if len(reduced) != 1 or reduced != _axes(module):
+        raise TABLE.refused(
+            module,
+            "it needs one axis, the same as reduction_axes and feature_axes, not "
+            f"{quoted(module.reduction_axes)} and {quoted(module.feature_axes)}: over several, "
+            f"write it as the {type(module).__name__} of convparity.impls.flax.normalisation, "
+            "which is told their sizes",
+        )
+
+
+def _check_channels(module: Any) -> None:
+    if _axes(module) != (-1,):
+        raise TABLE.refused(module, f"it needs feature_axes=-1, not {quoted(module.feature_axes)}")
 
 
 ADAPTIVE: Fields = {
@@ -266,9 +297,11 @@ POOL: Fields = {
     "rank": Field(None, lambda module: len(module.window_shape)),
 }
 NORM: Fields = {"num_features": "num_features", "eps": "epsilon"}
-SCALED = {"scale": Weight("scale"), "offset": Weight("bias")}
+AFFINE: Fields = {"scale": "use_scale", "offset": "use_bias"}
+SCALED = {"scale": Weight("scale", when="scale"), "offset": Weight("bias", when="offset")}
+ONE_AXIS: Fields = {**NORM, "axes": Field(None, lambda module: _axes(module)[0])}
+SEVERAL_AXES: Fields = {"num_features": "sizes", "eps": "epsilon", "axes": Field("axes", _axes)}
 STATISTICS = {"mean": Weight("mean"), "variance": Weight("var")}
-AFFINE = {"use_scale": True, "use_bias": True}
 SLOW = {"use_fast_variance": False}  # see layers.BatchNorm
 NORMALISED = ("param_dtype", "rngs")  # what a norm takes
 
@@ -281,22 +314,31 @@ OTHERS = [
         layers.BatchNorm,
         {
             **NORM,
+            **AFFINE,
             "momentum": OF_THE_OLD,
             "rank": Field("rank", lambda m: getattr(m, "rank", 2)),  # nnx's own has none
         },
         {**SCALED, **STATISTICS},
-        needs={**AFFINE, "axis": -1},
+        needs={"axis": -1},
         also=(nnx.BatchNorm,),
         takes=NORMALISED,
     ),
     Row(
         LayerNorm,
         nnx.LayerNorm,
-        NORM,
+        {**ONE_AXIS, **AFFINE},
         SCALED,
+        says={"axes": -1},
         gives=SLOW,
-        needs={**AFFINE, "axis_name": None},
-        check=_check_last_axis,
+        needs={"axis_name": None},
+        check=_check_one_axis,
+        takes=NORMALISED,
+    ),
+    Row(
+        LayerNorm,
+        normalisation.LayerNorm,
+        {**SEVERAL_AXES, **AFFINE},
+        SCALED,
         takes=NORMALISED,
     ),
     Row(
@@ -306,10 +348,11 @@ OTHERS = [
             "num_groups": "num_groups",
             "num_features": Field("num_features", lambda m: m.num_groups * m.group_size),
             "eps": "epsilon",
+            **AFFINE,
         },
         SCALED,
         gives=SLOW,
-        needs={**AFFINE, "reduction_axes": None, "axis_name": None},
+        needs={"reduction_axes": None, "axis_name": None},
         takes=NORMALISED,
     ),
     Row(
@@ -338,6 +381,34 @@ OTHERS = [
             **same("size", "scale", "method", "align_corners"),
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
+    ),
+    Row(
+        InstanceNorm,
+        nnx.InstanceNorm,
+        {**NORM, **AFFINE},
+        SCALED,
+        gives=SLOW,
+        needs={"axis_name": None},
+        check=_check_channels,
+        takes=NORMALISED,
+    ),
+    Row(
+        RMSNorm,
+        nnx.RMSNorm,
+        {**ONE_AXIS, "scale": "use_scale"},
+        {"scale": SCALED["scale"]},
+        says={"axes": -1},
+        gives=SLOW,
+        needs={"axis_name": None},
+        check=_check_one_axis,
+        takes=NORMALISED,
+    ),
+    Row(
+        RMSNorm,
+        normalisation.RMSNorm,
+        {**SEVERAL_AXES, "scale": "use_scale"},
+        {"scale": SCALED["scale"]},
+        takes=NORMALISED,
     ),
 ]
 
@@ -379,19 +450,25 @@ class Function(Row):
 
     def make(self, spec: Any, **common: Any) -> layers.Activation:
         """The layer that calls the function."""
-        behind_x = [spec.alpha] if self.fields else self.needs.values()
+        behind_x = [getattr(spec, name) for name in self.fields] or self.needs.values()
         return layers.Activation(self.gives["function"], *behind_x)
 
 
 def activation(
-    function: ActivationName, native: Callable[..., Any], alpha: str | None = None, **needs: Any
+    function: ActivationName,
+    native: Callable[..., Any],
+    alpha: str | None = None,
+    axis: str | None = None,
+    says: Mapping[str, Any] | None = None,
+    **needs: Any,
 ) -> Function:
-    """The row of an activation; ``alpha`` is nnx's name for the spec's."""
+    """The row of an activation; ``alpha`` and ``axis`` are nnx's names for the spec's."""
+    given = {"alpha": alpha, "axis": axis}
     return Function(
         Activation,
         layers.Activation,
-        {} if alpha is None else {"alpha": alpha},
-        says={"function": function},
+        {name: native_name for name, native_name in given.items() if native_name is not None},
+        says={"function": function, **(says or {})},
         gives={"function": native},
         needs=needs,
     )
@@ -408,9 +485,22 @@ ACTIVATIONS = [
     activation("sigmoid", nnx.sigmoid),
     activation("hard_sigmoid", nnx.hard_sigmoid),
     activation("hard_swish", nnx.hard_swish),
-    activation("softplus", nnx.softplus),
-    activation("softmax", nnx.softmax, axis=-1),  # of the channels
+    activation("softplus", nnx.softplus, says={"alpha": 1.0}),
+    activation("softmax", nnx.softmax, axis="axis"),
     activation("tanh", nnx.tanh),
+    activation("softplus", functions.softplus, alpha="beta"),
+    activation("log_softmax", nnx.log_softmax, axis="axis"),
+    activation("mish", jax.nn.mish),
+    activation("selu", nnx.selu),
+    activation("celu", nnx.celu, alpha="alpha"),
+    activation("log_sigmoid", nnx.log_sigmoid),
+    activation("softsign", nnx.soft_sign),
+    activation("tanhshrink", functions.tanhshrink),
+    activation("soft_shrink", functions.soft_shrink, alpha="alpha"),
+    activation("hard_shrink", functions.hard_shrink, alpha="alpha"),
+    activation("quick_gelu", functions.quick_gelu),
+    activation("relu_squared", functions.relu_squared),
+    activation("abs", jnp.abs),
 ]
 # Functions that are read as the layer that takes the same arguments.
 POOLS: dict[Callable[..., Any], type] = {
@@ -433,7 +523,7 @@ def read_function(function: Any, *parameters: Any) -> Spec:
     if any(plain is each for each in SIGNATURES):
         with suppress(TypeError):  # arguments that it does not take, or that no spec can say
             return _read_call(plain, *parameters, **keywords)
-    known = ", ".join(f"nnx.{each.__name__}" for each in SIGNATURES)
+    known = ", ".join(f"nnx.{each.__name__}" for each in SIGNATURES if hasattr(nnx, each.__name__))
     raise refused(f"the function {quoted(function)}", f"write it with one of {known}")
 
 

@@ -340,6 +340,8 @@ class BatchNorm(nnx.BatchNorm):
         rank: Number of spatial axes.
         momentum: Weight of the old batches in the running statistics.
         epsilon: What is added to the variance.
+        use_scale: Whether each channel is multiplied by a number of its own.
+        use_bias: Whether each channel has a number added.
         param_dtype: Of the weights and the statistics.
         rngs: What ``nnx.BatchNorm`` asks for; nothing is drawn.
 
@@ -356,6 +358,8 @@ class BatchNorm(nnx.BatchNorm):
         rank: int = 2,
         momentum: float = 0.99,
         epsilon: float = 1e-5,
+        use_scale: bool = True,
+        use_bias: bool = True,
         param_dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ) -> None:
@@ -363,6 +367,8 @@ class BatchNorm(nnx.BatchNorm):
             num_features,
             momentum=momentum,
             epsilon=epsilon,
+            use_scale=use_scale,
+            use_bias=use_bias,
             use_fast_variance=False,  # E[x^2] - E[x]^2 cancels catastrophically for a large mean
             param_dtype=param_dtype,
             rngs=rngs,

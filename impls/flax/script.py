@@ -8,7 +8,7 @@ import numpy as np
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, function_call, power_of, slice_of
+from convparity.impls.script_writer import Writer, affine_of, function_call, power_of, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -25,6 +25,8 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InputNorm,
+    InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
@@ -33,6 +35,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Shape,
     Slice,
@@ -42,6 +45,7 @@ from convparity.impls.spec import (
     effective_kernel,
     output_shape,
     padding_pairs,
+    parameter_axes,
     transposed_crop,
 )
 from convparity.impls.weights import Arrays
@@ -66,8 +70,20 @@ _FUNCTIONS = {
     "sigmoid": "nnx.sigmoid(y)",
     "hard_sigmoid": "nnx.hard_sigmoid(y)",
     "hard_swish": "nnx.hard_swish(y)",
-    "softplus": "nnx.softplus(y)",
-    "softmax": "nnx.softmax(y)",
+    "softplus": "nnx.softplus({alpha} * y) / {alpha}",
+    "softmax": "nnx.softmax(y, axis={axis})",
+    "log_softmax": "nnx.log_softmax(y, axis={axis})",
+    "mish": "jax.nn.mish(y)",
+    "selu": "nnx.selu(y)",
+    "celu": "nnx.celu(y, {alpha})",
+    "log_sigmoid": "nnx.log_sigmoid(y)",
+    "softsign": "nnx.soft_sign(y)",
+    "tanhshrink": "y - jnp.tanh(y)",
+    "soft_shrink": "y - jnp.clip(y, -{alpha}, {alpha})",
+    "hard_shrink": "jnp.where(abs(y) <= {alpha}, 0.0, y)",
+    "quick_gelu": "y * nnx.sigmoid(1.702 * y)",
+    "relu_squared": "jnp.square(nnx.relu(y))",
+    "abs": "abs(y)",
     "tanh": "nnx.tanh(y)",
     "leaky_relu": "nnx.leaky_relu(y, {alpha})",
     "elu": "nnx.elu(y, {alpha})",
@@ -268,34 +284,42 @@ def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: BatchNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    names = {"scale": "scale", "bias": "offset", "mean": "mean", "var": "variance"}
-    variables = {ours: out.array(name, weights[name], "C") for ours, name in names.items()}
+    names = {"mean": "mean", "variance": "var"}
+    variables = {native: out.array(name, weights[name], "C") for name, native in names.items()}
     out.call(
         "layer = nnx.BatchNorm",
         str(spec.num_features),
         "use_running_average=True",
         epsilon=(spec.eps, 1e-5),
+        use_scale=(spec.scale, True),
+        use_bias=(spec.offset, True),
         rngs=RNGS,
     )
-    _set(out, **variables)
+    _set(out, **_affine(weights, out), **variables)
 
 
-def _norm(
-    spec: LayerNorm | GroupNorm, weights: Arrays, name: str, out: Writer, *groups: str
-) -> None:
-    variables = {
-        ours: out.array(theirs, weights[theirs], "C")
-        for ours, theirs in (("scale", "scale"), ("bias", "offset"))
-    }
+def _affine(weights: Arrays, out: Writer, axes: str = "C") -> dict[str, str]:
+    """The parameters of a norm by their names in nnx."""
+    names = {"scale": "scale", "offset": "bias"}
+    return {names[name]: array for name, array in affine_of(weights, out, axes).items()}
+
+
+def _norm(spec: InputNorm, weights: Arrays, name: str, out: Writer, *more: str) -> None:
+    axes, sizes = parameter_axes(spec)
+    if axes != (-1,):
+        more = (f"reduction_axes={axes}", f"feature_axes={axes}")
+        weights = {name: array.ravel() for name, array in weights.items()}
     out.call(
         f"layer = nnx.{name}",
-        str(spec.num_features),
-        *groups,
+        str(math.prod(sizes)),
+        *more,
         f"epsilon={spec.eps}",
         "use_fast_variance=False",
+        use_scale=(spec.scale, True),
+        use_bias=(getattr(spec, "offset", True), True),
         rngs=RNGS,
     )
-    _set(out, **variables)
+    _set(out, **_affine(weights, out, "C" if axes == (-1,) else "flat"))
 
 
 @write_layer.register
@@ -309,13 +333,23 @@ def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 
 @write_layer.register
+def _(spec: InstanceNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _norm(spec, weights, "InstanceNorm", out)
+
+
+@write_layer.register
+def _(spec: RMSNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _norm(spec, weights, "RMSNorm", out)
+
+
+@write_layer.register
 def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = y * {out.array('scale', weights['scale'], 'C')}")
 
 
 @write_layer.register
 def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
-    out.say(f"y = {function_call(_FUNCTIONS, spec)}")
+    out.say(f"y = {function_call(_FUNCTIONS, spec, spec.axis)}")
 
 
 @write_layer.register

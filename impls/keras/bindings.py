@@ -13,7 +13,16 @@ import numpy as np
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import arithmetic, layers, movement, pooling, reduction, resize
+from convparity.impls.keras import activation as activations
+from convparity.impls.keras import (
+    arithmetic,
+    layers,
+    movement,
+    normalisation,
+    pooling,
+    reduction,
+    resize,
+)
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
@@ -34,6 +43,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     Maximum,
     MaxPool,
@@ -45,6 +55,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Slice,
@@ -206,11 +217,27 @@ def _check_batch_norm(module: Any) -> None:
         raise TABLE.refused(module, f"it normalises axis {quoted(module.axis)}, not the last")
 
 
-def _check_layer_norm(module: Any) -> None:
+def _built_for(module: Any) -> Any:
+    """The shape of the input that a layer was built for."""
+    return module.get_build_config()["input_shape"]
+
+
+def _over(module: Any) -> list[int]:
+    """What a norm of Keras is over: -1 where that is the last axis."""
+    axes = module.axis if isinstance(module.axis, list | tuple) else [module.axis]
+    n = len(_built_for(module))
+    return [-1 if axis % n == n - 1 else axis % n for axis in axes]
+
+
+def _check_over_axes(module: Any) -> None:
+    """Keras sorts the axes as they are written, and its parameters are in that order."""
     _check_built(module)
-    if module.axis not in (-1, [-1]):
+    axes = _over(module)
+    if sorted(axes, key=lambda axis: (axis < 0, axis)) != axes or 0 in axes:
         raise TABLE.refused(
-            module, f"it normalises axis {quoted(module.axis)}: write axis=-1, the channels"
+            module,
+            f"it normalises axes {quoted(module.axis)}: write them as positive numbers, in "
+            "ascending order and without the batch",
         )
 
 
@@ -244,11 +271,16 @@ POOL: Fields = {
     "padding": Field("padding", _padding),
     "ceil_mode": _or_else("ceil_mode", False),
 }
-FEATURES: Fields = {"num_features": Field(None, lambda module: module.gamma.shape[0])}
-NORM: Fields = {**FEATURES, "eps": "epsilon"}
+FEATURES: Fields = {"num_features": Field(None, lambda module: _built_for(module)[-1])}
+NORM: Fields = {**FEATURES, "eps": "epsilon", "scale": "scale", "offset": "center"}
 BATCH_NORM: Fields = {**NORM, "momentum": OF_THE_OLD}
-AFFINE = {"center": True, "scale": True}
-SCALED = {"scale": Weight("gamma"), "offset": Weight("beta")}
+SCALED = {"scale": Weight("gamma", when="scale"), "offset": Weight("beta", when="offset")}
+SIZED: Fields = {"num_features": "sizes", "axes": "axis", "eps": "epsilon", "scale": "scale"}
+OVER_AXES: Fields = {
+    "num_features": Field(None, lambda m: [_built_for(m)[axis] for axis in _over(m)]),
+    "axes": Field(None, _over),
+    "eps": "epsilon",
+}
 STATISTICS = {"mean": Weight("moving_mean"), "variance": Weight("moving_variance")}
 
 POOLS_AND_NORMS = [
@@ -288,11 +320,10 @@ POOLS_AND_NORMS = [
     ),
     Row(  # of (N, C), too
         BatchNorm,
-        layers.BatchNormalization,
+        normalisation.BatchNormalization,
         BATCH_NORM,
         {**SCALED, **STATISTICS},
         says={"rank": 1},
-        needs=AFFINE,
         check=_check_batch_norm,
     ),
     Row(
@@ -300,23 +331,30 @@ POOLS_AND_NORMS = [
         keras.layers.BatchNormalization,
         {**BATCH_NORM, "rank": Field(None, lambda module: max(_axes(module) - 2, 1))},
         {**SCALED, **STATISTICS},
-        needs=AFFINE,
         check=_check_batch_norm,
     ),
     Row(
         LayerNorm,
         keras.layers.LayerNormalization,
-        NORM,
+        {**OVER_AXES, "scale": "scale", "offset": "center"},
         SCALED,
-        needs={**AFFINE, "rms_scaling": False},
-        check=_check_layer_norm,
+        says={"axes": -1},
+        needs={"rms_scaling": False},
+        check=_check_over_axes,
+    ),
+    Row(
+        LayerNorm,
+        normalisation.LayerNormalization,
+        {**SIZED, "offset": "center"},
+        SCALED,
+        check=_check_built,
     ),
     Row(
         GroupNorm,
-        layers.GroupNormalization,
+        normalisation.GroupNormalization,
         {**NORM, "num_groups": "groups"},
         SCALED,
-        needs={**AFFINE, "axis": -1},
+        needs={"axis": -1},
         check=_check_built,
         also=(keras.layers.GroupNormalization,),
     ),
@@ -357,6 +395,21 @@ POOLS_AND_NORMS = [
         {"output_size": Field(None, lambda module: 1)},
         needs={**CHANNELS_LAST, "keepdims": True},
     ),
+    Row(InstanceNorm, normalisation.InstanceNormalization, NORM, SCALED, check=_check_built),
+    Row(
+        RMSNorm,
+        normalisation.RMSNormalization,
+        SIZED,
+        {"scale": SCALED["scale"]},
+        check=_check_built,
+    ),
+    Row(  # read and never made
+        RMSNorm,
+        keras.layers.RMSNormalization,
+        OVER_AXES,
+        {"scale": Weight("scale")},
+        check=_check_over_axes,
+    ),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -374,6 +427,14 @@ def by_function(function: str, native: Callable[..., Any], **says: Any) -> Row:
     return Row(Activation, keras.layers.Activation, says=says, gives=given, needs=given)
 
 
+def _one_axis(module: Any) -> int:
+    if not isinstance(module.axis, int) or not module.axis:
+        raise TABLE.refused(
+            module, f"it is along axis {quoted(module.axis)}: a spec's is one axis, not the batch"
+        )
+    return module.axis
+
+
 SLOPE = {"alpha": Field("negative_slope", to_spec=float)}
 RELU = {"threshold": 0.0, "negative_slope": 0.0, "max_value": None}
 RELU6 = {"max_value": 6.0}
@@ -389,15 +450,39 @@ ACTIVATIONS = [
         needs={"threshold": 0.0, "max_value": None},
     ),
     activation("elu", keras.layers.ELU, fields={"alpha": Field("alpha", to_spec=float)}),
-    activation("softmax", keras.layers.Softmax, needs={"axis": -1}),
+    activation("softmax", keras.layers.Softmax, fields={"axis": Field("axis", _one_axis)}),
     by_function("silu", keras.activations.silu),
     by_function("gelu", keras.activations.gelu),
     by_function("gelu_tanh", layers.gelu_tanh),
     by_function("sigmoid", keras.activations.sigmoid),
     by_function("hard_sigmoid", keras.activations.hard_sigmoid),
     by_function("hard_swish", keras.activations.hard_silu),
-    by_function("softplus", keras.activations.softplus),
+    by_function("softplus", keras.activations.softplus, alpha=1.0),
     by_function("tanh", keras.activations.tanh),
+    by_function("log_softmax", keras.activations.log_softmax, axis=-1),
+    activation("log_softmax", activations.LogSoftmax, fields={"axis": "axis"}),
+    by_function("mish", keras.activations.mish),
+    by_function("selu", keras.activations.selu),
+    by_function("celu", keras.activations.celu, alpha=1.0),
+    by_function("log_sigmoid", keras.activations.log_sigmoid),
+    by_function("softsign", keras.activations.softsign),
+    by_function("tanhshrink", keras.activations.tanh_shrink),
+    by_function("quick_gelu", activations.quick_gelu),
+    by_function("relu_squared", activations.relu_squared),
+    by_function("abs", activations.absolute),
+    *(
+        activation(
+            name,
+            activations.WithAlpha,
+            fields={"alpha": "alpha"},
+            gives={"function": name},
+            needs={"function": name},
+        )
+        for name in activations.FUNCTIONS
+    ),
+    # read and never made
+    by_function("soft_shrink", keras.activations.soft_shrink, alpha=0.5),
+    by_function("hard_shrink", keras.activations.hard_shrink, alpha=0.5),
     # these are made by their classes
     by_function("relu", keras.activations.relu),
     by_function("relu6", keras.activations.relu6),

@@ -555,28 +555,6 @@ class Conv3DTranspose(_ConvTranspose):
 
 
 @registered
-class GroupNormalization(keras.layers.GroupNormalization):
-    """``keras.layers.GroupNormalization`` for any number of spatial axes."""
-
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        self.input_spec = keras.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
-
-
-@registered
-class BatchNormalization(keras.layers.BatchNormalization):
-    """``keras.layers.BatchNormalization`` for inputs with a spatial axis, and for those without."""
-
-    def build(self, input_shape: Any) -> None:
-        super().build(input_shape)
-        self.input_spec = keras.InputSpec(min_ndim=2, max_ndim=3, axes={-1: input_shape[-1]})
-
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        self._reduction_axes = list(range(len(inputs.shape) - 1))
-        return super().call(inputs, training=training, mask=mask)
-
-
-@registered
 class Scale(keras.layers.Layer):
     """A factor of each channel, which starts as one.
 

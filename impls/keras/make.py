@@ -18,8 +18,10 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     Graph,
+    LayerNorm,
     Rearrange,
     Reduce,
+    RMSNorm,
     Sequential,
     Slice,
     Spec,
@@ -46,6 +48,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
     if isinstance(spec, Graph):
         return None  # what it takes may meet before a layer does
+    if isinstance(spec, LayerNorm | RMSNorm):
+        return (None, spec.num_features if spec.axes == -1 else None)
     if _of_any_rank(spec):
         return (None, spec.num_features)  # alone; inside another it says nothing of the axes
     for _, layer in walk(spec):

@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.script_writer import Writer, crop, function_call, power_of, slice_of
+from convparity.impls.script_writer import (
+    Writer,
+    affine_of,
+    crop,
+    function_call,
+    power_of,
+    slice_of,
+)
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -23,6 +30,8 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InputNorm,
+    InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
@@ -32,6 +41,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Shape,
     Slice,
@@ -40,6 +50,7 @@ from convparity.impls.spec import (
     asked_pairs,
     output_shape,
     padding_pairs,
+    parameter_axes,
     transposed_crop,
 )
 from convparity.impls.weights import Arrays
@@ -62,8 +73,20 @@ _FUNCTIONS = {
     "silu": "keras.activations.silu(y)",
     "sigmoid": "keras.activations.sigmoid(y)",
     "hard_sigmoid": "keras.activations.hard_sigmoid(y)",
-    "softplus": "keras.activations.softplus(y)",
-    "softmax": "keras.activations.softmax(y)",
+    "softplus": "keras.activations.softplus({alpha} * y) / {alpha}",
+    "softmax": "keras.activations.softmax(y, axis={axis})",
+    "log_softmax": "keras.activations.log_softmax(y, axis={axis})",
+    "mish": "keras.activations.mish(y)",
+    "selu": "keras.activations.selu(y)",
+    "celu": "keras.activations.celu(y, {alpha})",
+    "log_sigmoid": "keras.activations.log_sigmoid(y)",
+    "softsign": "keras.activations.softsign(y)",
+    "tanhshrink": "keras.activations.tanh_shrink(y)",
+    "soft_shrink": "y - keras.ops.clip(y, -{alpha}, {alpha})",
+    "hard_shrink": "keras.ops.where(keras.ops.abs(y) <= {alpha}, 0.0, y)",
+    "quick_gelu": "y * keras.ops.sigmoid(1.702 * y)",
+    "relu_squared": "keras.ops.square(keras.ops.relu(y))",
+    "abs": "keras.ops.abs(y)",
     "tanh": "keras.activations.tanh(y)",
     "leaky_relu": "keras.activations.leaky_relu(y, negative_slope={alpha})",
     "elu": "keras.activations.elu(y, alpha={alpha})",
@@ -300,24 +323,54 @@ def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: BatchNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    names = ("scale", "offset", "mean", "variance")
-    arrays = [out.array(name, weights[name], "C") for name in names]
-    out.say(f"layer = keras.layers.BatchNormalization(epsilon={spec.eps})")
-    _set(out, *arrays)
+    statistics = [out.array(name, weights[name], "C") for name in spec.statistics]
+    _norm(spec, weights, "BatchNormalization", out, *statistics)
+
+
+def _norm(
+    spec: BatchNorm | InputNorm,
+    weights: Arrays,
+    name: str,
+    out: Writer,
+    *statistics: str,
+    **options: Any,
+) -> None:
+    out.call(
+        f"layer = keras.layers.{name}",
+        *(f"{option}={value}" for option, value in options.items()),
+        f"epsilon={spec.eps}",
+        scale=(spec.scale, True),
+        center=(getattr(spec, "offset", True), True),
+    )
+    _set(out, *affine_of(weights, out).values(), *statistics)
 
 
 @write_layer.register
 def _(spec: LayerNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    arrays = [out.array(name, weights[name], "C") for name in ("scale", "offset")]
-    out.say(f"layer = keras.layers.LayerNormalization(epsilon={spec.eps})")
-    _set(out, *arrays)
+    axes = [axis % len(shape) for axis in parameter_axes(spec)[0]]
+    options = {} if axes == [len(shape) - 1] else {"axis": axes}
+    _norm(spec, weights, "LayerNormalization", out, **options)
 
 
 @write_layer.register
 def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    arrays = [out.array(name, weights[name], "C") for name in ("scale", "offset")]
-    out.say(f"layer = keras.layers.GroupNormalization({spec.num_groups}, epsilon={spec.eps})")
-    _set(out, *arrays)
+    _norm(spec, weights, "GroupNormalization", out, groups=spec.num_groups)
+
+
+@write_layer.register
+def _(spec: InstanceNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _norm(spec, weights, "GroupNormalization", out, groups=spec.num_features)
+
+
+@write_layer.register
+def _(spec: RMSNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    axes = [axis % len(shape) for axis in parameter_axes(spec)[0]]
+    if not spec.scale:
+        weights = {"scale": np.ones([shape[axis] for axis in axes])}
+        out.say("# keras.layers.RMSNormalization has a scale always: of ones")
+    scale = affine_of(weights, out, "sizes of the axes")["scale"]
+    out.call("layer = keras.layers.RMSNormalization", f"axis={axes}", f"epsilon={spec.eps}")
+    _set(out, scale)
 
 
 @write_layer.register
@@ -327,7 +380,7 @@ def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
-    out.say(f"y = {function_call(_FUNCTIONS, spec)}")
+    out.say(f"y = {function_call(_FUNCTIONS, spec, spec.axis)}")
 
 
 @write_layer.register

@@ -16,14 +16,17 @@ with spaces between words::
     transpose2d  cIN>OUT kSIZES sSIZES dSIZES gGROUPS PADDING opSIZES nobias
     maxpool2d    kSIZES sSIZES PADDING
     avgpool2d    kSIZES sSIZES PADDING nocount         the padding is not counted
-    batchnorm2d  cIN epsNUMBER momNUMBER
-    layernorm    cIN epsNUMBER
-    groupnorm    gGROUPS cIN epsNUMBER
+    batchnorm2d  cIN epsNUMBER momNUMBER noscale nooffset
+    layernorm, instancenorm                 cIN epsNUMBER noscale nooffset
+    groupnorm    gGROUPS cIN epsNUMBER noscale nooffset
+    rmsnorm      cIN epsNUMBER noscale
+    layernorm_over, rmsnorm_over            ofSIZES axesINT{xINT}, else as these; each size is said
     scale        cIN
     dense        cIN>OUT nobias
     dropout      pNUMBER
-    leaky_relu, elu  aNUMBER
-    FUNCTION     of an Activation without alpha: relu, silu, hard_swish, ...
+    leaky_relu, elu, softplus, celu, soft_shrink, hard_shrink    aNUMBER
+    softmax, log_softmax                    axisINT
+    FUNCTION     of an Activation with neither: relu, silu, hard_swish, ...
     gap, gmp (global average and max pool), flatten
     adaptiveavgpool2d, adaptivemaxpool2d    oSIZES
     resize2d     toSIZES | bySIZES, nearest | linear, corners

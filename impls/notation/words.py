@@ -16,6 +16,7 @@ from convparity.impls.notation.json_form import TYPES
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    OVER_AXIS,
     PADDING_MODES,
     PADDINGS,
     Activation,
@@ -32,12 +33,14 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InstanceNorm,
     Layer,
     LayerNorm,
     MaxPool,
     Pad,
     Rearrange,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Spec,
@@ -82,6 +85,11 @@ def _read_sizes(text: str) -> int | tuple[int, ...]:
 def write_sizes(sizes: tuple[int, ...]) -> str:
     """``7x9``, or one number that stands for every axis."""
     return str(sizes[0]) if len(set(sizes)) == 1 else "x".join(map(str, sizes))
+
+
+def _write_each(sizes: int | tuple[int, ...]) -> str:
+    """``7x9``, or one number of one axis."""
+    return str(sizes) if isinstance(sizes, int) else "x".join(map(str, sizes))
 
 
 def _read_padding(text: str) -> Any:
@@ -203,7 +211,24 @@ _NO_COUNT = _field("count_include_pad", "nocount", "nocount", lambda _: False, l
 _DIVISOR = _field("divisor_override", "4 (divisor_override)", f"-?{INT}", int, str, prefix="div")
 _AVGPOOL = (_KERNEL, _STRIDE, _PADDING, _CEIL, _NO_COUNT, _DIVISOR)
 _EPS = _real("eps", "eps")
-_BATCHNORM = (_int("num_features", "c"), _EPS, _real("momentum", "mom"))
+_AFFINE = (
+    _field("scale", "noscale", "noscale", lambda _: False, lambda _: "noscale"),
+    _field("offset", "nooffset", "nooffset", lambda _: False, lambda _: "nooffset"),
+)
+_NORM = (_int("num_features", "c"), _EPS)
+_OVER = (  # of axes other than that of the channels alone
+    _field("num_features", "7x9x8 (num_features)", INTS, _read_sizes, _write_each, prefix="of"),
+    _EPS,
+    _field(
+        "axes",
+        "1x2x-1 (axes)",
+        f"-?{INT}(?:x-?{INT})*",
+        _read_sizes,
+        _write_each,
+        prefix="axes",
+    ),
+)
+_BATCHNORM = (*_NORM, _real("momentum", "mom"), *_AFFINE)
 
 _AXES = str.maketrans(" ()", ",[]")  # a pattern is written without spaces and parentheses
 _PATTERN = _field(
@@ -239,6 +264,8 @@ _RESIZE = (
     _field("align_corners", "corners", "corners", lambda _: True, lambda _: "corners"),
 )
 
+_AXIS = _field("axis", "1 or axis-2 (axis)", "-?[0-9]{1,9}", int, prefix="axis")
+
 _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
     ("conv", Conv, _CONV, "in_channels"),
     ("depthwise", DepthwiseConv, _DEPTHWISE, "in_channels"),
@@ -262,13 +289,12 @@ OWN_WORDS: dict[str, Word] = {
     "flatten": Word(Flatten, {}, ()),
     "gap": Word(GlobalAvgPool, {}, ()),
     "gmp": Word(GlobalMaxPool, {}, ()),
-    "layernorm": Word(LayerNorm, {}, (_int("num_features", "c"), _EPS), "num_features"),
-    "groupnorm": Word(
-        GroupNorm,
-        {},
-        (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
-        "num_features",
-    ),
+    "layernorm": Word(LayerNorm, {"axes": -1}, (*_NORM, *_AFFINE), "num_features"),
+    "groupnorm": Word(GroupNorm, {}, (_int("num_groups", "g"), *_NORM, *_AFFINE), "num_features"),
+    "instancenorm": Word(InstanceNorm, {}, (*_NORM, *_AFFINE), "num_features"),
+    "rmsnorm": Word(RMSNorm, {"axes": -1}, (*_NORM, _AFFINE[0]), "num_features"),
+    "layernorm_over": Word(LayerNorm, {}, (*_OVER, *_AFFINE)),
+    "rmsnorm_over": Word(RMSNorm, {}, (*_OVER, _AFFINE[0])),
     "pad": Word(Pad, {}, (_PADS, _PAD_MODE, _real("value", "value"))),
     "rearrange": Word(Rearrange, {}, (_PATTERN, _FACTORS)),
     "scale": Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
@@ -276,7 +302,10 @@ OWN_WORDS: dict[str, Word] = {
         name: Word(
             Activation,
             {"function": name},
-            (_real("alpha", "a"),) if name in DEFAULT_ALPHA else (),
+            (
+                *((_real("alpha", "a"),) if name in DEFAULT_ALPHA else ()),
+                *((_AXIS,) if name in OVER_AXIS else ()),
+            ),
         )
         for name in ACTIVATIONS
     },

@@ -13,7 +13,16 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import arithmetic, layers, movement, pooling, reduction, resize
+from convparity.impls.pytorch import activation as activations
+from convparity.impls.pytorch import (
+    arithmetic,
+    layers,
+    movement,
+    normalisation,
+    pooling,
+    reduction,
+    resize,
+)
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -33,6 +42,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     Maximum,
     MaxPool,
@@ -44,6 +54,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Slice,
@@ -57,6 +68,7 @@ AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 ADAPTIVE_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
 BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+INSTANCE_NORM = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
 
 
 def said(module: nn.Module) -> str:
@@ -192,20 +204,40 @@ def _check_output_size(module: Any) -> None:
     )
 
 
+def _check_running(module: Any) -> None:
+    refuse_unless(
+        module.running_mean is not None,
+        module,
+        "running statistics: without them (track_running_stats=False) it normalises by those of "
+        "each batch, at inference too, so that an output depends on the other examples",
+    )
+    refuse_unless(module.momentum is not None, module, "a momentum, not None")
+
+
 def _last_axes(module: nn.Module) -> None:
     raise UnsupportedError(
-        f"pytorch: {said(module)} normalises the last axes, which are spatial in (N, C, H, W); a "
-        "spec's LayerNorm is over the channels: use convparity.impls.pytorch.layers.LayerNorm, "
-        "with the same weights"
+        f"pytorch: {said(module)} normalises the last axes, which are spatial in (N, C, H, W), and "
+        f"no layer says how many axes its input has: use the {type(module).__name__} of "
+        "convparity.impls.pytorch.normalisation, with the same weights, which is over the channels "
+        "unless it is given axes"
     )
 
 
 POOL: Fields = {**same("kernel_size", "stride", "ceil_mode"), "padding": Field("padding", _padding)}
-SCALED = {"scale": Weight("weight"), "offset": Weight("bias")}
+AFFINE: Fields = {
+    "scale": Field("scale", lambda module: module.weight is not None),
+    "offset": Field("offset", lambda module: module.bias is not None),
+}
+BOTH: Fields = {  # which a class of torch has by default
+    "scale": Field(None, lambda module: module.weight is not None),
+    "offset": Field(None, lambda module: module.bias is not None),
+}
+SCALED = {"scale": Weight("weight", when="scale"), "offset": Weight("bias", when="offset")}
 STATISTICS = {"mean": Weight("running_mean"), "variance": Weight("running_var")}
-LAYER_NORM: Fields = {
-    "num_features": Field("num_features", lambda m: m.normalized_shape[0]),
-    "eps": "eps",
+RUNNING: Fields = same("num_features", "eps", "momentum")
+OVER_AXES: Fields = {
+    "num_features": Field("num_features", "normalized_shape"),
+    **same("eps", "axes"),
 }
 
 POOLS_AND_NORMS = [
@@ -234,19 +266,25 @@ POOLS_AND_NORMS = [
     Row(
         BatchNorm,
         BATCH_NORM,
-        same("num_features", "eps", "momentum"),
+        {**RUNNING, **BOTH},
         {**SCALED, **STATISTICS},
-        needs={"affine": True, "track_running_stats": True},
-        check=lambda m: refuse_unless(m.momentum is not None, m, "a momentum, not None"),
+        says={"scale": True, "offset": True},
+        check=_check_running,
     ),
-    Row(LayerNorm, layers.LayerNorm, LAYER_NORM, SCALED, needs={"elementwise_affine": True}),
+    Row(
+        BatchNorm,
+        (normalisation.BatchNorm1d, normalisation.BatchNorm2d, normalisation.BatchNorm3d),
+        {**RUNNING, **AFFINE},
+        {**SCALED, **STATISTICS},
+        check=_check_running,
+    ),
+    Row(LayerNorm, normalisation.LayerNorm, {**OVER_AXES, **AFFINE}, SCALED),
     Row(LayerNorm, nn.LayerNorm, check=_last_axes),
     Row(
         GroupNorm,
-        layers.GroupNorm,
-        {"num_groups": "num_groups", "num_features": "num_channels", "eps": "eps"},
+        normalisation.GroupNorm,
+        {"num_groups": "num_groups", "num_features": "num_channels", "eps": "eps", **AFFINE},
         SCALED,
-        needs={"affine": True},
         also=(nn.GroupNorm,),
     ),
     Row(Scale, layers.Scale, same("num_features"), {"scale": Weight("weight")}),
@@ -259,6 +297,29 @@ POOLS_AND_NORMS = [
         check=_check_output_size,
     ),
     Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        InstanceNorm,
+        normalisation.InstanceNorm,
+        {**same("num_features", "eps"), **AFFINE},
+        SCALED,
+        needs={"track_running_stats": False},
+        also=INSTANCE_NORM,
+    ),
+    Row(  # read and never made: at inference it has the running statistics
+        BatchNorm,
+        INSTANCE_NORM,
+        {**RUNNING, **BOTH},
+        {**SCALED, **STATISTICS},
+        needs={"track_running_stats": True},
+        check=_check_running,
+    ),
+    Row(
+        RMSNorm,
+        normalisation.RMSNorm,
+        {**OVER_AXES, "scale": AFFINE["scale"]},
+        {"scale": SCALED["scale"]},
+    ),
+    Row(RMSNorm, nn.RMSNorm, check=_last_axes),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -267,6 +328,29 @@ POOLS_AND_NORMS = [
 def activation(function: str, native: type, **how: Any) -> Row:
     """The row of an activation without an alpha."""
     return Row(Activation, native, says={"function": function}, **how)
+
+
+def _axis(module: Any) -> int:
+    """The axis of a dim, as of channels-last arrays: the channels', or a spatial one."""
+    dim = module.dim
+    refuse_unless(
+        isinstance(dim, int) and dim > 0,
+        module,
+        "a positive dim, not "
+        f"{quoted(dim)}: 1 is that of the channels, 2 the first spatial one. From the end it "
+        "depends on how many axes the input has, which no layer says, and 0 is the batch",
+    )
+    return -1 if dim == 1 else dim - 1
+
+
+def over_an_axis(function: str, native: type, ours: type) -> list[Row]:
+    """The rows of an activation along an axis: torch's own over the channels, ours over others."""
+    said = {"function": function}
+    own = {"axis": Field(None, _axis)}
+    return [
+        Row(Activation, native, own, says={**said, "axis": -1}, gives={"dim": 1}),
+        Row(Activation, ours, same("axis"), says=said),
+    ]
 
 
 def _steep(module: nn.Softplus) -> None:
@@ -292,10 +376,24 @@ OTHERS = [
     activation("hard_sigmoid", nn.Hardsigmoid),
     activation("hard_swish", nn.Hardswish),
     # beyond the threshold it is x: 20, the default, is too low for float64
-    activation("softplus", nn.Softplus, gives={"threshold": 40}, needs={"beta": 1}, check=_steep),
-    activation("softmax", nn.Softmax, gives={"dim": 1}, needs={"dim": 1}),  # of the channels
+    activation(
+        "softplus", nn.Softplus, fields={"alpha": "beta"}, gives={"threshold": 40}, check=_steep
+    ),
+    *over_an_axis("softmax", nn.Softmax, activations.Softmax),
     activation("softmax", nn.Softmax2d),
+    *over_an_axis("log_softmax", nn.LogSoftmax, activations.LogSoftmax),
     activation("tanh", nn.Tanh),
+    activation("mish", nn.Mish),
+    activation("selu", nn.SELU),
+    activation("celu", nn.CELU, fields={"alpha": "alpha"}),
+    activation("log_sigmoid", nn.LogSigmoid),
+    activation("softsign", nn.Softsign),
+    activation("tanhshrink", nn.Tanhshrink),
+    activation("soft_shrink", nn.Softshrink, fields={"alpha": "lambd"}),
+    activation("hard_shrink", nn.Hardshrink, fields={"alpha": "lambd"}),
+    activation("quick_gelu", activations.QuickGELU),
+    activation("relu_squared", activations.ReLUSquared),
+    activation("abs", activations.Abs),
     Row(Flatten, layers.Flatten),
     Row(Flatten, nn.Flatten, check=_flatten),
     Row(Dropout, nn.Dropout, same("p")),

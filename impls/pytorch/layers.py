@@ -390,34 +390,6 @@ class ConvTranspose3d(ConvTransposeNd, nn.ConvTranspose3d):
 # ---------------------------------------------------------------- other layers
 
 
-class LayerNorm(nn.LayerNorm):
-    """Normalises the channels of each position; ``nn.LayerNorm`` would take the last axis.
-
-    Args:
-        num_features: Channels of the input.
-        eps: What is added to the variance.
-
-    Shapes:
-        x_NCS: C is num_features
-        y_NCS: C is num_features
-        weight: (num_features,)
-        bias: (num_features,)
-    """
-
-    def __init__(self, num_features: int, eps: float = 1e-5) -> None:
-        super().__init__(num_features, eps)
-
-    def forward(self, x_NCS: Tensor) -> Tensor:
-        return super().forward(x_NCS.movedim(1, -1)).movedim(-1, 1)
-
-
-class GroupNorm(nn.GroupNorm):
-    """``nn.GroupNorm``, which refuses a group of one value in a batch of one, at inference too."""
-
-    def forward(self, x_NCS: Tensor) -> Tensor:
-        return torch.group_norm(x_NCS, self.num_groups, self.weight, self.bias, self.eps)
-
-
 class Scale(nn.Module):
     """A factor of each channel, which starts as one.
 

@@ -10,7 +10,14 @@ from convparity.impls.axis_patterns import Axes, moves
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, crop, function_call, power_of, slice_of
+from convparity.impls.script_writer import (
+    Writer,
+    affine_of,
+    crop,
+    function_call,
+    power_of,
+    slice_of,
+)
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -27,6 +34,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
@@ -37,6 +45,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Shape,
     Slice,
@@ -44,6 +53,7 @@ from convparity.impls.spec import (
     asked_pairs,
     output_shape,
     padding_pairs,
+    parameter_axes,
     transposed_crop,
 )
 from convparity.impls.weights import Arrays
@@ -69,8 +79,20 @@ _FUNCTIONS = {
     "sigmoid": "torch.sigmoid(y)",
     "hard_sigmoid": "F.hardsigmoid(y)",
     "hard_swish": "F.hardswish(y)",
-    "softplus": "F.softplus(y)",
-    "softmax": "F.softmax(y, dim=1)",
+    "softplus": "F.softplus(y, {alpha}, threshold=40)",
+    "softmax": "F.softmax(y, dim={axis})",
+    "log_softmax": "F.log_softmax(y, dim={axis})",
+    "mish": "F.mish(y)",
+    "selu": "F.selu(y)",
+    "celu": "F.celu(y, {alpha})",
+    "log_sigmoid": "F.logsigmoid(y)",
+    "softsign": "F.softsign(y)",
+    "tanhshrink": "F.tanhshrink(y)",
+    "soft_shrink": "F.softshrink(y, {alpha})",
+    "hard_shrink": "F.hardshrink(y, {alpha})",
+    "quick_gelu": "y * torch.sigmoid(1.702 * y)",
+    "relu_squared": "F.relu(y).square()",
+    "abs": "y.abs()",
     "tanh": "torch.tanh(y)",
 }
 
@@ -261,25 +283,54 @@ def _(spec: AvgPool, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: BatchNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    mean, variance, scale, offset = (
-        out.array(name, weights[name], "C") for name in ("mean", "variance", "scale", "offset")
-    )
-    out.call("y = F.batch_norm", "y", mean, variance, scale, offset, eps=(spec.eps, 1e-5))
+    mean, variance = (out.array(name, weights[name], "C") for name in spec.statistics)
+    affine = _affine(weights, out)
+    out.call("y = F.batch_norm", "y", mean, variance, *affine, eps=(spec.eps, 1e-5))
 
 
 @write_layer.register
 def _(spec: LayerNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    scale, offset = (out.array(name, weights[name], "C") for name in ("scale", "offset"))
-    channels = f"({spec.num_features},)"
-    eps = (spec.eps, 1e-5)
-    out.call("y = F.layer_norm", "y.movedim(1, -1)", channels, scale, offset, eps=eps)
-    out.say("y = y.movedim(-1, 1)")
+    _over_axes(spec, shape, out, "layer_norm", *_affine(weights, out))
+
+
+def _affine(weights: Arrays, out: Writer) -> list[str]:
+    """The scale and the offset of a norm, by position."""
+    found = affine_of(weights, out)
+    return [found.get(name, "None") for name in ("scale", "offset")]
+
+
+def _over_axes(
+    spec: LayerNorm | RMSNorm, shape: Shape, out: Writer, name: str, *affine: str
+) -> None:
+    """A norm of the last axes, to which its axes are moved."""
+    axes, sizes = parameter_axes(spec)
+    moved, last = "y", tuple(range(-len(axes), 0))
+    dims = tuple(_dim(axis, len(shape)) for axis in axes)
+    if dims != tuple(n + len(shape) for n in last):
+        moved = f"y.movedim({dims}, {last})" if len(dims) > 1 else f"y.movedim({dims[0]}, -1)"
+    out.call(f"y = F.{name}", moved, str(sizes), *affine, f"eps={spec.eps}")
+    if moved != "y":
+        out.say(
+            f"y = y.movedim({last}, {dims})" if len(dims) > 1 else f"y = y.movedim(-1, {dims[0]})"
+        )
 
 
 @write_layer.register
 def _(spec: GroupNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
-    scale, offset = (out.array(name, weights[name], "C") for name in ("scale", "offset"))
-    out.call("y = F.group_norm", "y", str(spec.num_groups), scale, offset, eps=(spec.eps, 1e-5))
+    affine = _affine(weights, out)
+    out.call("y = F.group_norm", "y", str(spec.num_groups), *affine, eps=(spec.eps, 1e-5))
+
+
+@write_layer.register
+def _(spec: InstanceNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    affine = _affine(weights, out)
+    out.say("# a group a channel: F.instance_norm refuses images of one pixel")
+    out.call("y = F.group_norm", "y", str(spec.num_features), *affine, eps=(spec.eps, 1e-5))
+
+
+@write_layer.register
+def _(spec: RMSNorm, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _over_axes(spec, shape, out, "rms_norm", _affine(weights, out)[0])
 
 
 @write_layer.register
@@ -291,7 +342,8 @@ def _(spec: Scale, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Activation, weights: Arrays, shape: Shape, out: Writer) -> None:
-    out.say(f"y = {function_call(_FUNCTIONS, spec)}")
+    axis = None if spec.axis is None else _dim(spec.axis, len(shape))
+    out.say(f"y = {function_call(_FUNCTIONS, spec, axis)}")
 
 
 @write_layer.register
@@ -323,7 +375,8 @@ def _(spec: AdaptiveAvgPool, weights: Arrays, shape: Shape, out: Writer) -> None
 
 @write_layer.register
 def _(spec: Slice, weights: Arrays, shape: Shape, out: Writer) -> None:
-    out.say(f"y = y[{':, ' * _dim(spec.axis, len(shape))}{slice_of(spec)}]")
+    at = _dim(spec.axis, len(shape))
+    out.say(f"y = y[{':, ' * at}{slice_of(spec)}]")
 
 
 @write_layer.register

@@ -9,6 +9,7 @@ stride), ``"causal"`` (rank 1) or one ``(low, high)`` pair an axis. One file a f
 from convparity.impls.spec.activation import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    OVER_AXIS,
     Activation,
     ActivationName,
 )
@@ -77,7 +78,17 @@ from convparity.impls.spec.graph import Graph, Sequential
 from convparity.impls.spec.head import Dense, Dropout, Flatten
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.movement import Pad, Rearrange, Slice
-from convparity.impls.spec.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
+from convparity.impls.spec.normalisation import (
+    BatchNorm,
+    GroupNorm,
+    InputNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+    Scale,
+    parameter_axes,
+    without_parameters,
+)
 from convparity.impls.spec.pooling import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -107,6 +118,7 @@ __all__ = [
     "MAX_LAYERS",
     "NAME",
     "NUMPY_MODES",
+    "OVER_AXIS",
     "PADDINGS",
     "PADDING_MODES",
     "REDUCTIONS",
@@ -131,6 +143,8 @@ __all__ = [
     "GlobalMaxPool",
     "Graph",
     "GroupNorm",
+    "InputNorm",
+    "InstanceNorm",
     "Join",
     "Layer",
     "LayerNorm",
@@ -142,6 +156,7 @@ __all__ = [
     "PaddingMode",
     "Pairs",
     "Power",
+    "RMSNorm",
     "Rearrange",
     "Reduce",
     "Reduction",
@@ -161,8 +176,8 @@ __all__ = [
     "Wiring",
     "adaptive_windows",
     "arguments",
-    "branches",
     "asked_pairs",
+    "branches",
     "check_number",
     "check_spec",
     "child_weights",
@@ -180,6 +195,7 @@ __all__ = [
     "own_weights",
     "packed",
     "padding_pairs",
+    "parameter_axes",
     "parameter_shapes",
     "shape_of",
     "stretches",
@@ -188,8 +204,9 @@ __all__ = [
     "under",
     "walk",
     "walk_shapes",
-    "window_extent",
     "window_dilation",
+    "window_extent",
     "wired",
     "wiring",
+    "without_parameters",
 ]

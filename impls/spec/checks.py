@@ -213,3 +213,21 @@ def takes(
             f"{who} takes {channels} channels on the last axis, not {shape[-1]} in {shape}: "
             "move the channels last, or change the spec"
         )
+
+
+def axes_and_sizes(owner: object, axes: Any, sizes: Any) -> tuple[int | Shape, int | Shape]:
+    """Axes other than the batch, and the size of each: an int of one, else tuples."""
+    given = _entries(axes)
+    found = tuple(axis_of(owner, each) for each in ([axes] if given is None else given))
+    given = _entries(sizes)
+    each_size = [sizes] if given is None else given
+    numbers = tuple(integer(owner, "num_features", each) for each in each_size)
+    if not found or len(found) > 4:
+        raise fail(owner, f"axes are an int or a tuple of 1 to 4 of them, not {quoted(axes)}")
+    if len(numbers) != len(found):
+        raise fail(owner, f"num_features has {len(numbers)} sizes, and axes={quoted(axes)}")
+    for sign in (1, -1):
+        same = [axis for axis in found if axis * sign > 0]
+        if same != sorted(set(same)):
+            raise fail(owner, f"axes must be in ascending order, each once, not {found}")
+    return (found[0], numbers[0]) if len(found) == 1 else (found, numbers)

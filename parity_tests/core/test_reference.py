@@ -28,9 +28,11 @@ from convparity import (
     GlobalMaxPool,
     Graph,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     MaxPool,
     Residual,
+    RMSNorm,
     Scale,
     SeparableConv,
     Sequential,
@@ -75,12 +77,18 @@ def integers(spec: Spec, seed: int) -> dict[str, np.ndarray]:
             case Dense(in_features=i, out_features=o):
                 add(path, kernel=(i, o), **{"bias": o} if spec.bias else {})
             case BatchNorm(num_features=n, eps=eps):
-                add(path, offset=n, mean=n)
+                add(path, **{"offset": n} if spec.offset else {}, mean=n)
                 root = rng.choice([0.5, 1, 2], n)  # variance + eps is a power of four, exactly
                 weights[path + "variance"] = root**2 - eps
-                weights[path + "scale"] = root * rng.choice([-1, 1, 2], n)
-            case LayerNorm(num_features=n) | GroupNorm(num_features=n):
-                add(path, scale=n, offset=n)
+                if spec.scale:
+                    weights[path + "scale"] = root * rng.choice([-1, 1, 2], n)
+            case (
+                LayerNorm(num_features=n) | GroupNorm(num_features=n) | InstanceNorm(num_features=n)
+            ):
+                add(path, **{"scale": n} if spec.scale else {})
+                add(path, **{"offset": n} if spec.offset else {})
+            case RMSNorm(num_features=n):
+                add(path, **{"scale": n} if spec.scale else {})
             case Scale(num_features=n):
                 add(path, scale=n)
             case Sequential(layers=layers):

@@ -171,7 +171,10 @@ def test_specs_are_frozen():
         (lambda: GroupNorm(3, 4), "GroupNorm: num_features=4 is not divisible by num_groups=3"),
         (lambda: Scale(0), "Scale: num_features must be at least 1, not 0"),
         (lambda: Scale(2.5), "Scale: num_features must be an integer, not 2.5"),
-        (lambda: Activation("relu", 0.1), "relu takes no alpha; leaky_relu, elu do"),
+        (
+            lambda: Activation("relu", 0.1),
+            "relu takes no alpha; leaky_relu, elu, softplus, celu, soft_shrink, hard_shrink do",
+        ),
         (lambda: Activation("elu", math.inf), "alpha must be a finite number from 0 on, not inf"),
         (lambda: BatchNorm(0), "BatchNorm: num_features must be at least 1"),
         (lambda: BatchNorm(1, eps=0), "eps must lie between 0 and 1, not 0"),

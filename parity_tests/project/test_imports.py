@@ -145,9 +145,17 @@ for name, row in FRAMEWORKS.items():
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
-    below += f" {folder}.resize {folder}.arithmetic {folder}.reduction"
+    below += f" {folder}.resize {folder}.normalisation {folder}.activation"
+    below += f" {folder}.arithmetic {folder}.reduction"
     ALLOWED[f"{folder}.layers"] = packages
-    for page in ("pooling", "resize", "arithmetic", "reduction"):
+    for page in (
+        "activation",
+        "arithmetic",
+        "normalisation",
+        "pooling",
+        "reduction",
+        "resize",
+    ):
         ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
     ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
@@ -173,7 +181,7 @@ ALLOWED["impls.flax.adapter"] += " impls.xla_algorithms optax"  # which flax dep
 ALLOWED["impls.keras.layers"] += " impls.xla_algorithms"
 ALLOWED["impls.keras.adapter"] += " jax"
 ALLOWED["impls.keras.layers"] += " impls.keras.windows"
-for page in ("pooling", "resize"):
+for page in ("activation", "normalisation", "pooling", "resize"):
     ALLOWED[f"impls.keras.{page}"] += " impls.keras.windows"
 ALLOWED["impls.flax.resize"] += " numpy"
 
@@ -295,10 +303,8 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = (
-        "__init__ adapter arithmetic bindings describe layers make movement pooling reduction "
-        "resize script"
-    )
+    names = "__init__ activation adapter arithmetic bindings describe layers make movement"
+    names += " normalisation pooling reduction resize script"
     common = {f"{name}.py" for name in names.split()}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    OVER_AXIS,
     PADDING_MODES,
     Activation,
     Add,
@@ -25,6 +26,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     Graph,
     GroupNorm,
+    InstanceNorm,
     Join,
     LayerNorm,
     Maximum,
@@ -32,6 +34,7 @@ from convparity.impls.spec import (
     Minimum,
     Multiply,
     Residual,
+    RMSNorm,
     Scale,
     SeparableConv,
     Sequential,
@@ -125,10 +128,19 @@ def pools(draw, kind):
 @st.composite
 def group_norms(draw):
     groups = draw(INTS)
-    return GroupNorm(groups, groups * draw(INTS), draw(EPS))
+    parts = draw(st.tuples(st.booleans(), st.booleans()))
+    return GroupNorm(groups, groups * draw(INTS), draw(EPS), *parts)
 
 
-ALPHAS = st.floats(0, allow_infinity=False, allow_nan=False)
+@st.composite
+def norms_over_axes(draw, kind):
+    axes = sorted(draw(st.sets(st.integers(1, 6), min_size=1, max_size=4)))
+    sizes = draw(st.tuples(*[INTS] * len(axes)))
+    given = {"axes": axes, "scale": draw(st.booleans())}
+    return kind(sizes, draw(EPS), **given, **({"offset": False} if kind is LayerNorm else {}))
+
+
+ALPHAS = st.floats(0, exclude_min=True, allow_infinity=False, allow_nan=False)
 EPS = st.floats(0, 1, exclude_min=True, exclude_max=True) | st.just(1e-5)
 LAYERS = {
     Conv: convs(),
@@ -140,14 +152,20 @@ LAYERS = {
         EPS,
         st.floats(0, 1) | st.just(0.1),
         st.integers(1, 3),
+        st.booleans(),
+        st.booleans(),
     ),
     ConvTranspose: transposed_convs(),
     MaxPool: pools(MaxPool),
     AvgPool: pools(AvgPool),
-    LayerNorm: st.builds(LayerNorm, INTS, EPS),
+    LayerNorm: st.builds(LayerNorm, INTS, EPS, st.booleans(), st.booleans())
+    | norms_over_axes(LayerNorm),
+    InstanceNorm: st.builds(InstanceNorm, INTS, EPS, st.booleans(), st.booleans()),
+    RMSNorm: st.builds(RMSNorm, INTS, EPS, st.booleans()) | norms_over_axes(RMSNorm),
     GroupNorm: group_norms(),
     Activation: st.builds(Activation, st.sampled_from(ACTIVATIONS))
-    | st.builds(Activation, st.sampled_from(sorted(DEFAULT_ALPHA)), ALPHAS),
+    | st.builds(Activation, st.sampled_from(sorted(DEFAULT_ALPHA)), ALPHAS)
+    | st.builds(Activation, st.sampled_from(OVER_AXIS), axis=st.sampled_from([1, 4, -1, -3])),
     GlobalAvgPool: st.just(GlobalAvgPool()),
     Flatten: st.just(Flatten()),
     Dropout: st.builds(Dropout, st.floats(0, 1, exclude_max=True)),

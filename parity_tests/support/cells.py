@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
+    OVER_AXIS,
     PADDING_MODES,
     Activation,
     AvgPool,
+    BatchNorm,
     Conv,
     ConvTranspose,
     Dense,
@@ -21,6 +23,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     Graph,
     GroupNorm,
+    InputNorm,
     MaxPool,
     SeparableConv,
     Sequential,
@@ -29,6 +32,7 @@ from convparity.impls.spec import (
     effective_kernel,
     output_shape,
     padding_pairs,
+    parameter_axes,
     walk,
     walk_shapes,
     window_extent,
@@ -57,6 +61,8 @@ def cells(case: Case) -> Iterator[str]:
     yield "batch of 1" if batch == 1 else "batch of several"
     yield f"rank {len(spatial)}"
     yield from _large_cells(case)
+    if isinstance(case.spec, BatchNorm | InputNorm):
+        yield from _norm_cells(case.spec)
     match case.spec:
         case Conv() | DepthwiseConv() | SeparableConv():
             yield from _conv_cells(case.spec, case.input_shape)
@@ -70,8 +76,10 @@ def cells(case: Case) -> Iterator[str]:
                 yield "several groups of several channels"
         case Activation(function=function):
             yield function
-            if case.spec != Activation(function):
+            if case.spec.alpha != DEFAULT_ALPHA.get(function):
                 yield f"{function} with an alpha"
+            if case.spec.axis is not None and case.spec.axis % len(case.input_shape) < len(spatial):
+                yield f"{function} over another axis"
         case Dense() | Flatten() | GlobalAvgPool() | Dropout():
             yield type(case.spec).__name__
             if isinstance(case.spec, Dense):
@@ -84,6 +92,16 @@ def cells(case: Case) -> Iterator[str]:
                 yield "named layers"
         case _:
             yield type(case.spec).__name__
+
+
+def _norm_cells(spec: BatchNorm | InputNorm) -> Iterator[str]:
+    """What a norm is over, and what it lacks."""
+    if len(parameter_axes(spec)[0]) > 1:
+        yield "over several axes"
+    if not spec.scale:
+        yield "without a scale"
+    if not getattr(spec, "offset", True):
+        yield "without an offset"
 
 
 def _large_cells(case: Case) -> Iterator[str]:
@@ -288,9 +306,9 @@ def _convolutions(rank: int) -> Family:
 
 def _activation(function: str) -> Family:
     own = {f"{function} with an alpha"} if function in DEFAULT_ALPHA else set()
-    specs = strategies.ranks.flatmap(
-        lambda rank: st.tuples(strategies.activations(function), strategies.values(rank))
-    )
+    if function in OVER_AXIS:
+        own = {f"{function} over another axis"}
+    specs = strategies.ranks.flatmap(lambda rank: strategies.activation_layers(rank, function))
     cells = frozenset({function, *_BATCHES, *_RANKS, "rank 0", *own})
     return Family(strategies.cases(specs), cells, 0.3 if own else 0.2)
 
@@ -366,10 +384,15 @@ FAMILIES = {
                 "BatchNorm",
                 "LayerNorm",
                 "GroupNorm",
+                "InstanceNorm",
+                "RMSNorm",
+                "over several axes",
+                "without a scale",
+                "without an offset",
                 "several groups of several channels",
             }
         ),
-        2,  # as three kinds of layer, one of them with groups
+        3,  # as five kinds of layer, one of them with groups
     ),
     "scales": Family(
         strategies.scale_cases, frozenset({*_BATCHES, *_RANKS, "rank 0", "Scale"}), 0.3

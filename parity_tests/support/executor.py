@@ -14,7 +14,15 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import activate, adaptive, pool_counts, pool_windows, resizing, run
+from convparity.impls.reference import (
+    activate,
+    adaptive,
+    normalised,
+    pool_counts,
+    pool_windows,
+    resizing,
+    run,
+)
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -34,8 +42,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
     Maximum,
     MaxPool,
     Minimum,
@@ -46,6 +53,7 @@ from convparity.impls.spec import (
     Reduce,
     Rescale,
     Resize,
+    RMSNorm,
     Scale,
     Slice,
     Spec,
@@ -54,7 +62,7 @@ from convparity.impls.spec import (
     fold_steps,
     output_shape,
 )
-from convparity.impls.weights import Arrays
+from convparity.impls.weights import Arrays, affine
 from parity_tests.support import transforms
 
 Terms = Callable[[int], tuple[np.ndarray, np.ndarray | None]]  # a number; a factor of it or None
@@ -382,17 +390,19 @@ class Executor:
         return self.normalised(spec, weights, x, weights["mean"], weights["variance"])
 
     @layer.register
-    def _(self, spec: LayerNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
-        mean, variance = self.moments(np.moveaxis(x, -1, 0))
-        return self.normalised(spec, weights, x, mean[..., None], variance[..., None])
-
-    @layer.register
-    def _(self, spec: GroupNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
-        each = spec.num_features // spec.num_groups
-        grouped = x.reshape(len(x), -1, spec.num_groups, each)
-        terms = grouped.transpose(1, 3, 0, 2).reshape(-1, len(x), spec.num_groups)
-        like = (len(x), *[1] * (x.ndim - 2), spec.num_features)
-        mean, variance = (m.repeat(each, axis=1).reshape(like) for m in self.moments(terms))
+    def _(self, spec: InputNorm, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        form, axes = normalised(spec, x.shape)
+        places = [axis for axis in range(len(form)) if axis not in axes]
+        terms = x.reshape(form).transpose(*axes, *places)
+        terms = terms.reshape(-1, *terms.shape[len(axes) :])
+        if isinstance(spec, RMSNorm):
+            moments = np.zeros(terms.shape[1:], np.float32), self.mean(terms, squared=True)
+        else:
+            moments = self.moments(terms)
+        like = [1 if axis in axes else n for axis, n in enumerate(form)]
+        mean, variance = (
+            np.broadcast_to(each.reshape(like), form).reshape(x.shape) for each in moments
+        )
         return self.normalised(spec, weights, x, mean, variance)
 
     def moments(self, terms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -406,7 +416,8 @@ class Executor:
     def normalised(
         self, spec: Any, weights: Arrays, x: np.ndarray, mean: np.ndarray, variance: np.ndarray
     ) -> np.ndarray:
-        scale, offset = weights["scale"], weights["offset"]
+        affine_parts = affine(spec, weights, x.ndim)
+        scale, offset = (each.astype(np.float32) for each in affine_parts)
         spread = self.add(variance, np.float32(spec.eps))
         if self.how.norm == "divided":
             normal = self.by_root(self.add(x, -mean), spread)

@@ -213,32 +213,41 @@ MAKERS[Shift] = shifts
 ACTIVATION = [
     Put(
         "impls/spec/activation.py",
-        '    "softsign",\n',
+        '    "squareplus",\n',
         before='    "tanh",\n',
     ),
     Put(
         "impls/reference.py",
-        '        case "softsign":\n            return x / (1 + abs(x))\n',
+        '        case "squareplus":\n            return (x + np.sqrt(x**2 + 4)) / 2\n',
         before='        case "tanh":\n',
     ),
     Put(
         "analysis/proof/rounding.py",
-        '    "softsign": 1.0,\n',
+        '    "squareplus": 1.0,\n',
         before='    "tanh": 1.0,\n',
     ),
     Put(
+        "impls/pytorch/layers.py",
+        """
+
+class Squareplus(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + (x * x + 4).sqrt()) / 2
+""",
+    ),
+    Put(
         "impls/pytorch/bindings.py",
-        '    activation("softsign", nn.Softsign),\n',
+        '    activation("squareplus", layers.Squareplus),\n',
         before='    activation("tanh", ',
     ),
     Put(
         "impls/flax/bindings.py",
-        '    activation("softsign", nnx.soft_sign),\n',
+        '    activation("squareplus", jax.nn.squareplus, b=4),\n',
         before='    activation("tanh", ',
     ),
     Put(
         "impls/keras/bindings.py",
-        '    by_function("softsign", keras.activations.softsign),\n',
+        '    by_function("squareplus", keras.activations.squareplus),\n',
         before='    by_function("tanh", ',
     ),
 ]

@@ -35,6 +35,7 @@ from convparity import (
     GlobalMaxPool,
     Graph,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     Maximum,
     MaxPool,
@@ -47,6 +48,7 @@ from convparity import (
     Rescale,
     Residual,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Sequential,
@@ -81,23 +83,29 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
         case BatchNorm():
             y = np.empty(x.shape)
             for c in range(x.shape[-1]):
-                scale, offset, mean, variance = (
-                    float(weights[name][c]) for name in ("scale", "offset", "mean", "variance")
-                )
-                y[..., c] = scale * (x[..., c] - mean) / (variance + spec.eps) ** 0.5 + offset
-            return y
-        case LayerNorm():
-            y = np.empty(x.shape)
-            for place in np.ndindex(*x.shape[:-1]):
-                y[place] = standardised(x[place], spec.eps)
-            return y * weights["scale"] + weights["offset"]
+                mean, variance = float(weights["mean"][c]), float(weights["variance"][c])
+                y[..., c] = (x[..., c] - mean) / (variance + spec.eps) ** 0.5
+            return with_parameters(y, weights, [-1])
+        case LayerNorm() | RMSNorm():
+            axes = [spec.axes] if isinstance(spec.axes, int) else [*spec.axes]
+            last = range(-len(axes), 0)
+            moved = np.moveaxis(x, axes, last)
+            y = np.empty(moved.shape)
+            for place in np.ndindex(*moved.shape[: -len(axes)]):
+                y[place] = standardised(moved[place], spec.eps, isinstance(spec, LayerNorm))
+            return with_parameters(np.moveaxis(y, last, axes), weights, axes)
         case GroupNorm():
             y = np.empty(x.shape)
             each = spec.num_features // spec.num_groups
             for n, first in product(range(len(x)), range(0, spec.num_features, each)):
                 group = (n, ..., slice(first, first + each))
                 y[group] = standardised(x[group], spec.eps)
-            return y * weights["scale"] + weights["offset"]
+            return with_parameters(y, weights, [-1])
+        case InstanceNorm():
+            y = np.empty(x.shape)
+            for n, c in product(range(len(x)), range(x.shape[-1])):
+                y[n, ..., c] = standardised(x[n, ..., c], spec.eps)
+            return with_parameters(y, weights, [-1])
         case Scale():
             factors = [float(factor) for factor in weights["scale"]]
             return np.stack([x[..., c] * factor for c, factor in enumerate(factors)], axis=-1)
@@ -481,9 +489,19 @@ def resized(spec: Resize, x: np.ndarray) -> np.ndarray:
     return x
 
 
-def standardised(values: np.ndarray, eps: float) -> np.ndarray:
-    """With mean 0 and variance 1, nearly."""
-    mean = fsum(values.flat) / values.size
+def with_parameters(y: np.ndarray, weights: dict[str, np.ndarray], axes: list[int]) -> np.ndarray:
+    """Times the scale and plus the offset of a norm, which lie along these axes, if it has them."""
+    moved = np.moveaxis(y, axes, range(-len(axes), 0))
+    if "scale" in weights:
+        moved = moved * weights["scale"].astype(float)
+    if "offset" in weights:
+        moved = moved + weights["offset"].astype(float)
+    return np.moveaxis(moved, range(-len(axes), 0), axes)
+
+
+def standardised(values: np.ndarray, eps: float, centred: bool = True) -> np.ndarray:
+    """With mean 0 and variance 1, nearly; not centred, with mean square 1."""
+    mean = fsum(values.flat) / values.size if centred else 0.0
     variance = fsum((value - mean) ** 2 for value in values.flat) / values.size
     return (values - mean) / (variance + eps) ** 0.5
 
@@ -513,9 +531,37 @@ def activated(spec: Activation, x: np.ndarray) -> np.ndarray:
         case "hard_swish":
             return x * sixth
         case "softplus":
-            return -special.log_expit(-x)
+            return -special.log_expit(-x * spec.alpha) / spec.alpha
         case "softmax":
-            return special.softmax(x, axis=-1)
+            return special.softmax(x, axis=spec.axis)
+        case "log_softmax":
+            return special.log_softmax(x, axis=spec.axis)
+        case "mish":
+            return x * np.tanh(-special.log_expit(-x))
+        case "selu":  # from the fixed point that its paper asks for
+            tail, pi = special.erfc(0.5**0.5) * np.e**0.5, np.pi
+            alpha = (2 / pi) ** 0.5 / (1 - tail)
+            squares = 2 * special.erfc(2**0.5) * np.e**2 + pi * tail**2 - 2 * (2 + pi) * tail
+            scale = (1 - tail) * (2 * pi / (squares + pi + 2)) ** 0.5
+            return scale * (x * (x > 0) + alpha * special.expm1(x * (x < 0)))
+        case "celu":
+            return x * (x > 0) + spec.alpha * special.expm1(x * (x < 0) / spec.alpha)
+        case "log_sigmoid":
+            return special.log_expit(x)
+        case "softsign":
+            return np.sign(x) - np.sign(x) / (1 + abs(x))
+        case "tanhshrink":
+            return x + 1 - 2 * special.expit(2 * x)
+        case "soft_shrink":
+            return np.sign(x) * np.maximum(abs(x) - spec.alpha, 0)
+        case "hard_shrink":
+            return x * ((x > spec.alpha) | (x < -spec.alpha))
+        case "quick_gelu":
+            return x * special.expit(1.702 * x)
+        case "relu_squared":
+            return x * x * (x > 0)
+        case "abs":
+            return np.maximum(x, -x)
         case "tanh":
             return 2 * special.expit(2 * x) - 1
     raise AssertionError(f"the oracle does not know {spec}")

@@ -28,17 +28,26 @@ from convparity import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
     MaxPool,
     Residual,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Sequential,
     Spec,
     output_shape,
 )
-from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, PADDING_MODES, Shape, effective_kernel
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    OVER_AXIS,
+    PADDING_MODES,
+    Shape,
+    effective_kernel,
+)
 from parity_tests.support import (
     arithmetic_strategies,
     movement_strategies,
@@ -303,11 +312,29 @@ def norms_of(channels: int, rank: int) -> dict[type, st.SearchStrategy[Spec]]:
     """Each kind of normalisation, with an epsilon that networks use."""
     eps = st.sampled_from([1e-5, 1e-3])
     divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+    size, parts = st.just(channels), {"scale": LACKS_SELDOM, "offset": LACKS_SELDOM}
     return {
-        BatchNorm: st.builds(BatchNorm, st.just(channels), eps, rank=st.just(rank)),
-        LayerNorm: st.builds(LayerNorm, st.just(channels), eps),
-        GroupNorm: st.builds(GroupNorm, st.sampled_from(divisors), st.just(channels), eps),
+        BatchNorm: st.builds(BatchNorm, size, eps, rank=st.just(rank), **parts),
+        LayerNorm: st.builds(LayerNorm, size, eps, **parts),
+        GroupNorm: st.builds(GroupNorm, st.sampled_from(divisors), size, eps, **parts),
+        InstanceNorm: st.builds(InstanceNorm, size, eps, **parts),
+        RMSNorm: st.builds(RMSNorm, size, eps, scale=LACKS_SELDOM),
     }
+
+
+LACKS_SELDOM = st.sampled_from([True, True, True, False])  # of a parameter that a norm may lack
+
+
+@st.composite
+def norms_over_axes(draw: Any, kind: Any, shape: Shape) -> Spec:
+    """A norm over some axes of an input of this shape, counted from either end."""
+    n = len(shape)
+    axes = sorted(draw(st.sets(st.integers(1, n - 1), min_size=1)))
+    last = [axis - n if axis == n - 1 and draw(st.booleans()) else axis for axis in axes]
+    parts = {"scale": draw(LACKS_SELDOM)}
+    if kind is LayerNorm:
+        parts["offset"] = draw(LACKS_SELDOM)
+    return kind(tuple(shape[axis] for axis in axes), axes=tuple(last), **parts)
 
 
 def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
@@ -315,7 +342,10 @@ def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
 
     @st.composite
     def norm(draw: Any, rank: int) -> Pair:
-        shape = draw(values(rank, flat=kind is not BatchNorm or rank == 1))
+        flat = rank == 1 if kind is BatchNorm else kind is not InstanceNorm
+        shape = draw(values(rank, flat))
+        if kind in (LayerNorm, RMSNorm) and draw(st.booleans()):
+            return draw(norms_over_axes(kind, shape)), shape
         return draw(norms_of(shape[-1], rank)[kind]), shape
 
     return norm
@@ -328,8 +358,11 @@ def scales(draw: Any, rank: int) -> Pair:
     return Scale(shape[-1]), shape
 
 
-def activations(function: str) -> st.SearchStrategy[Spec]:
-    """An activation; one that takes an alpha with its own or another."""
+def activations(function: str, ndim: int = 2) -> st.SearchStrategy[Spec]:
+    """An activation of a value of so many axes; one that takes an alpha with its own or another."""
+    if function in OVER_AXIS:
+        axes = st.sampled_from([None, *range(1, ndim), *range(1 - ndim, -1)])
+        return axes.map(lambda axis: Activation(function, axis=axis))
     if function in DEFAULT_ALPHA:
         return st.sampled_from([None, 0.25, 0.3, 2.0, 30.0]).map(lambda a: Activation(function, a))
     return st.just(Activation(function))
@@ -338,9 +371,12 @@ def activations(function: str) -> st.SearchStrategy[Spec]:
 any_activation = st.sampled_from(ACTIVATIONS).flatmap(activations)
 
 
-def activation_layers(rank: int) -> st.SearchStrategy[Pair]:
-    """An activation of any input."""
-    return st.tuples(any_activation, values(rank))
+@st.composite
+def activation_layers(draw: Any, rank: int, function: str | None = None) -> Pair:
+    """An activation, or one of this function, of any input."""
+    function = function or draw(st.sampled_from(ACTIVATIONS))
+    shape = draw(values(rank))
+    return draw(activations(function, len(shape))), shape
 
 
 def adaptive_pools(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
@@ -413,6 +449,8 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
     Resize: resizes,
+    InstanceNorm: norms(InstanceNorm),
+    RMSNorm: norms(RMSNorm),
     **movement_strategies.MAKERS,
     **arithmetic_strategies.MAKERS,
     **reduction_strategies.MAKERS,
@@ -506,7 +544,7 @@ large_cases = cases(large_layers())
 max_pool_cases = cases(layers(MaxPool))
 avg_pool_cases = cases(layers(AvgPool))
 pool_cases = cases(layers(MaxPool, AvgPool))
-norm_cases = cases(layers(BatchNorm, LayerNorm, GroupNorm))
+norm_cases = cases(layers(BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm))
 scale_cases = cases(layers(Scale))
 activation_cases = cases(layers(Activation))
 head_cases = cases(heads())

@@ -243,8 +243,8 @@ def _window_faults(layer: Any, rng: np.random.Generator) -> Iterator[Faulty]:
 
 def _norm_faults(layer: Any, rng: np.random.Generator) -> Iterator[Faulty]:
     names = list(layer.parameters())
-    name = names[rng.integers(len(names))]
-    if layer.num_features > 1:
+    name = names[rng.integers(len(names))] if names else ""
+    if names and layer.num_features != 1:
         rolled = own(name, partial(np.roll, shift=1))
         yield Faulty(layer, "statistics or affine rolled", weights=rolled)
     if hasattr(layer, "eps"):
@@ -253,11 +253,14 @@ def _norm_faults(layer: Any, rng: np.random.Generator) -> Iterator[Faulty]:
     if isinstance(layer, BatchNorm):
         yield Faulty(layer, "mean missing", weights=own("mean", np.zeros_like))
         yield Faulty(layer, "variance missing", weights=own("variance", np.ones_like))
-        yield Faulty(
-            layer,
-            "mean and offset exchanged",
-            weights=lambda w: {**w, "mean": w["offset"], "offset": w["mean"]},
-        )
+        if layer.offset:
+            yield Faulty(
+                layer,
+                "mean and offset exchanged",
+                weights=lambda w: {**w, "mean": w["offset"], "offset": w["mean"]},
+            )
     if not isinstance(layer, Scale):
-        yield Faulty(layer, "scale missing", weights=own("scale", np.ones_like))
-        yield Faulty(layer, "offset missing", weights=own("offset", np.zeros_like))
+        if "scale" in names:
+            yield Faulty(layer, "scale missing", weights=own("scale", np.ones_like))
+        if "offset" in names:
+            yield Faulty(layer, "offset missing", weights=own("offset", np.zeros_like))

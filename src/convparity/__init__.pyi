@@ -45,6 +45,7 @@ from .impls.spec import GlobalAvgPool as GlobalAvgPool
 from .impls.spec import GlobalMaxPool as GlobalMaxPool
 from .impls.spec import Graph as Graph
 from .impls.spec import GroupNorm as GroupNorm
+from .impls.spec import InstanceNorm as InstanceNorm
 from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import Maximum as Maximum
 from .impls.spec import MaxPool as MaxPool
@@ -57,6 +58,7 @@ from .impls.spec import Reduce as Reduce
 from .impls.spec import Rescale as Rescale
 from .impls.spec import Residual as Residual
 from .impls.spec import Resize as Resize
+from .impls.spec import RMSNorm as RMSNorm
 from .impls.spec import Scale as Scale
 from .impls.spec import SeparableConv as SeparableConv
 from .impls.spec import Sequential as Sequential

@@ -129,7 +129,7 @@ e = CHAPTER.entry(
     "channels-first order.",
     flax="LayerNorm normalises the last axis, the channels.",
     keras="LayerNormalization normalises the last axis, the channels.",
-    port="moves the channels to the end and back (impls/pytorch/layers.py: LayerNorm).",
+    port="moves the channels to the end and back (impls/pytorch/normalisation.py: LayerNorm).",
 )
 
 
