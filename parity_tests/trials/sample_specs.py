@@ -414,3 +414,10 @@ SPECS: dict[str, Callable[..., Said]] = {
     "tanh": function("tanh"),
     "sigmoid": function("sigmoid"),
 }
+
+
+def said(op: str, input: Tensor, *args: Any, **how: Any) -> Said:
+    """A call of a torch function as a spec, or the ``ConvparityError`` that says why none says it."""
+    if not input.numel():
+        refuse("an input without a value")
+    return SPECS[op](input, *args, **how)

@@ -20,7 +20,7 @@ from convparity.analysis.proof.compare import precision
 from convparity.analysis.proof.data import traced
 from convparity.impls import registry
 from convparity.impls.errors import ConvparityError
-from parity_tests.trials.sample_specs import SPECS, Said
+from parity_tests.trials.sample_specs import SPECS, Said, said
 
 
 class Sample(NamedTuple):
@@ -44,7 +44,7 @@ def samples(op: str) -> Iterator[Sample]:
             yield Sample(
                 f"{info.formatted_name} {i}",
                 lambda run=info.op, given=given, how=how: run(*given, **how),
-                lambda given=given, how=how: SPECS[op](*given, **how),
+                lambda given=given, how=how: said(op, *given, **how),
             )
 
 
