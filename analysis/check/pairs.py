@@ -165,8 +165,8 @@ def join_apart(
     mine: list[Leaf], theirs: list[Leaf], pairs: list[Pair], end: Pair | None
 ) -> Finding | None:
     """A join right before ``end``, or the network's end, that the other network has not."""
-    module = _unpaired_join(mine, (p.module for p in pairs), end and end.module)
-    twin = _unpaired_join(theirs, (p.twin for p in pairs), end and end.twin)
+    module = _unpaired_join(mine, (p.module for p in pairs), None if end is None else end.module)
+    twin = _unpaired_join(theirs, (p.twin for p in pairs), None if end is None else end.twin)
     if module is not None:
         instead = "a join in its code, or none" if twin is None else f"{twin.kind} {twin.path!r}"
         return Finding(
@@ -175,7 +175,7 @@ def join_apart(
     if twin is None:
         return None
     return Finding(
-        end and end.module.path,
+        None if end is None else end.module.path,
         f"what reaches it is something else in the twin, which has {twin.kind} {twin.path!r} where "
         "the source has a join in its code, or none",
         around=True,

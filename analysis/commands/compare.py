@@ -16,11 +16,12 @@ from convparity.analysis.commands.shared import (
     load_frameworks,
     open_console,
     parse_shape,
+    picture_size,
 )
 from convparity.impls import registry
 from convparity.impls.convert import apply
 from convparity.impls.files import SUFFIXES, load
-from convparity.impls.spec import Shapes, Spec, each_shape
+from convparity.impls.spec import Shapes, Spec
 
 
 @command
@@ -84,15 +85,13 @@ def _judge(
     from convparity.analysis.showcase import pictures
 
     weights = None
+    input_shape: Shapes
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
         title, input_shape = Path(what).name, given_shape(shape) or parse_shape(FILE_INPUT)
     else:
         title, spec, input_shape = find_subject(what, {}, given_shape(shape))
-    x = None
-    if picture is not None:
-        (own,) = each_shape(input_shape)
-        x = pictures.prepare(picture, own[1])
+    x = None if picture is None else pictures.prepare(picture, picture_size(input_shape))
     options: dict[str, Any] = {"x": x} if x is not None else {"input_shape": input_shape}
     verdicts = compare.compare(spec, weights, names, seed=seed, **options)
     data = [verdict.to_dict() for verdict in verdicts]

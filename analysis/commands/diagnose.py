@@ -23,7 +23,7 @@ from convparity.impls.errors import InputError, SpecError, in_one_line
 from convparity.impls.files import SUFFIXES, load
 from convparity.impls.limits import NUMBERS
 from convparity.impls.storing import read_whole, said
-from convparity.impls.values import real_array
+from convparity.impls.values import gives_several, real_array
 
 MOST = 10  # answers, at most
 
@@ -108,6 +108,11 @@ def _line(line: str, output: Path | None, frameworks: str | None, seconds: float
         raise InputError("give --output or --frameworks, not both")
     import numpy as np
 
+    if gives_several(case.spec):
+        raise InputError(
+            f"{output} is one array, and the graph gives several: ask --frameworks, or give "
+            "convparity.diagnose all of them"
+        )
     y, right = read_output(output), case.target().value
     if np.isnan(y).any() and not np.isnan(right).any():
         raise InputError(

@@ -17,11 +17,12 @@ from convparity.analysis.commands.shared import (
     load_frameworks,
     open_console,
     parse_shape,
+    picture_size,
 )
 from convparity.impls.convert import build
 from convparity.impls.errors import InputError
 from convparity.impls.files import SUFFIXES, load
-from convparity.impls.spec import Shape, Spec
+from convparity.impls.spec import Shapes, Spec
 from convparity.impls.weights import Weights, init_weights
 
 
@@ -76,7 +77,7 @@ def judge_layers(
     title, spec, weights, input_shape = _subject(what.strip(), shape, seed)
     options: dict[str, Any] = {"input_shape": input_shape, "seed": seed}
     if picture is not None:
-        options = {"x": pictures.prepare(picture, input_shape[1]), "seed": seed}
+        options = {"x": pictures.prepare(picture, picture_size(input_shape)), "seed": seed}
     expected: Any = (spec, weights)
     if other is not None:
         modules: dict[str, Any] = {Path(other).name: load(other)}
@@ -101,7 +102,7 @@ def judge_layers(
     return [each.to_dict() for each in found], [str(each) for each in found if not each.ok]
 
 
-def _subject(what: str, shape: str | None, seed: int) -> tuple[str, Spec, Weights, Shape]:
+def _subject(what: str, shape: str | None, seed: int) -> tuple[str, Spec, Weights, Shapes]:
     if Path(what).suffix in SUFFIXES:
         spec, weights = load(what)
         return Path(what).name, spec, weights, given_shape(shape) or parse_shape(FILE_INPUT)

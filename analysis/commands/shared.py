@@ -20,7 +20,7 @@ from convparity.impls.errors import (
 )
 from convparity.impls.files import OF_OTHERS, SUFFIXES
 from convparity.impls.notation import LAYER_WORDS, from_line
-from convparity.impls.spec import Shape, Shapes, Spec
+from convparity.impls.spec import Shape, Shapes, Spec, each_shape
 from convparity.impls.storing import read_whole, said, write_whole
 
 FILE_INPUT = "1x224x224x3"  # of a weight file, which does not say it
@@ -146,6 +146,14 @@ def find_subject(
             "or give --input 1x224x224x3"
         )
     return type(spec).__name__, spec, input_shape
+
+
+def picture_size(input_shape: Shapes) -> int:
+    """The pixels along an axis that a picture needs, for what takes one image."""
+    shape, *others = each_shape(input_shape)
+    if others:
+        raise InputError(f"a picture is one input, and the network takes {1 + len(others)}")
+    return shape[1]
 
 
 def find_frameworks(asked: str | None) -> tuple[str, ...]:

@@ -117,9 +117,14 @@ def merged_backwards(spec: Rearrange, shape: Shape) -> Faulty | None:
 
 def _other_order(spec: Rearrange, shape: Shape, right: Any, wrong: Any) -> Faulty | None:
     sizes, numbers = _sizes(spec, shape), np.arange(np.prod(shape)).reshape(shape)
-    if np.array_equal(_move(*right, sizes, numbers), _move(*wrong, sizes, numbers)):
+
+    def by(pattern: Any, x: np.ndarray) -> np.ndarray:
+        before, after = pattern
+        return _move(before, after, sizes, x)
+
+    if np.array_equal(by(right, numbers), by(wrong, numbers)):
         return None
-    return _rearranged(spec, shape, "the other order", lambda x: _move(*wrong, sizes, x))
+    return _rearranged(spec, shape, "the other order", lambda x: by(wrong, x))
 
 
 def _pad(spec: Pad, shape: Shape, **fields: Any) -> Faulty | None:

@@ -12,9 +12,10 @@ from convparity import Conv, Sequential, init_weights
 from convparity.analysis.cli import cli
 from convparity.analysis.diagnosis.suspects import right
 from convparity.analysis.faults import implementation
-from convparity.analysis.replay.replay import parse
+from convparity.analysis.replay.replay import Replay, parse
 from convparity.impls.errors import InputError
 from parity_tests.support.faults import FAULTS
+from parity_tests.support.graphs import TWO
 
 LAYER, SHAPE = Conv(4, 8, 3, 2, "same"), (2, 8, 9, 4)
 
@@ -42,6 +43,14 @@ def test_an_output_in_a_file(tmp_path) -> None:
     ]
     np.save(path, right(spec, *case.case()))
     assert command(LINE, "--output", path).exit_code == 0
+
+
+def test_one_file_is_no_answer_of_a_graph_with_several_outputs(tmp_path) -> None:
+    line = str(Replay(TWO, ((1, 3, 2, 3), (1, 3, 2, 4)), "ints", 1))
+    np.save(tmp_path / "y.npy", np.zeros((1, 4)))
+    done = command(line, "--output", tmp_path / "y.npy")
+    assert isinstance(done.exception, InputError)
+    assert "is one array, and the graph gives several" in str(done.exception)
 
 
 def _save_several(path, y) -> None:

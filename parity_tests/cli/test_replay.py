@@ -6,10 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from convparity.analysis import cli as command
-from convparity.analysis.replay.replay import judge, parse
+from convparity.analysis.replay.replay import Replay, judge, parse
 from convparity.analysis.replay.scripts import write_script
 from convparity.impls.errors import ConvparityError
 from convparity.impls.registry import FRAMEWORKS
+from parity_tests.support.graphs import TWO
 from parity_tests.support.lines import GOLDEN
 
 CONV = "conv2d c1>2 k3 hw5"
@@ -53,6 +54,15 @@ def test_the_command_judges(data):
     said = {"ints": "exact", "reals": "bits"}[data]
     for framework in FRAMEWORKS:
         assert re.search(f"^{framework}: ok: .*{said}", done.output, re.MULTILINE)
+
+
+@pytest.mark.frameworks
+@pytest.mark.parametrize("data", ["ints", "reals"])
+def test_graphs_of_several_values_are_judged(data):
+    line = str(Replay(TWO, ((1, 3, 2, 3), (1, 3, 2, 4)), data, 1))
+    done = invoke(line, "--frameworks", "pytorch")
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("pytorch: ok: ")
 
 
 @pytest.mark.frameworks
