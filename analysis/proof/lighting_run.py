@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Activation,
     AdaptiveMaxPool,
     Concat,
+    Einsum,
     GlobalMaxPool,
     Join,
     MaxPool,
@@ -384,6 +385,8 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
         apart = max(s.classes.max(initial=0) for s in inputs) + 1
         parts = (np.where(s.classes < 0, -1, s.classes + apart * i) for i, s in enumerate(inputs))
         return np.concatenate(list(parts))
+    if isinstance(spec, Einsum):
+        return classes_of(run(spec, {}, *(s.traced.value for s in inputs)))
     first = inputs[0].classes
     for each in inputs[1:]:
         first = np.where(first < 0, each.classes, first)

@@ -17,7 +17,15 @@ from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.flax import arithmetic, layers, movement, pooling, reduction, resize
+from convparity.impls.flax import (
+    arithmetic,
+    einsum,
+    layers,
+    movement,
+    pooling,
+    reduction,
+    resize,
+)
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -36,6 +44,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -367,6 +376,7 @@ ARITHMETIC = [
     Row(Average, arithmetic.Average),
     Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Einsum, einsum.Einsum, same("pattern")),
     Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 

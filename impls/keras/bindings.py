@@ -13,7 +13,15 @@ import numpy as np
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.keras import arithmetic, layers, movement, pooling, reduction, resize
+from convparity.impls.keras import (
+    arithmetic,
+    einsum,
+    layers,
+    movement,
+    pooling,
+    reduction,
+    resize,
+)
 from convparity.impls.keras.windows import extent_of
 from convparity.impls.spec import (
     Activation,
@@ -30,6 +38,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -502,6 +511,7 @@ ARITHMETIC = [
         check=_check_normalization,
     ),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Einsum, einsum.Einsum, same("pattern")),
     Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 

@@ -13,7 +13,15 @@ from torch import nn
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
-from convparity.impls.pytorch import arithmetic, layers, movement, pooling, reduction, resize
+from convparity.impls.pytorch import (
+    arithmetic,
+    einsum,
+    layers,
+    movement,
+    pooling,
+    reduction,
+    resize,
+)
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -29,6 +37,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -394,6 +403,7 @@ ARITHMETIC = [
     Row(Average, arithmetic.Average),
     Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Einsum, einsum.Einsum, same("pattern")),
     Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 

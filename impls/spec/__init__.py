@@ -54,6 +54,7 @@ from convparity.impls.spec.convolution import (
     SeparableConv,
     transposed_crop,
 )
+from convparity.impls.spec.einsum import Einsum
 from convparity.impls.spec.fold import (
     branches,
     check_number,
@@ -120,6 +121,7 @@ __all__ = [
     "DepthwiseConv",
     "Divide",
     "Dropout",
+    "Einsum",
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",

@@ -145,9 +145,9 @@ for name, row in FRAMEWORKS.items():
     packages = " ".join(PACKAGES[name])
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
-    below += f" {folder}.resize {folder}.arithmetic {folder}.reduction"
+    below += f" {folder}.resize {folder}.arithmetic {folder}.reduction {folder}.einsum"
     ALLOWED[f"{folder}.layers"] = packages
-    for page in ("pooling", "resize", "arithmetic", "reduction"):
+    for page in ("pooling", "resize", "arithmetic", "reduction", "einsum"):
         ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
     ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
@@ -296,8 +296,8 @@ def test_every_framework_folder_has_the_same_files():
         for name, folder in FOLDERS.items()
     }
     names = (
-        "__init__ adapter arithmetic bindings describe layers make movement pooling reduction "
-        "resize script"
+        "__init__ adapter arithmetic bindings describe einsum layers make movement pooling "
+        "reduction resize script"
     )
     common = {f"{name}.py" for name in names.split()}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours

@@ -21,6 +21,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     Graph,
@@ -170,6 +171,7 @@ def residuals(children):
 
 JOINS = {Add: st.just(Add()), Multiply: st.just(Multiply()), Subtract: st.just(Subtract())}
 JOINS |= {kind: st.just(kind()) for kind in (Average, Divide, Maximum, Minimum)}
+JOINS[Einsum] = st.sampled_from(["n q c, n k c -> n q k", "b h i, b i w->b w h"]).map(Einsum)
 JOINS[Concat] = st.sampled_from([1, 2, -1, -2]).map(Concat)
 
 
