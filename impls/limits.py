@@ -14,6 +14,7 @@ from convparity.impls.spec import (
     Conv,
     ConvTranspose,
     DepthwiseConv,
+    Join,
     MaxPool,
     Shape,
     Spec,
@@ -53,7 +54,8 @@ def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
     numbers = sum(map(math.prod, shapes)) + math.prod(out)
     weights = sum(map(math.prod, spec.parameters().values())) if hasattr(spec, "parameters") else 0
     if not isinstance(spec, WINDOWS):
-        return Work(1, numbers, weights, weights * max(1, math.prod(out[:-1])))
+        products = spec.multiply_accumulates(*shapes) if isinstance(spec, Join) else 0
+        return Work(1, numbers, weights, products + weights * max(1, math.prod(out[:-1])))
     n, *spatial, channels = shapes[0]
     taps = math.prod(spec.kernel_size)
     met = channels // spec.groups if isinstance(spec, Conv | ConvTranspose) else 1

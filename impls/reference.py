@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -425,14 +426,20 @@ def _(spec: Dropout, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return x
 
 
-@run.register
-def _(spec: Add, weights: Arrays, *values: np.ndarray) -> np.ndarray:
-    return reduce(np.add, values)
+JOINED: dict[type[Spec], np.ufunc] = {
+    **{Add: np.add, Multiply: np.multiply, Divide: np.divide},
+    **{Maximum: np.maximum, Minimum: np.minimum},
+}
 
 
-@run.register
-def _(spec: Multiply, weights: Arrays, *values: np.ndarray) -> np.ndarray:
-    return reduce(np.multiply, values)
+@run.register(Add)
+@run.register(Multiply)
+@run.register(Divide)
+@run.register(Maximum)
+@run.register(Minimum)
+@np.errstate(divide="ignore", invalid="ignore")
+def _(spec: Spec, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return reduce(JOINED[type(spec)], values)
 
 
 @run.register
@@ -494,22 +501,6 @@ def _(spec: Composite, weights: Arrays, *values: np.ndarray) -> Any:
 
 
 @run.register
-def _(spec: Divide, weights: Arrays, *values: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return reduce(np.divide, values)
-
-
-@run.register
-def _(spec: Maximum, weights: Arrays, *values: np.ndarray) -> np.ndarray:
-    return reduce(np.maximum, values)
-
-
-@run.register
-def _(spec: Minimum, weights: Arrays, *values: np.ndarray) -> np.ndarray:
-    return reduce(np.minimum, values)
-
-
-@run.register
 def _(spec: Average, weights: Arrays, *values: np.ndarray) -> np.ndarray:
     total: np.ndarray = reduce(np.add, values)
     return total / len(values)
@@ -537,8 +528,19 @@ NUMPY_REDUCTIONS: dict[str, Callable[..., np.ndarray]] = {
 def _(spec: Reduce, weights: Arrays, x: np.ndarray) -> np.ndarray:
     axes = spec.places(x.shape)
     if spec.function in NUMPY_REDUCTIONS:
-        plain = NUMPY_REDUCTIONS[spec.function](x, axes, keepdims=spec.keepdims)
-        return np.asarray(plain)
+        return np.asarray(NUMPY_REDUCTIONS[spec.function](x, axes, keepdims=spec.keepdims))
     squares = (x - x.mean(axes, keepdims=True)) ** 2
     variance = squares.sum(axes, keepdims=spec.keepdims) / (spec.count(x.shape) - spec.correction)
     return np.asarray(variance if spec.function == "var" else np.sqrt(variance))
+
+
+def einsum(axes: tuple[tuple[str, ...], ...], a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The sum of products, of axes that have names."""
+    number = {name: i for i, name in enumerate(dict.fromkeys([*axes[0], *axes[1]]))}
+    first, second, result = ([number[name] for name in each] for each in axes)
+    return np.asarray(np.einsum(a, first, b, second, result))
+
+
+@run.register
+def _(spec: Einsum, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return einsum(spec.axes, *values)

@@ -1,6 +1,6 @@
 """What a spec costs: learnables, MACs and FLOPs, bytes moved. Pure functions of a spec and a shape.
 
-Convolutions and dense layers count multiply-accumulates (MACs), at every tap, those on padding too;
+Convolutions, dense layers and sums of products count multiply-accumulates (MACs), at every tap;
 norms, scales, activations, pools and additions count none, as in the tools that we compare with.
 """
 
@@ -283,7 +283,7 @@ def _cost(spec: Layer | Join, path: str, *shapes: Shape) -> Cost:
         output_shape=after,
         parameters=trained,
         statistics=statistics,
-        macs=spec.multiply_accumulates(shapes[0]) if isinstance(spec, Layer) else 0,
+        macs=spec.multiply_accumulates(*shapes),
         bias_adds=math.prod(after[:-1]) * biases,
         values_moved=moved,
     )

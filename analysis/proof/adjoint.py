@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convparity.analysis.proof import arithmetic_backward as arithmetic
-from convparity.analysis.proof import reductions
+from convparity.analysis.proof import einsums, reductions
 from convparity.analysis.proof.arithmetic_backward import to_shape
 from convparity.analysis.proof.certificate import BENDS_AT
 from convparity.impls.errors import UnsupportedError
@@ -43,6 +43,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -497,3 +498,10 @@ def _(
     spec: Reduce, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients((reductions.backward(spec, inputs[0], g),), {})
+
+
+@adjoint.register
+def _(
+    spec: Einsum, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients(einsums.backward(spec, inputs, g), {})

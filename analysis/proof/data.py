@@ -27,6 +27,7 @@ from convparity.impls.spec import (
     Dense,
     DepthwiseConv,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -294,6 +295,8 @@ class _Draw:
         shapes = [value.shape for value in values]
         if isinstance(spec, Join):
             self.size = max(1.0, spec.largest(*(value.size for value in values)))
+            if isinstance(spec, Einsum):
+                self.size *= spec.terms(*shapes)
         elif path in self.drawn:  # it runs again: its sums grow as they did, and what it adds stays
             before, after = self.drawn[path]
             self.size = values[0].size * max(1.0, after / before) + after

@@ -19,12 +19,14 @@ from convparity.impls.spec import (
     Conv,
     Dense,
     DepthwiseConv,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
     Join,
     MaxPool,
     Rearrange,
+    Reduce,
     Shape,
     Slice,
     Spec,
@@ -165,13 +167,16 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
         if isinstance(step, Composite):
             return fold_steps(step, carried, lambda each, values: visit(each.spec, *values))
         if isinstance(step, Join):
-            return None if isinstance(step, Concat) else next(filter(_known, carried), None)
+            return (
+                None if isinstance(step, Concat | Einsum) else next(filter(_known, carried), None)
+            )
         says = (_number(step, name) for name in CHANNELS_ARE)
         said = next(filter(_known, says), None)
         if carried[0] is not None and said is not None:
             found.setdefault(carried[0], said)
         mixes = hasattr(step, "in_channels") or isinstance(step, Dense | Flatten | Rearrange)
         mixes = mixes or (isinstance(step, Slice) and step.axis == -1)
+        mixes = mixes or (isinstance(step, Reduce) and -1 in step.axes)
         return None if mixes else carried[0]
 
     visit(spec, *range(sources))

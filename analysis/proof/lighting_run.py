@@ -34,6 +34,7 @@ from convparity.impls.spec import (
     Activation,
     AdaptiveMaxPool,
     Concat,
+    Einsum,
     GlobalMaxPool,
     Join,
     MaxPool,
@@ -419,6 +420,8 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
         return np.concatenate(list(parts))
     if isinstance(spec, MOVES):
         return moved_classes(spec, inputs[0])
+    if isinstance(spec, Einsum):
+        return classes_of(run(spec, {}, *(s.traced.value for s in inputs)))
     first = inputs[0].classes
     for each in inputs[1:]:
         first = np.where(first < 0, each.classes, first)

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weakest_basis
+from convparity.analysis.proof.einsums import sum_of_products
 from convparity.analysis.proof.functions import rounded_function
 from convparity.analysis.proof.linear_form import to_filters
 from convparity.analysis.proof.reductions import reduction
@@ -54,6 +55,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -435,3 +437,8 @@ def _(spec: Composite, weights: Arrays, *values: Rounded) -> Any:
 @trace.register
 def _(spec: Reduce, weights: Arrays, x: Rounded) -> Rounded:
     return reduction(spec, x)
+
+
+@trace.register
+def _(spec: Einsum, weights: Arrays, first: Rounded, second: Rounded) -> Rounded:
+    return sum_of_products(spec, first, second)

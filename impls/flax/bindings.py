@@ -22,6 +22,7 @@ from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.flax import activation as functions
 from convparity.impls.flax import (
     arithmetic,
+    einsum,
     layers,
     movement,
     normalisation,
@@ -47,6 +48,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -439,6 +441,7 @@ ARITHMETIC = [
     Row(Average, arithmetic.Average),
     Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Einsum, einsum.Einsum, same("pattern")),
     Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 

@@ -16,6 +16,7 @@ from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import activation as activations
 from convparity.impls.keras import (
     arithmetic,
+    einsum,
     layers,
     movement,
     normalisation,
@@ -39,6 +40,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -599,6 +601,7 @@ ARITHMETIC = [
         check=_check_normalization,
     ),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Einsum, einsum.Einsum, same("pattern")),
     Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 

@@ -16,6 +16,7 @@ from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_groupe
 from convparity.impls.pytorch import activation as activations
 from convparity.impls.pytorch import (
     arithmetic,
+    einsum,
     layers,
     movement,
     normalisation,
@@ -38,6 +39,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -492,6 +494,7 @@ ARITHMETIC = [
     Row(Average, arithmetic.Average),
     Row(Rescale, arithmetic.Rescale, same("scale", "offset")),
     Row(Power, arithmetic.Power, same("exponent")),
+    Row(Einsum, einsum.Einsum, same("pattern")),
     Row(Reduce, reduction.Reduce, same("function", "axes", "keepdims", "correction")),
 ]
 

@@ -55,6 +55,7 @@ from convparity.impls.spec.convolution import (
     SeparableConv,
     transposed_crop,
 )
+from convparity.impls.spec.einsum import Einsum
 from convparity.impls.spec.fold import (
     Shapes,
     branches,
@@ -138,6 +139,7 @@ __all__ = [
     "DepthwiseConv",
     "Divide",
     "Dropout",
+    "Einsum",
     "Flatten",
     "GlobalAvgPool",
     "GlobalMaxPool",

@@ -128,6 +128,17 @@ class Join(Spec):
         """
         return sum(sizes)
 
+    def multiply_accumulates(self, *input_shapes: Shape) -> int:
+        """How often the join multiplies and adds: not at all, unless it sums products.
+
+        Args:
+            *input_shapes: The shape of each, channels last.
+
+        Returns:
+            The multiply-accumulates of the whole batch.
+        """
+        return 0
+
 
 class Step(NamedTuple):
     """One step of a composite: a child that runs, or a join that no child is."""

@@ -13,6 +13,7 @@ from convparity.impls.spec import (
     Concat,
     Dense,
     Divide,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     Layer,
@@ -82,6 +83,9 @@ def test_joins():
     check(Subtract(), [gate, three[0]], {}, rng)
     for join in (Maximum(), Minimum(), Average()):
         check(join, [*three, gate], {}, rng)
+    turned = rng.standard_normal((2, 4, 5))
+    for pattern in ("n i j, n j k -> n k i", "n i j, n j k -> n k", "n i j, n j k -> n i k j"):
+        check(Einsum(pattern), [three[0], turned], {}, rng)
     check(Divide(), [gate, 2 + abs(three[0])], {}, rng)
     check(Divide(), [three[0], -2 - abs(gate)], {}, rng)
     for axis, shape in ((-1, (2, 3, 5)), (1, (2, 1, 4))):

@@ -124,6 +124,9 @@ COSTS = {  # line -> (trainable, statistics, MACs, bias additions, values moved)
     "slice axis=1 start=1 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 80),
     "rearrange n,h,w,c->n,c,h,w n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
     "pad p1:0x0:0 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 160),
+    "rescale scale=2.0 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
+    "power exponent=2 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
+    "reduce function=sum axes=-1 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 24),
 }
 
 

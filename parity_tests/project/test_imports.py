@@ -146,11 +146,12 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
     below += f" {folder}.resize {folder}.normalisation {folder}.activation"
-    below += f" {folder}.arithmetic {folder}.reduction"
+    below += f" {folder}.arithmetic {folder}.reduction {folder}.einsum"
     ALLOWED[f"{folder}.layers"] = packages
     for page in (
         "activation",
         "arithmetic",
+        "einsum",
         "normalisation",
         "pooling",
         "reduction",
@@ -303,7 +304,7 @@ def test_every_framework_folder_has_the_same_files():
         name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
         for name, folder in FOLDERS.items()
     }
-    names = "__init__ activation adapter arithmetic bindings describe layers make movement"
+    names = "__init__ activation adapter arithmetic bindings describe einsum layers make movement"
     names += " normalisation pooling reduction resize script"
     common = {f"{name}.py" for name in names.split()}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours

@@ -22,6 +22,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     Graph,
@@ -193,6 +194,7 @@ def residuals(children):
 
 JOINS = {Add: st.just(Add()), Multiply: st.just(Multiply()), Subtract: st.just(Subtract())}
 JOINS |= {kind: st.just(kind()) for kind in (Average, Divide, Maximum, Minimum)}
+JOINS[Einsum] = st.sampled_from(["n q c, n k c -> n q k", "b h i, b i w->b w h"]).map(Einsum)
 JOINS[Concat] = st.sampled_from([1, 2, -1, -2]).map(Concat)
 
 

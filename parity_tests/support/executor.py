@@ -39,6 +39,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -213,6 +214,23 @@ class Executor:
         quotient = a.astype(np.float64) / root
         return self.kept(erring(quotient, 2 * unit_in_last_place(quotient), lean, self.rng))
 
+    def einsum(self, spec: Einsum, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Products over the axes that the result lacks, those in front, summed in one order."""
+        first, second, result = spec.axes
+        gone = [name for name in dict.fromkeys([*first, *second]) if name not in result]
+        sizes = spec.sizes(a.shape, b.shape)
+        form = [sizes[name] for name in (*gone, *result)]
+        x, y = (
+            np.broadcast_to(
+                np.transpose(each, [axes.index(n) for n in (*gone, *result) if n in axes]).reshape(
+                    [sizes[n] if n in axes else 1 for n in (*gone, *result)]
+                ),
+                form,
+            ).reshape(-1, *form[len(gone) :])
+            for each, axes in ((a, first), (b, second))
+        )
+        return self.total(len(x), lambda i: (x[i], y[i]))
+
     def divided(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """``a / b``, off by up to two units in the last place."""
         with np.errstate(divide="ignore"):
@@ -291,6 +309,8 @@ class Executor:
             return np.concatenate(values, axis=spec.axis)
         if isinstance(spec, Divide):
             return self.divided(*values)
+        if isinstance(spec, Einsum):
+            return self.einsum(spec, *map(self.kept, values))
         if isinstance(spec, Maximum | Minimum):
             return run(spec, {}, *values)  # which rounds nothing
         if isinstance(spec, Average):

@@ -30,6 +30,7 @@ from convparity import (
     DepthwiseConv,
     Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -185,6 +186,8 @@ def joined(spec: Join, values: list[np.ndarray]) -> np.ndarray:
             return prod(values[1:], start=values[0])
         case Concat():
             return np.concatenate(values, spec.axis)
+        case Einsum():
+            return summed(spec, *values)
         case Divide():
             return np.vectorize(quotient, otypes=[float])(*values)
         case Maximum() | Minimum():
@@ -193,6 +196,18 @@ def joined(spec: Join, values: list[np.ndarray]) -> np.ndarray:
         case Average():
             return np.vectorize(lambda *each: fsum(each) / len(each), otypes=[float])(*values)
     raise AssertionError(f"the oracle does not know {spec}")
+
+
+def summed(spec: Einsum, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Every place of all axes at once: one product each."""
+    first, second, result = (side.split() for side in re.split(",|->", spec.pattern))
+    sizes = dict(zip([*first, *second], [*a.shape, *b.shape], strict=True))
+    y = np.zeros([sizes[name] for name in result])
+    for place in product(*map(range, sizes.values())):
+        at = dict(zip(sizes, place, strict=True))
+        one, other = (tuple(at[name] for name in axes) for axes in (first, second))
+        y[tuple(at[name] for name in result)] += float(a[one]) * float(b[other])
+    return y
 
 
 def reduced(spec: Reduce, x: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ from .impls.spec import Dense as Dense
 from .impls.spec import DepthwiseConv as DepthwiseConv
 from .impls.spec import Divide as Divide
 from .impls.spec import Dropout as Dropout
+from .impls.spec import Einsum as Einsum
 from .impls.spec import Flatten as Flatten
 from .impls.spec import GlobalAvgPool as GlobalAvgPool
 from .impls.spec import GlobalMaxPool as GlobalMaxPool
