@@ -417,7 +417,7 @@ SPECS: dict[str, Callable[..., Said]] = {
 
 
 def said(op: str, input: Tensor, *args: Any, **how: Any) -> Said:
-    """A call of a torch function as a spec, or the ``ConvparityError`` that says why none says it."""
+    """A call of a torch function as a spec; a ``ConvparityError`` where none says it."""
     if not input.numel():
         refuse("an input without a value")
     return SPECS[op](input, *args, **how)
