@@ -56,6 +56,10 @@ ROWS = {
     "max pooling, ceil_mode, dilation": "maxpool{r}d k2 s2 d2 p1 ceil {size} c4",
     "average pooling, ceil_mode, padding counted": "avgpool{r}d k3 s3 p1 ceil {size} c4",
     "average pooling, a divisor": "avgpool{r}d k2 div3 {size} c4",
+    "resizing, nearest-exact, by a fraction": "resize{r}d by1.3 nearest-exact {size} c4",
+    "resizing, cubic": "resize{r}d to9 cubic {size} c4",
+    "resizing, antialias": "resize{r}d to3 linear antialias {size} c4",
+    "resizing, area": "resize{r}d to3 area {size} c4",
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

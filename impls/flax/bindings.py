@@ -328,7 +328,7 @@ OTHERS = [
         Resize,
         resize.Resize,
         {
-            **same("size", "scale", "method", "align_corners"),
+            **same("size", "scale", "method", "align_corners", "antialias"),
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
     ),

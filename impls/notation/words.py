@@ -18,6 +18,7 @@ from convparity.impls.spec import (
     DEFAULT_ALPHA,
     PADDING_MODES,
     PADDINGS,
+    RESIZE_METHODS,
     Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -231,12 +232,32 @@ _PADS = _field(
 )
 _PAD_MODE = _field("mode", "reflect, replicate or circular", "|".join(PADDING_MODES))
 
+_SCALE = r"[0-9]{1,4300}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?"
+
+
+def _read_scales(text: str) -> Any:
+    found = [int(each) if re.fullmatch(INT, each) else float(each) for each in text.split("x")]
+    return found[0] if len(found) == 1 else found
+
+
+def _write_scales(scales: tuple[int | float, ...]) -> str:
+    return repr(scales[0]) if len(set(scales)) == 1 else "x".join(map(repr, scales))
+
+
 _ADAPTIVE = (_sizes("output_size", "o"),)
 _RESIZE = (
     _sizes("size", "to"),
-    _sizes("scale", "by"),
-    _field("method", "nearest or linear", "nearest|linear"),
+    _field(
+        "scale",
+        "2, 3x2 or 1.5x2 (scale)",
+        f"{_SCALE}(?:x{_SCALE})*",
+        _read_scales,
+        _write_scales,
+        "by",
+    ),
+    _field("method", "linear, nearest-exact, cubic or area", "|".join(RESIZE_METHODS)),
     _field("align_corners", "corners", "corners", lambda _: True, lambda _: "corners"),
+    _field("antialias", "antialias", "antialias", lambda _: True, lambda _: "antialias"),
 )
 
 _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (

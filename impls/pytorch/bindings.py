@@ -315,7 +315,11 @@ MOVEMENT = [
 ]
 
 
-MODES = {"nearest": 0, "linear": 1, "bilinear": 2, "trilinear": 3}  # and the rank that each says
+# and the rank that each says
+MODES = {
+    **{"nearest": 0, "nearest-exact": 0, "area": 0},
+    **{"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2},
+}
 
 
 def _check_upsample(module: Any) -> None:
@@ -325,10 +329,10 @@ def _check_upsample(module: Any) -> None:
         float(each).is_integer() for each in np.ravel(module.scale_factor)
     )
     refuse_unless(
-        whole,
+        whole or not module.recompute_scale_factor or module.mode == "area",
         module,
-        "a whole scale_factor: torch scales positions by a fraction itself, where other frameworks "
-        "scale by the quotient of the sizes. Give the size",
+        "recompute_scale_factor=None: a fraction scales a spec's positions itself, not the "
+        "quotient of the sizes. Give the size",
     )
 
 
@@ -338,18 +342,12 @@ def _upsample_rank(module: Any) -> int:
     return MODES[module.mode] or (len(given) if isinstance(given, tuple | list) else 2)
 
 
-def _whole(scale: Any) -> Any:
-    if scale is None:
-        return None
-    return tuple(map(int, scale)) if isinstance(scale, tuple) else int(scale)
-
-
 OTHERS += [
     Row(
         Resize,
         resize.Resize,
         {
-            **same("size", "scale", "method", "align_corners"),
+            **same("size", "scale", "method", "align_corners", "antialias"),
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
     ),
@@ -358,7 +356,7 @@ OTHERS += [
         nn.Upsample,
         {
             "size": "size",
-            "scale": Field("scale_factor", to_spec=_whole),
+            "scale": "scale_factor",
             "method": Field("mode"),
             "align_corners": Field("align_corners", to_spec=bool),
             "rank": Field(None, _upsample_rank),

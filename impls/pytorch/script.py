@@ -10,7 +10,7 @@ from convparity.impls.axis_patterns import Axes, moves
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, crop, function_call, slice_of
+from convparity.impls.script_writer import Writer, crop, function_call, resizes, slice_of
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -39,7 +39,6 @@ from convparity.impls.spec import (
     Slice,
     Spec,
     asked_pairs,
-    output_shape,
     padding_pairs,
     transposed_crop,
 )
@@ -338,23 +337,13 @@ def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
-    sizes = zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True)
-    for axis, (n, m) in enumerate(sizes, 2):
-        if spec.method == "nearest":
-            out.say(f"at = np.arange({m}) * {n} // {m}")
+    for axis, (made, lines) in enumerate(resizes(spec, shape), 2):
+        out.say(*lines)
+        if made == "at":
             out.say(f"y = y.index_select({axis}, torch.from_numpy(at))")
-            continue
-        if spec.align_corners:
-            out.say(f"at, parts = np.arange({m}) * {n - 1}, {max(m - 1, 1)}")
         else:
-            out.say(f"at, parts = (2 * np.arange({m}) + 1) * {n} - {m}, {2 * m}")
-            out.say(f"at = at.clip(0, {n - 1} * parts)  # a position is at / parts")
-        out.say(f"low, high = at // parts, np.minimum(at // parts + 1, {n - 1})")
-        form = [-1 if each == axis else 1 for each in range(len(shape))]
-        out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
-        out.say("low, high, share = map(torch.from_numpy, (low, high, share))")
-        out.say(f"before = y.index_select({axis}, low) * (1 - share)")
-        out.say(f"y = before + y.index_select({axis}, high) * share")
+            out.say(f"y = torch.tensordot(torch.from_numpy(shares), y, ([1], [{axis}]))")
+            out.say(f"y = y.movedim(0, {axis})")
 
 
 @write_layer.register

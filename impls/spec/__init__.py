@@ -74,7 +74,7 @@ from convparity.impls.spec.pooling import (
     GlobalMaxPool,
     MaxPool,
 )
-from convparity.impls.spec.resize import Resize
+from convparity.impls.spec.resize import RESIZE_METHODS, Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
     asked_pairs,
@@ -96,6 +96,7 @@ __all__ = [
     "NUMPY_MODES",
     "PADDINGS",
     "PADDING_MODES",
+    "RESIZE_METHODS",
     "Activation",
     "ActivationName",
     "AdaptiveAvgPool",
@@ -138,8 +139,8 @@ __all__ = [
     "Wiring",
     "adaptive_windows",
     "arguments",
-    "branches",
     "asked_pairs",
+    "branches",
     "check_number",
     "check_spec",
     "child_weights",
@@ -162,8 +163,8 @@ __all__ = [
     "under",
     "walk",
     "walk_shapes",
-    "window_extent",
     "window_dilation",
+    "window_extent",
     "wired",
     "wiring",
 ]

@@ -31,15 +31,20 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Residual,
-    Resize,
     Scale,
     SeparableConv,
     Sequential,
     Spec,
     output_shape,
 )
-from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, PADDING_MODES, Shape, effective_kernel
-from parity_tests.support import movement_strategies
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    PADDING_MODES,
+    Shape,
+    effective_kernel,
+)
+from parity_tests.support import movement_strategies, resize_strategies
 
 
 class Case(NamedTuple):
@@ -358,21 +363,6 @@ def global_max_pools(draw: Any, rank: int) -> Pair:
     return GlobalMaxPool(), draw(values(rank, flat=False))
 
 
-@st.composite
-def resizes(draw: Any, rank: int) -> Pair:
-    """To a size of its own, larger or smaller, or by a scale; by either method."""
-    largest = 3 if rank == 3 else 7
-    sizes = draw(st.tuples(*[st.integers(1, largest)] * rank))
-    to = draw(st.sampled_from(["scale", "size"]))
-    places = draw(axes(st.integers(1, 3 if to == "scale" else largest), rank))
-    method = draw(st.sampled_from(["nearest", "linear"]))
-    aligned = method == "linear" and draw(st.booleans())
-    shape = (draw(batches), *sizes, draw(st.integers(1, 3)))
-    if to == "scale":
-        return Resize(None, places, method, aligned, rank), shape
-    return Resize(places, None, method, aligned, rank), shape
-
-
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -408,8 +398,8 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
-    Resize: resizes,
     **movement_strategies.MAKERS,
+    **resize_strategies.MAKERS,
 }
 
 
