@@ -246,6 +246,7 @@ def _shares(spec: Resize, n: int, m: int, by: float | None) -> np.ndarray:
     if spec.method in ("nearest", "nearest-exact"):
         return np.eye(n)[_nearest(spec, places, n, m, by)]
     as_it_is = m == n and (spec.method == "linear" or spec.antialias)  # as PyTorch leaves it
+    at: np.ndarray
     if spec.align_corners:
         at = places * (n - 1) / max(m - 1, 1)
     elif by is None or as_it_is:
@@ -485,11 +486,11 @@ def _(spec: Resize, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 @run.register
 def _(spec: Pad, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    sizes = zip(x.shape[1:-1], spec.crops, strict=True)
+    sizes = zip(x.shape[1:], spec.crops, strict=True)
     kept = x[(slice(None), *(slice(low, n - high) for n, (low, high) in sizes))]
     if spec.mode == "zeros":
-        return surrounded(kept, spec.fills, spec.value)
-    return np.pad(kept, ((0, 0), *spec.fills, (0, 0)), mode=NUMPY_MODES[spec.mode])
+        return np.pad(kept, ((0, 0), *spec.fills), constant_values=spec.value)
+    return np.pad(kept, ((0, 0), *spec.fills), mode=NUMPY_MODES[spec.mode])
 
 
 @run.register

@@ -346,7 +346,7 @@ MOVEMENT = [
         Pad,
         movement.Pad,
         {
-            **same("pads", "value"),
+            **same("pads", "value", "channels"),
             "mode": Field("mode", None, NUMPY_MODES.__getitem__, MODES.__getitem__),
         },
     ),

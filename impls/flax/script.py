@@ -386,8 +386,8 @@ def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if any(map(any, spec.crops)):
-        sizes = zip(shape[1:-1], spec.crops, strict=True)
+        sizes = zip(shape[1:], spec.crops, strict=True)
         out.say(f"y = y[:, {', '.join(f'{low}:{n - high}' for n, (low, high) in sizes)}]")
     fill = f", constant_values={spec.value}" if spec.value else ""
     options = fill if spec.mode == "zeros" else f', mode="{NUMPY_MODES[spec.mode]}"'
-    out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{options})")
+    out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills]}{options})")

@@ -471,8 +471,28 @@ JOINS = [
     Row(Concat, keras.layers.Concatenate, {"axis": "axis"}),
 ]
 
+
+def _pairs(pairs: Any) -> list[tuple[int, int]]:
+    """Those of each axis; of one axis Keras has the pair alone."""
+    return [pairs] if isinstance(pairs[0], int) else list(pairs)
+
+
 MOVEMENT = [
-    Row(Pad, movement.Pad, same("pads", "mode", "value")),
+    Row(Pad, movement.Pad, same("pads", "mode", "value", "channels")),
+    Row(  # read and never made, as the next one
+        Pad,
+        keras.layers.ZeroPadding1D,
+        {"pads": Field(None, lambda module: _pairs(module.padding))},
+        needs=CHANNELS_LAST,
+        also=(keras.layers.ZeroPadding2D, keras.layers.ZeroPadding3D),
+    ),
+    Row(
+        Pad,
+        keras.layers.Cropping1D,
+        {"pads": Field(None, lambda module: [(-a, -b) for a, b in _pairs(module.cropping)])},
+        needs=CHANNELS_LAST,
+        also=(keras.layers.Cropping2D, keras.layers.Cropping3D),
+    ),
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]

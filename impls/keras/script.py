@@ -397,11 +397,11 @@ def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if any(map(any, spec.crops)):
-        sizes = zip(shape[1:-1], spec.crops, strict=True)
+        sizes = zip(shape[1:], spec.crops, strict=True)
         out.say(f"y = y[:, {', '.join(f'{low}:{n - high}' for n, (low, high) in sizes)}]")
     fill = f", constant_values={spec.value}" if spec.value else ""
     if spec.mode == "zeros":
-        out.say(f"y = keras.ops.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{fill})")
+        out.say(f"y = keras.ops.pad(y, {[(0, 0), *spec.fills]}{fill})")
     else:
         why = "keras.ops.pad has not every mode on every backend"
-        _pad(spec.fills, out, why, f', mode="{NUMPY_MODES[spec.mode]}"')
+        _pad(spec.fills[:-1], out, why, f', mode="{NUMPY_MODES[spec.mode]}"')

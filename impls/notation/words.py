@@ -230,6 +230,14 @@ _PADS = _field(
     lambda pads: "x".join(f"{low}:{high}" for low, high in pads),
     prefix="p",
 )
+_PAD_CHANNELS = _field(
+    "channels",
+    "1:-2 (channels)",
+    _SIGNED,
+    lambda text: tuple(map(int, text.split(":"))),
+    lambda pair: f"{pair[0]}:{pair[1]}",
+    prefix="ch",
+)
 _PAD_MODE = _field("mode", "reflect, replicate or circular", "|".join(PADDING_MODES))
 
 _SCALE = r"[0-9]{1,4300}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?"
@@ -290,7 +298,7 @@ OWN_WORDS: dict[str, Word] = {
         (_int("num_groups", "g"), _int("num_features", "c"), _EPS),
         "num_features",
     ),
-    "pad": Word(Pad, {}, (_PADS, _PAD_MODE, _real("value", "value"))),
+    "pad": Word(Pad, {}, (_PADS, _PAD_MODE, _real("value", "value"), _PAD_CHANNELS)),
     "rearrange": Word(Rearrange, {}, (_PATTERN, _FACTORS)),
     "scale": Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
     **{

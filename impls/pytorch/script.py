@@ -349,9 +349,11 @@ def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if spec.mode == "zeros":
-        _pad(spec.pads, out, *([f"value={spec.value}"] if spec.value else []))
+        pairs = (spec.channels, *spec.pads) if any(spec.channels) else spec.pads
+        _pad(pairs, out, *([f"value={spec.value}"] if spec.value else []))
         return
-    kept = [slice(low, n - high) for n, (low, high) in zip(shape[1:-1], spec.crops, strict=True)]
+    spatial = zip(shape[1:-1], spec.crops[:-1], strict=True)
+    kept = [slice(low, n - high) for n, (low, high) in spatial]
     if any(map(any, spec.crops)):
         out.say(f"y = y[:, :, {', '.join(f'{each.start}:{each.stop}' for each in kept)}]")
-    _pad_mode(spec.mode, spec.fills, tuple(each.stop - each.start for each in kept), out)
+    _pad_mode(spec.mode, spec.fills[:-1], tuple(each.stop - each.start for each in kept), out)

@@ -337,7 +337,7 @@ def sliced(spec: Slice, x: np.ndarray) -> np.ndarray:
 
 def padded(spec: Pad, x: np.ndarray) -> np.ndarray:
     """Axis by axis: some entries fewer, then others looked up, or all of one value."""
-    for axis, (low, high) in enumerate(spec.pads, 1):
+    for axis, (low, high) in enumerate((*spec.pads, spec.channels), 1):
         x = np.stack(
             [x.take(i, axis) for i in range(-min(low, 0), x.shape[axis] + min(high, 0))], axis
         )
