@@ -38,7 +38,7 @@ from convparity.impls.spec import (
     under,
 )
 from convparity.impls.values import check_input
-from convparity.impls.weights import Weights, check_range, check_weights
+from convparity.impls.weights import Weights, check_fills, check_range, check_weights
 
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 ALGORITHMS = ("auto", "native")
@@ -243,6 +243,7 @@ class Adapter(ABC):
         check_name("device", device, self.devices(), UnsupportedError, f"{self.name}: ")
         check_spec(spec)
         check_size(spec)
+        check_fills(spec, dtype)
         if weights is not None:
             weights = check_weights(spec, weights)
             check_range(weights, dict.fromkeys(weights, dtype))

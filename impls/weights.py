@@ -10,12 +10,19 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from convparity.impls.errors import FROM_USER_CODE, WeightError, in_one_line, quoted
+from convparity.impls.errors import (
+    FROM_USER_CODE,
+    UnsupportedError,
+    WeightError,
+    in_one_line,
+    quoted,
+)
 from convparity.impls.limits import check_size
 from convparity.impls.spec import (
     BatchNorm,
     DepthwiseConv,
     InputNorm,
+    Pad,
     Shape,
     Spec,
     dotted,
@@ -183,6 +190,17 @@ def _check_values(name: str, array: np.ndarray) -> None:
             f"{name} holds {negative} negative values of {array.size}, whose root would be NaN: is "
             "it another array than the variance?"
         )
+
+
+def check_fills(spec: Spec, dtype: str) -> None:
+    """Raise ``UnsupportedError`` for a value of ``Pad`` that the dtype has infinity for."""
+    for path, layer in walk(spec):
+        if isinstance(layer, Pad) and abs(layer.value) >= OVERFLOW[dtype]:
+            where = f"layer {path!r}" if path else "Pad"
+            raise UnsupportedError(
+                f"{where} fills with {layer.value:.5g}, where {dtype} has infinity: build it in a "
+                "wider dtype"
+            )
 
 
 def check_range(weights: Arrays, dtypes: Mapping[str, str]) -> None:

@@ -475,10 +475,9 @@ def _(
     spec: Pad, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
-    sizes = (n - sum(crop) for n, crop in zip(x.shape[1:-1], spec.crops, strict=True))
-    shape = (len(x), *sizes, x.shape[-1])
-    by_kept = folded(g, shape, spec.fills, NUMPY_MODES[spec.mode])
-    return Gradients((np.pad(by_kept, ((0, 0), *spec.crops, (0, 0))),), {})
+    sizes = (n - sum(crop) for n, crop in zip(x.shape[1:], spec.crops, strict=True))
+    by_kept = folded(g, (len(x), *sizes), spec.fills, NUMPY_MODES[spec.mode])
+    return Gradients((np.pad(by_kept, ((0, 0), *spec.crops)),), {})
 
 
 @adjoint.register(Divide)

@@ -360,7 +360,7 @@ class _Draw:
     @layer.register
     def _(self, spec: Resize, shape: Shape) -> Weights:
         for matrix in resizing(spec, shape):
-            self.size /= common_unit(matrix) or 1.0
+            self.size *= float(abs(matrix).sum(axis=1).max()) / (common_unit(matrix) or 1.0)
         return {}
 
     @layer.register

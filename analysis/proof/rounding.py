@@ -31,14 +31,8 @@ from convparity.analysis.proof.rounded import (
     common_unit,
     round_to,
 )
-from convparity.impls.reference import (
-    adaptive_counts,
-    along_axes,
-    normalised,
-    pool_counts,
-    resizing,
-    run,
-)
+from convparity.analysis.proof.rounded_resize import resized
+from convparity.impls.reference import adaptive_counts, normalised, pool_counts, run
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -379,27 +373,7 @@ def _(spec: Concat, weights: Arrays, *values: Rounded) -> Rounded:
 
 @trace.register
 def _(spec: Resize, weights: Arrays, x: Rounded) -> Rounded:
-    matrices = resizing(spec, x.value.shape)
-    if spec.method == "nearest":
-        parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
-        value, bound, noise, own = (along_axes(matrices, part) for part in parts)
-        return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)
-    value = along_axes(matrices, x.value)
-    size = abs(x.value) + x.bound
-    # a framework may find positions in float32: off by 3 u n, of the step to either neighbour
-    near = [each + np.roll(each, -1, axis=1) + np.roll(each, 1, axis=1) for each in matrices]
-    near = [(each > 0).astype(np.float64) for each in near]
-    slips = 3 * sum(x.value.shape[1:-1]) * x.u * along_axes(near, size)
-    return x.then(
-        value,
-        along_axes(matrices, size),
-        inherited=along_axes(matrices, x.bound) + slips,
-        noise=lambda disturbed: along_axes(matrices, disturbed),
-        variance=lambda: along_axes([each**2 for each in matrices], x.value**2),
-        roundings=4 * spec.rank,  # of each axis: both shares, their products, the sum
-        unit=reduce(_times, (common_unit(each) for each in matrices), x.unit),
-        flushed=along_axes(matrices, x.small),
-    )
+    return resized(spec, x, ROOT)
 
 
 @trace.register

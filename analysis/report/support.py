@@ -72,6 +72,10 @@ ROWS = {
     "quick_gelu, softplus with a beta": "quick_gelu {size} c4 | softplus a2.0",
     "abs, hard_shrink": "abs {size} c4 | hard_shrink a2.0",
     "relu_squared, soft_shrink": "relu_squared {size} c4 | soft_shrink",
+    "resizing, nearest-exact, by a fraction": "resize{r}d by1.3 nearest-exact {size} c4",
+    "resizing, cubic": "resize{r}d to9 cubic {size} c4",
+    "resizing, antialias": "resize{r}d to3 linear antialias {size} c4",
+    "resizing, area": "resize{r}d to3 area {size} c4",
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

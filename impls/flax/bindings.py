@@ -380,7 +380,7 @@ OTHERS = [
         Resize,
         resize.Resize,
         {
-            **same("size", "scale", "method", "align_corners"),
+            **same("size", "scale", "method", "align_corners", "antialias"),
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
     ),
@@ -426,7 +426,7 @@ MOVEMENT = [
         Pad,
         movement.Pad,
         {
-            **same("pads", "value"),
+            **same("pads", "value", "channels"),
             "mode": Field("mode", None, NUMPY_MODES.__getitem__, MODES.__getitem__),
         },
     ),

@@ -53,20 +53,26 @@ class Pad(nnx.Module):
         pads: One (low, high) pair a spatial axis.
         mode: A mode of ``jnp.pad``: "constant", "reflect", "edge" or "wrap".
         value: What "constant" fills with.
+        channels: The (low, high) pair of the channels, for "constant" alone.
     """
 
     def __init__(
-        self, pads: tuple[tuple[int, int], ...], mode: str = "constant", value: float = 0.0
+        self,
+        pads: tuple[tuple[int, int], ...],
+        mode: str = "constant",
+        value: float = 0.0,
+        channels: tuple[int, int] = (0, 0),
     ) -> None:
         self.pads = tuple((low, high) for low, high in pads)
-        self.mode, self.value = mode, value
+        self.mode, self.value, self.channels = mode, value, tuple(channels)
 
     def __call__(self, x_NSC: jax.Array) -> jax.Array:
         if self.mode == "constant":  # lax crops, too
-            widths = [(0, 0, 0), *((low, high, 0) for low, high in self.pads), (0, 0, 0)]
+            pairs = (*self.pads, self.channels)
+            widths = [(0, 0, 0), *((low, high, 0) for low, high in pairs)]
             return lax.pad(x_NSC, jnp.asarray(self.value, x_NSC.dtype), widths)
         for axis, (low, high) in enumerate(self.pads, 1):
             end = x_NSC.shape[axis] - max(-high, 0)
             x_NSC = lax.slice_in_dim(x_NSC, max(-low, 0), end, axis=axis)
-        pairs = [(max(low, 0), max(high, 0)) for low, high in self.pads]
-        return jnp.pad(x_NSC, [(0, 0), *pairs, (0, 0)], mode=self.mode)
+        fills = [(max(low, 0), max(high, 0)) for low, high in self.pads]
+        return jnp.pad(x_NSC, [(0, 0), *fills, (0, 0)], mode=self.mode)

@@ -8,7 +8,14 @@ import numpy as np
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import as_grouped
-from convparity.impls.script_writer import Writer, affine_of, function_call, power_of, slice_of
+from convparity.impls.script_writer import (
+    Writer,
+    affine_of,
+    function_call,
+    power_of,
+    resizes,
+    slice_of,
+)
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -43,7 +50,6 @@ from convparity.impls.spec import (
     adaptive_windows,
     asked_pairs,
     effective_kernel,
-    output_shape,
     padding_pairs,
     parameter_axes,
     transposed_crop,
@@ -419,32 +425,22 @@ def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
-    sizes = zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True)
-    for axis, (n, m) in enumerate(sizes, 1):
-        if spec.method == "nearest":
-            out.say(f"at = np.arange({m}) * {n} // {m}")
+    for axis, (made, lines) in enumerate(resizes(spec, shape), 1):
+        out.say(*lines)
+        if made == "at":
             out.say(f"y = jnp.take(y, at, axis={axis})")
-            continue
-        if spec.align_corners:
-            out.say(f"at, parts = np.arange({m}) * {n - 1}, {max(m - 1, 1)}")
         else:
-            out.say(f"at, parts = (2 * np.arange({m}) + 1) * {n} - {m}, {2 * m}")
-            out.say(f"at = at.clip(0, {n - 1} * parts)  # a position is at / parts")
-        out.say(f"low, high = at // parts, np.minimum(at // parts + 1, {n - 1})")
-        form = [-1 if each == axis else 1 for each in range(len(shape))]
-        out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
-        out.say(f"before = jnp.take(y, low, axis={axis}) * (1 - share)")
-        out.say(f"y = before + jnp.take(y, high, axis={axis}) * share")
+            out.say(f"y = jnp.moveaxis(jnp.tensordot(shares, y, (1, {axis})), 0, {axis})")
 
 
 @write_layer.register
 def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if any(map(any, spec.crops)):
-        sizes = zip(shape[1:-1], spec.crops, strict=True)
+        sizes = zip(shape[1:], spec.crops, strict=True)
         out.say(f"y = y[:, {', '.join(f'{low}:{n - high}' for n, (low, high) in sizes)}]")
     fill = f", constant_values={spec.value}" if spec.value else ""
     options = fill if spec.mode == "zeros" else f', mode="{NUMPY_MODES[spec.mode]}"'
-    out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{options})")
+    out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills]}{options})")
 
 
 @write_layer.register

@@ -492,6 +492,25 @@ ACTIVATIONS = [
     by_function("elu", keras.activations.elu, alpha=1.0),
     by_function("softmax", keras.activations.softmax),
 ]
+RESIZINGS = {"nearest": "nearest-exact", "bilinear": "linear", "bicubic": "cubic"}
+
+
+def _smooth(module: Any) -> bool:
+    return module.interpolation != "nearest"  # of which no backend makes a mean
+
+
+def _check_resizing(module: Any) -> None:
+    if module.interpolation not in RESIZINGS:
+        raise TABLE.refused(module, f"no spec says interpolation={quoted(module.interpolation)}")
+    if module.interpolation == "bicubic" and not module.antialias:
+        raise TABLE.refused(
+            module,
+            "Keras's bicubic kernel is Keys' with a = -0.5 and leaves out what lies beyond the "
+            "border, where a spec's has a = -0.75 and repeats the border. Only with antialias=True "
+            "are both the same",
+        )
+
+
 OTHERS = [
     Row(Flatten, keras.layers.Flatten, gives=CHANNELS_LAST, needs=CHANNELS_LAST),
     Row(Dropout, keras.layers.Dropout, {"p": "rate"}),
@@ -510,7 +529,7 @@ OTHERS = [
         Resize,
         resize.Resize,
         {
-            **{name: name for name in ("size", "scale", "method", "align_corners")},
+            **same("size", "scale", "method", "align_corners", "antialias"),
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
     ),
@@ -527,6 +546,17 @@ OTHERS = [
         says={"method": "linear"},
         needs={**CHANNELS_LAST, "interpolation": "bilinear"},
     ),
+    Row(
+        Resize,
+        keras.layers.Resizing,
+        {
+            "size": Field(None, lambda module: (module.height, module.width)),
+            "method": Field(None, lambda module: RESIZINGS[module.interpolation]),
+            "antialias": Field(None, lambda module: module.antialias and _smooth(module)),
+        },
+        needs={**CHANNELS_LAST, "crop_to_aspect_ratio": False, "pad_to_aspect_ratio": False},
+        check=_check_resizing,
+    ),
 ]
 
 JOINS = [
@@ -536,8 +566,28 @@ JOINS = [
     Row(Concat, keras.layers.Concatenate, {"axis": "axis"}),
 ]
 
+
+def _pairs(pairs: Any) -> list[tuple[int, int]]:
+    """Those of each axis; of one axis Keras has the pair alone."""
+    return [pairs] if isinstance(pairs[0], int) else list(pairs)
+
+
 MOVEMENT = [
-    Row(Pad, movement.Pad, same("pads", "mode", "value")),
+    Row(Pad, movement.Pad, same("pads", "mode", "value", "channels")),
+    Row(  # read and never made, as the next one
+        Pad,
+        keras.layers.ZeroPadding1D,
+        {"pads": Field(None, lambda module: _pairs(module.padding))},
+        needs=CHANNELS_LAST,
+        also=(keras.layers.ZeroPadding2D, keras.layers.ZeroPadding3D),
+    ),
+    Row(
+        Pad,
+        keras.layers.Cropping1D,
+        {"pads": Field(None, lambda module: [(-a, -b) for a, b in _pairs(module.cropping)])},
+        needs=CHANNELS_LAST,
+        also=(keras.layers.Cropping2D, keras.layers.Cropping3D),
+    ),
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]

@@ -87,30 +87,39 @@ class Pad(keras.layers.Layer):
         pads: One (low, high) pair a spatial axis.
         mode: "zeros" (or another value), "reflect", "replicate" or "circular".
         value: What "zeros" fills with.
+        channels: The (low, high) pair of the channels, for "zeros" alone.
         **kwargs: What every layer of Keras takes: name, dtype, ...
     """
 
-    def __init__(self, pads: Pairs, mode: str = "zeros", value: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        pads: Pairs,
+        mode: str = "zeros",
+        value: float = 0.0,
+        channels: tuple[int, int] = (0, 0),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.pads = tuple((low, high) for low, high in pads)
-        self.mode, self.value = mode, value
+        self.mode, self.value, self.channels = mode, value, tuple(channels)
 
     def call(self, x_NSC: Any) -> Any:
-        kept = (slice(max(-low, 0), min(high, 0) or None) for low, high in self.pads)
+        ends = (*self.pads, self.channels)
+        kept = (slice(max(-low, 0), min(high, 0) or None) for low, high in ends)
         x_NSC = x_NSC[(slice(None), *kept)]
-        pairs = tuple((max(low, 0), max(high, 0)) for low, high in self.pads)
+        pairs = tuple((max(low, 0), max(high, 0)) for low, high in ends)
         if self.mode == "zeros":
-            return ops.pad(x_NSC, ((0, 0), *pairs, (0, 0)), constant_values=self.value)
-        return pad(x_NSC, pairs, self.mode)
+            return ops.pad(x_NSC, ((0, 0), *pairs), constant_values=self.value)
+        return pad(x_NSC, pairs[:-1], self.mode)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        batch, *spatial, channels = input_shape
+        batch, *axes = input_shape
         sizes = (
             None if n is None else low + n + high
-            for n, (low, high) in zip(spatial, self.pads, strict=True)
+            for n, (low, high) in zip(axes, (*self.pads, self.channels), strict=True)
         )
-        return (batch, *sizes, channels)
+        return (batch, *sizes)
 
     def get_config(self) -> dict[str, Any]:
         own = {"pads": self.pads, "mode": self.mode, "value": self.value}
-        return {**super().get_config(), **own}
+        return {**super().get_config(), **own, "channels": self.channels}

@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     OVER_AXIS,
     PADDING_MODES,
     PADDINGS,
+    RESIZE_METHODS,
     Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -254,14 +255,42 @@ _PADS = _field(
     lambda pads: "x".join(f"{low}:{high}" for low, high in pads),
     prefix="p",
 )
+_PAD_CHANNELS = _field(
+    "channels",
+    "1:-2 (channels)",
+    _SIGNED,
+    lambda text: tuple(map(int, text.split(":"))),
+    lambda pair: f"{pair[0]}:{pair[1]}",
+    prefix="ch",
+)
 _PAD_MODE = _field("mode", "reflect, replicate or circular", "|".join(PADDING_MODES))
+
+_SCALE = r"[0-9]{1,4300}(?:\.[0-9]+)?(?:e[+-]?[0-9]{1,3})?"
+
+
+def _read_scales(text: str) -> Any:
+    found = [int(each) if re.fullmatch(INT, each) else float(each) for each in text.split("x")]
+    return found[0] if len(found) == 1 else found
+
+
+def _write_scales(scales: tuple[int | float, ...]) -> str:
+    return repr(scales[0]) if len(set(scales)) == 1 else "x".join(map(repr, scales))
+
 
 _ADAPTIVE = (_sizes("output_size", "o"),)
 _RESIZE = (
     _sizes("size", "to"),
-    _sizes("scale", "by"),
-    _field("method", "nearest or linear", "nearest|linear"),
+    _field(
+        "scale",
+        "2, 3x2 or 1.5x2 (scale)",
+        f"{_SCALE}(?:x{_SCALE})*",
+        _read_scales,
+        _write_scales,
+        "by",
+    ),
+    _field("method", "linear, nearest-exact, cubic or area", "|".join(RESIZE_METHODS)),
     _field("align_corners", "corners", "corners", lambda _: True, lambda _: "corners"),
+    _field("antialias", "antialias", "antialias", lambda _: True, lambda _: "antialias"),
 )
 
 _AXIS = _field("axis", "1 or axis-2 (axis)", "-?[0-9]{1,9}", int, prefix="axis")
@@ -295,7 +324,7 @@ OWN_WORDS: dict[str, Word] = {
     "rmsnorm": Word(RMSNorm, {"axes": -1}, (*_NORM, _AFFINE[0]), "num_features"),
     "layernorm_over": Word(LayerNorm, {}, (*_OVER, *_AFFINE)),
     "rmsnorm_over": Word(RMSNorm, {}, (*_OVER, _AFFINE[0])),
-    "pad": Word(Pad, {}, (_PADS, _PAD_MODE, _real("value", "value"))),
+    "pad": Word(Pad, {}, (_PADS, _PAD_MODE, _real("value", "value"), _PAD_CHANNELS)),
     "rearrange": Word(Rearrange, {}, (_PATTERN, _FACTORS)),
     "scale": Word(Scale, {}, (_int("num_features", "c"),), "num_features"),
     **{

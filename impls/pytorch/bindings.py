@@ -415,14 +415,58 @@ JOINS = [
     Row(Concat, layers.Concat, same("axis")),
 ]
 
+NATIVE_PADS: dict[str, tuple[type, ...]] = {
+    "reflect": (nn.ReflectionPad1d, nn.ReflectionPad2d, nn.ReflectionPad3d),
+    "replicate": (nn.ReplicationPad1d, nn.ReplicationPad2d, nn.ReplicationPad3d),
+    "circular": (nn.CircularPad1d, nn.CircularPad2d, nn.CircularPad3d),
+}
+
+
+def _pads(module: Any) -> list[tuple[int, int]]:
+    """Torch counts the axes from the last one."""
+    flat = tuple(module.padding)
+    return list(zip(flat[::2], flat[1::2], strict=True))[::-1]
+
+
+def _check_fills(module: Any) -> None:
+    refuse_unless(
+        min(module.padding) >= 0,
+        module,
+        "no negative padding: torch fills from the pixels that it crops, where a spec crops first. "
+        "Crop by a slice, or a ConstantPad",
+    )
+
+
 MOVEMENT = [
-    Row(Pad, movement.Pad, same("pads", "mode", "value")),
+    Row(Pad, movement.Pad, same("pads", "mode", "value", "channels")),
+    # these are read and never made
+    *(
+        Row(
+            Pad,
+            kinds[0],
+            {"pads": Field(None, _pads)},
+            says={"mode": mode},
+            check=_check_fills,
+            also=kinds[1:],
+        )
+        for mode, kinds in NATIVE_PADS.items()
+    ),
+    Row(
+        Pad,
+        nn.ConstantPad1d,
+        {"pads": Field(None, _pads), "value": Field(None, "value")},
+        also=(nn.ConstantPad2d, nn.ConstantPad3d, nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d),
+    ),
     Row(Rearrange, movement.Rearrange, same("pattern", "sizes")),
     Row(Slice, movement.Slice, same("axis", "start", "stop", "step")),
 ]
 
 
-MODES = {"nearest": 0, "linear": 1, "bilinear": 2, "trilinear": 3}  # and the rank that each says
+# and the rank that each says
+MODES = {
+    **{"nearest": 0, "nearest-exact": 0, "area": 0},
+    **{"linear": 1, "bilinear": 2, "trilinear": 3, "bicubic": 2},
+}
 
 
 def _check_upsample(module: Any) -> None:
@@ -432,10 +476,10 @@ def _check_upsample(module: Any) -> None:
         float(each).is_integer() for each in np.ravel(module.scale_factor)
     )
     refuse_unless(
-        whole,
+        whole or not module.recompute_scale_factor or module.mode == "area",
         module,
-        "a whole scale_factor: torch scales positions by a fraction itself, where other frameworks "
-        "scale by the quotient of the sizes. Give the size",
+        "recompute_scale_factor=None: a fraction scales a spec's positions itself, not the "
+        "quotient of the sizes. Give the size",
     )
 
 
@@ -445,18 +489,12 @@ def _upsample_rank(module: Any) -> int:
     return MODES[module.mode] or (len(given) if isinstance(given, tuple | list) else 2)
 
 
-def _whole(scale: Any) -> Any:
-    if scale is None:
-        return None
-    return tuple(map(int, scale)) if isinstance(scale, tuple) else int(scale)
-
-
 OTHERS += [
     Row(
         Resize,
         resize.Resize,
         {
-            **same("size", "scale", "method", "align_corners"),
+            **same("size", "scale", "method", "align_corners", "antialias"),
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
     ),
@@ -465,7 +503,7 @@ OTHERS += [
         nn.Upsample,
         {
             "size": "size",
-            "scale": Field("scale_factor", to_spec=_whole),
+            "scale": "scale_factor",
             "method": Field("mode"),
             "align_corners": Field("align_corners", to_spec=bool),
             "rank": Field(None, _upsample_rank),

@@ -74,20 +74,31 @@ class Pad(nn.Module):
         pads: One (low, high) pair a spatial axis.
         mode: "zeros" (or another value), "reflect", "replicate" or "circular".
         value: What "zeros" fills with.
+        channels: The (low, high) pair of the channels, for "zeros" alone.
     """
 
-    def __init__(self, pads: Pairs, mode: str = "zeros", value: float = 0.0) -> None:
+    def __init__(
+        self,
+        pads: Pairs,
+        mode: str = "zeros",
+        value: float = 0.0,
+        channels: tuple[int, int] = (0, 0),
+    ) -> None:
         super().__init__()
         self.pads = tuple((low, high) for low, high in pads)
         self.mode, self.value = mode, value
+        low, high = channels
+        self.channels = low, high
 
     def forward(self, x_NCS: Tensor) -> Tensor:
         if self.mode == "zeros":
-            return pad(x_NCS, self.pads, value=self.value)
+            pairs = (self.channels, *self.pads) if any(self.channels) else self.pads
+            return pad(x_NCS, pairs, value=self.value)
         for dim, (low, high) in enumerate(self.pads, 2):
             low, high = max(-low, 0), max(-high, 0)
             x_NCS = x_NCS.narrow(dim, low, x_NCS.shape[dim] - low - high)
         return pad(x_NCS, tuple((max(low, 0), max(high, 0)) for low, high in self.pads), self.mode)
 
     def extra_repr(self) -> str:
-        return f"{self.pads}, mode={self.mode!r}, value={self.value}"
+        channels = f", channels={self.channels}" if any(self.channels) else ""
+        return f"{self.pads}, mode={self.mode!r}, value={self.value}{channels}"

@@ -16,6 +16,7 @@ from convparity.impls.script_writer import (
     crop,
     function_call,
     power_of,
+    resizes,
     slice_of,
 )
 from convparity.impls.spec import (
@@ -403,34 +404,26 @@ def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
 
 @write_layer.register
 def _(spec: Resize, weights: Arrays, shape: Shape, out: Writer) -> None:
-    sizes = zip(shape[1:-1], output_shape(spec, shape)[1:-1], strict=True)
-    for axis, (n, m) in enumerate(sizes, 2):
-        if spec.method == "nearest":
-            out.say(f"at = np.arange({m}) * {n} // {m}")
+    for axis, (made, lines) in enumerate(resizes(spec, shape), 2):
+        out.say(*lines)
+        if made == "at":
             out.say(f"y = y.index_select({axis}, torch.from_numpy(at))")
-            continue
-        if spec.align_corners:
-            out.say(f"at, parts = np.arange({m}) * {n - 1}, {max(m - 1, 1)}")
         else:
-            out.say(f"at, parts = (2 * np.arange({m}) + 1) * {n} - {m}, {2 * m}")
-            out.say(f"at = at.clip(0, {n - 1} * parts)  # a position is at / parts")
-        out.say(f"low, high = at // parts, np.minimum(at // parts + 1, {n - 1})")
-        form = [-1 if each == axis else 1 for each in range(len(shape))]
-        out.say(f"share = (at % parts / parts).astype(np.float32).reshape({form})")
-        out.say("low, high, share = map(torch.from_numpy, (low, high, share))")
-        out.say(f"before = y.index_select({axis}, low) * (1 - share)")
-        out.say(f"y = before + y.index_select({axis}, high) * share")
+            out.say(f"y = torch.tensordot(torch.from_numpy(shares), y, ([1], [{axis}]))")
+            out.say(f"y = y.movedim(0, {axis})")
 
 
 @write_layer.register
 def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if spec.mode == "zeros":
-        _pad(spec.pads, out, *([f"value={spec.value}"] if spec.value else []))
+        pairs = (spec.channels, *spec.pads) if any(spec.channels) else spec.pads
+        _pad(pairs, out, *([f"value={spec.value}"] if spec.value else []))
         return
-    kept = [slice(low, n - high) for n, (low, high) in zip(shape[1:-1], spec.crops, strict=True)]
+    spatial = zip(shape[1:-1], spec.crops[:-1], strict=True)
+    kept = [slice(low, n - high) for n, (low, high) in spatial]
     if any(map(any, spec.crops)):
         out.say(f"y = y[:, :, {', '.join(f'{each.start}:{each.stop}' for each in kept)}]")
-    _pad_mode(spec.mode, spec.fills, tuple(each.stop - each.start for each in kept), out)
+    _pad_mode(spec.mode, spec.fills[:-1], tuple(each.stop - each.start for each in kept), out)
 
 
 @write_layer.register

@@ -99,7 +99,7 @@ from convparity.impls.spec.pooling import (
     MaxPool,
 )
 from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
-from convparity.impls.spec.resize import Resize
+from convparity.impls.spec.resize import RESIZE_METHODS, Resize
 from convparity.impls.spec.windows import (
     adaptive_windows,
     asked_pairs,
@@ -123,6 +123,7 @@ __all__ = [
     "PADDINGS",
     "PADDING_MODES",
     "REDUCTIONS",
+    "RESIZE_METHODS",
     "Activation",
     "ActivationName",
     "AdaptiveAvgPool",

@@ -13,6 +13,7 @@ from convparity.impls.errors import FROM_USER_CODE, SpecError, quoted, unknown_n
 
 Shape = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
+Scales = tuple[int | float, ...]
 PerAxis = SupportsIndex | Iterable[SupportsIndex]  # one int for every spatial axis, or one an axis
 PaddingName = Literal["valid", "same", "causal"]
 Padding = PaddingName | Pairs  # as it is stored
@@ -118,6 +119,24 @@ def per_axis(owner: object, name: str, value: Any, rank: int, least: int = 1) ->
     if len(numbers) != rank:
         raise fail(owner, f"{name} must have {rank} entries (rank {rank}), not {numbers}")
     return numbers
+
+
+def scales_of(owner: object, name: str, value: Any, rank: int) -> Scales:
+    """One positive number a spatial axis, a whole one as an int; a scalar stands for all."""
+    given = _entries(value)
+    entries = [value] * rank if given is None else given
+    if len(entries) != rank:
+        raise fail(owner, f"{name} must have {rank} entries (rank {rank}), not {quoted(value)}")
+    return tuple(_scale(owner, name, each) for each in entries)
+
+
+def _scale(owner: object, name: str, value: Any) -> int | float:
+    if isinstance(value, SupportsIndex):
+        return integer(owner, name, value)
+    found = number(owner, name, value)
+    if not 0 < found <= LARGEST:
+        raise fail(owner, f"{name} must be above 0 and at most {LARGEST}, not {found}")
+    return int(found) if found.is_integer() else found
 
 
 def padding_of(owner: object, value: Any, rank: int) -> Padding:

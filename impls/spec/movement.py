@@ -226,16 +226,20 @@ class Rearrange(Layer):
 class Pad(Layer):
     """Pixels around the spatial axes; a negative number crops, before anything is filled.
 
+    ``channels`` are added, too, or left out.
+
     Args:
         pads: One ``(low, high)`` pair for each spatial axis, at most three; an int stands for both
             ends of its axis.
         mode: What the pixels are: ``"zeros"``, that is ``value``, ``"reflect"`` (the border itself
             once), ``"replicate"`` or ``"circular"``; by any amount.
         value: A finite number, which other modes do not take.
+        channels: A ``(low, high)`` pair of channels in front of the first and behind the last, all
+            of them ``value``, which other modes than "zeros" do not have.
 
     Shapes:
         input: ``(N, *spatial, C)``
-        output: the same, with other spatial sizes
+        output: the same, with other sizes
 
     Raises:
         SpecError: A field has a wrong type or value.
@@ -245,24 +249,31 @@ class Pad(Layer):
         >>> layer = cp.Pad([(0, 1), (-2, 3)], mode="replicate")
         >>> cp.output_shape(layer, (1, 4, 5, 3))
         (1, 5, 6, 3)
+        >>> cp.output_shape(cp.Pad([0, 0], channels=(1, -2)), (1, 4, 5, 3))
+        (1, 4, 5, 2)
     """
 
     pads: Pairs
     mode: PaddingMode
     value: float
+    channels: tuple[int, int]
 
     def __init__(
         self,
         pads: Iterable[SupportsIndex | Iterable[SupportsIndex]],
         mode: PaddingMode = "zeros",
         value: float = 0.0,
+        channels: Iterable[SupportsIndex] = (0, 0),
     ) -> None:
         set_fields(
             self,
             pads=pad_pairs(self, pads),
             mode=padding_mode_of(self, mode),
             value=number(self, "value", value),
+            channels=pad_pairs(self, [channels])[0],
         )
+        if any(self.channels) and self.mode != "zeros":
+            raise fail(self, f"mode {self.mode!r} takes no channels, and {self.channels} are given")
         if not math.isfinite(self.value):
             raise fail(self, f"value must be finite, not {self.value}")
         if self.value and self.mode != "zeros":
@@ -275,25 +286,26 @@ class Pad(Layer):
 
     @property
     def crops(self) -> Pairs:
-        """What is cut off the ends of each axis, first."""
-        return tuple((max(-low, 0), max(-high, 0)) for low, high in self.pads)
+        """What is cut off the ends of each axis, first; that of the channels is the last."""
+        return tuple((max(-low, 0), max(-high, 0)) for low, high in (*self.pads, self.channels))
 
     @property
     def fills(self) -> Pairs:
-        """What is added to the ends of each axis, then."""
-        return tuple((max(low, 0), max(high, 0)) for low, high in self.pads)
+        """What is added to the ends of each axis, then; that of the channels is the last."""
+        return tuple((max(low, 0), max(high, 0)) for low, high in (*self.pads, self.channels))
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
         takes(self, input_shape, self.rank + 2)
-        left = tuple(n - sum(crop) for n, crop in zip(input_shape[1:-1], self.crops, strict=True))
+        left = tuple(n - sum(crop) for n, crop in zip(input_shape[1:], self.crops, strict=True))
         if min(left) < 1:
-            raise fail(self, f"cropped by {self.crops}, nothing is left of {quoted(input_shape)}")
+            cropped = self.crops if any(self.channels) else self.crops[:-1]
+            raise fail(self, f"cropped by {cropped}, nothing is left of {quoted(input_shape)}")
         if self.mode == "reflect" and any(
             n == 1 and max(fill) > 0 for n, fill in zip(left, self.fills, strict=True)
         ):
             raise fail(self, f"one pixel cannot be reflected, input {quoted(input_shape)}")
         sizes = tuple(n + sum(fill) for n, fill in zip(left, self.fills, strict=True))
-        return (input_shape[0], *sizes, input_shape[-1])
+        return (input_shape[0], *sizes)
 
     def parameters(self) -> dict[str, Shape]:
         return {}

@@ -6,10 +6,22 @@ import einops
 import numpy as np
 import pytest
 
-from convparity import Pad, Rearrange, Slice, from_json, output_shape, reference, to_json
+from convparity import (
+    Pad,
+    Rearrange,
+    Slice,
+    SpecError,
+    from_json,
+    from_line,
+    output_shape,
+    reference,
+    to_json,
+    to_line,
+)
 from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, exact_input
 from convparity.analysis.proof.rounding import trace
 from convparity.impls.axis_patterns import axes, moves
+from parity_tests.support.oracle import oracle
 
 PATTERNS = [
     ("n h w (g c) -> n h w (c g)", {"g": 2}, (2, 3, 4, 6)),
@@ -99,3 +111,19 @@ def test_a_value_that_the_dtype_lacks_is_within_a_bound() -> None:
         assert target.exact == exact
         assert (target.bound.ravel() > 0).tolist() == [False, False, False, not exact]
         assert target.bound.max() <= 2.0 * UNIT_ROUNDOFF[dtype] * value
+
+
+def test_channels_are_padded_and_left_out() -> None:
+    x = np.array([[1, 2, 3], [4, 5, 6]]).reshape(1, 2, 3)
+    spec = Pad([(0, -1)], value=9, channels=(2, -1))
+    for judge in (reference, oracle):
+        assert judge(spec, {}, x).tolist() == [[[9, 9, 1, 2]]]
+    assert output_shape(spec, (4, 3, 5)) == (4, 2, 6)
+    assert from_json(to_json(spec)) == spec
+    assert to_line(spec) == "pad p0:-1 value9.0 ch2:-1"
+    assert from_line("pad p0:-1 value9.0 ch2:-1")[0] == spec
+    assert from_json('{"type": "Pad", "pads": [[1, 2]]}') == Pad([(1, 2)])
+    with pytest.raises(SpecError, match="nothing is left"):
+        output_shape(Pad([0], channels=(-1, -2)), (1, 4, 3))
+    with pytest.raises(SpecError, match="mode 'reflect' takes no channels"):
+        Pad([1], "reflect", channels=(0, 1))

@@ -1,5 +1,7 @@
 """What moves values, natively: open sizes, and no copy where one permute does."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,10 +12,13 @@ from convparity import (
     Pad,
     Rearrange,
     Slice,
+    UnsupportedError,
     build,
     compare,
+    convert,
     describe,
     init_weights,
+    reference,
 )
 
 SHUFFLE = Rearrange("n h w (g c) -> n h w (c g)", g=2)
@@ -64,6 +69,7 @@ def test_another_order_of_factors_is_another_function(adapter) -> None:
         Pad([(1, 2), (-1, 0)], value=0.25),
         Pad([(9, -1), (0, 1)], "reflect"),
         Pad([-1], "replicate"),
+        Pad([(1, 2), (-1, 0)], value=0.25, channels=(-1, 2)),
     ],
 )
 def test_it_is_built_and_read(adapter, spec) -> None:
@@ -99,6 +105,7 @@ def test_keras_leaves_sizes_open() -> None:
         (Rearrange("n h w (g c) -> n g (h w) c", g=2), (None, 2, None, 3)),
         (Rearrange("n h w c -> (n h) w c"), (None, None, 6)),
         (Pad([(1, -2), (-1, 7)], "reflect"), (None, None, None, 6)),
+        (Pad([(1, -2), 0], channels=(-1, 3)), (None, None, None, 8)),
         (Slice(1, 1, -1), (None, None, None, 6)),
         (Slice(-1, 1, -1), (None, None, None, 4)),
     ):
@@ -109,3 +116,61 @@ def test_keras_leaves_sizes_open() -> None:
             data = np.random.default_rng(n).standard_normal((n, 4, 5, 6)).astype(np.float32)
             expected = keras.ops.convert_to_numpy(layer(data))
             np.testing.assert_array_equal(model.predict(data, verbose=0), expected)
+
+
+def native_pads(framework: str) -> list[tuple[Any, Pad]]:
+    """Layers as their users write them, and what they are."""
+    if framework == "pytorch":
+        from torch import nn
+
+        return [
+            (nn.ZeroPad1d(2), Pad([(2, 2)])),
+            (nn.ZeroPad2d((1, 2, 3, -1)), Pad([(3, -1), (1, 2)])),
+            (nn.ZeroPad3d((1, 0, 2, 0, 3, 0)), Pad([(3, 0), (2, 0), (1, 0)])),
+            (nn.ConstantPad1d((1, -2), 0.5), Pad([(1, -2)], value=0.5)),
+            (nn.ConstantPad2d((1, 2, 3, 4), -3), Pad([(3, 4), (1, 2)], value=-3)),
+            (nn.ReflectionPad2d((1, 2, 3, 0)), Pad([(3, 0), (1, 2)], "reflect")),
+            (nn.ReplicationPad3d(2), Pad([2, 2, 2], "replicate")),
+            (nn.CircularPad1d((2, 1)), Pad([(2, 1)], "circular")),
+        ]
+    from keras import layers
+
+    return [
+        (layers.ZeroPadding1D((1, 2)), Pad([(1, 2)])),
+        (layers.ZeroPadding2D(((1, 2), (0, 3))), Pad([(1, 2), (0, 3)])),
+        (layers.ZeroPadding3D(2), Pad([2, 2, 2])),
+        (layers.Cropping1D((1, 2)), Pad([(-1, -2)])),
+        (layers.Cropping2D(((1, 0), (0, 2))), Pad([(-1, 0), (0, -2)])),
+        (layers.Cropping3D(1), Pad([-1, -1, -1])),
+    ]
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "keras"])
+def test_native_pads_are_read(framework: str) -> None:
+    for layer, spec in native_pads(framework):
+        sizes = (5, 6, 7)[: spec.rank]
+        x = np.random.default_rng(0).standard_normal((2, *sizes, 3)).astype(np.float32)
+        if framework == "pytorch":
+            import torch
+
+            y = np.moveaxis(layer(torch.from_numpy(np.moveaxis(x, -1, 1))).numpy(), 1, -1)
+        else:
+            y = np.asarray(layer(x))
+        np.testing.assert_array_equal(y, reference(spec, {}, x).astype(np.float32))
+        assert describe(layer) == spec
+        for other in ("pytorch", "flax", "keras"):
+            assert describe(convert(layer, to=other)) == spec
+
+
+def test_torch_fills_from_what_it_crops() -> None:
+    from torch import nn
+
+    with pytest.raises(UnsupportedError, match="where a spec crops first"):
+        describe(nn.ReflectionPad1d((-1, 2)))
+
+
+def test_a_value_beyond_the_dtype(adapter) -> None:
+    spec = Pad([(0, 1)], value=1e5)
+    with pytest.raises(UnsupportedError, match="fills with 1e\\+05, where float16 has infinity"):
+        adapter.build(spec, dtype="float16")
+    adapter.build(spec)

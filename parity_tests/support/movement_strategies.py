@@ -81,7 +81,12 @@ def pads(draw: Any, rank: int) -> Pair:
         pairs.append(pair)
         sizes.append(draw(st.integers(least, 3)) - sum(min(each, 0) for each in pair))
     value = draw(st.sampled_from([0.0, -3.0, 0.5, 0.1])) if mode == "zeros" else 0.0
-    return Pad(pairs, mode, value), (draw(batches), *sizes, draw(st.integers(1, 4)))
+    channels = (0, 0)
+    if mode == "zeros":
+        channels = draw(st.just((0, 0)) | st.tuples(*[st.integers(-2, 2)] * 2))
+    kept = draw(st.integers(1, 4))
+    made = kept - sum(min(each, 0) for each in channels)
+    return Pad(pairs, mode, value, channels), (draw(batches), *sizes, made)
 
 
 MAKERS = {Slice: slices, Rearrange: rearranges, Pad: pads}

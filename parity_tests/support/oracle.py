@@ -8,7 +8,7 @@ functions from SciPy, and loops over everything else.
 import re
 from fractions import Fraction
 from itertools import product
-from math import copysign, exp, fsum, inf, log, nan, prod
+from math import copysign, exp, floor, fsum, inf, log, nan, prod
 from typing import Any
 
 import numpy as np
@@ -428,7 +428,7 @@ def sliced(spec: Slice, x: np.ndarray) -> np.ndarray:
 
 def padded(spec: Pad, x: np.ndarray) -> np.ndarray:
     """Axis by axis: some entries fewer, then others looked up, or all of one value."""
-    for axis, (low, high) in enumerate(spec.pads, 1):
+    for axis, (low, high) in enumerate((*spec.pads, spec.channels), 1):
         x = np.stack(
             [x.take(i, axis) for i in range(-min(low, 0), x.shape[axis] + min(high, 0))], axis
         )
@@ -483,23 +483,15 @@ def rearranged(spec: Rearrange, x: np.ndarray) -> np.ndarray:
 
 
 def resized(spec: Resize, x: np.ndarray) -> np.ndarray:
-    """Each place's position in the input as a fraction, then the pixels within one of it."""
+    """Each place's position in the input as a fraction, then the shares of the pixels there."""
     for axis in range(spec.rank):
         n = x.shape[axis + 1]
-        m = spec.size[axis] if spec.scale is None else n * spec.scale[axis]
+        by = None if spec.scale is None else spec.scale[axis]
+        m = spec.size[axis] if by is None else int(n * by)
         parts = []
         for place in range(m):
-            if spec.method == "nearest":
-                last = max(j for j in range(n) if Fraction(j, n) <= Fraction(place, m))
-                parts.append(np.take(x, last, axis + 1))
-                continue
-            if spec.align_corners:
-                at = Fraction(place * (n - 1), m - 1) if m > 1 else Fraction(0)
-            else:
-                at = (place + Fraction(1, 2)) * n / m - Fraction(1, 2)
-            at = min(max(at, Fraction(0)), Fraction(n - 1))
-            near = [j for j in range(n) if abs(at - j) < 1]
-            parts.append(sum(float(1 - abs(at - j)) * np.take(x, j, axis + 1) for j in near))
+            shares = pixels_of(spec, place, n, m, by if isinstance(by, float) else None)
+            parts.append(sum(share * np.take(x, j, axis + 1) for j, share in shares))
         x = np.stack(parts, axis + 1)
     return x
 
@@ -512,6 +504,46 @@ def with_parameters(y: np.ndarray, weights: dict[str, np.ndarray], axes: list[in
     if "offset" in weights:
         moved = moved + weights["offset"].astype(float)
     return np.moveaxis(moved, range(-len(axes), 0), axes)
+
+
+def pixels_of(spec: Resize, place: int, n: int, m: int, by: Any) -> list[tuple[int, float]]:
+    """The pixels that one place is made of, and the share of each."""
+    middle = place + Fraction(1, 2)
+    step = Fraction(n, m)
+    if by is not None and not (m == n and (spec.method == "linear" or spec.antialias)):
+        step = 1 / Fraction(by)
+    if spec.method.startswith("nearest"):
+        exact = spec.method == "nearest-exact"
+        if by is not None and (exact or m not in (n, 2 * n)):  # PyTorch's own arithmetic
+            times = np.float32(1 / by)
+            at = np.float32(float(middle) * float(times)) if exact else np.float32(place) * times
+            return [(min(int(at), n - 1), 1.0)]
+        at = (middle if exact else place) * Fraction(n, m)
+        return [(max(j for j in range(n) if j <= at), 1.0)]
+    if spec.method == "area":
+        met = [j for j in range(n) if j * m < (place + 1) * n and (j + 1) * m > place * n]
+        return [(j, 1 / len(met)) for j in met]
+    at = middle * step - Fraction(1, 2)
+    if spec.align_corners:
+        at = Fraction(place * (n - 1), m - 1) if m > 1 else Fraction(0)
+    if spec.antialias:
+        wide = max(step, Fraction(1))
+        shares = [float(kernel(spec.method, abs(at - j) / wide, -2)) for j in range(n)]
+        return [(j, share / fsum(shares)) for j, share in enumerate(shares)]
+    if spec.method == "linear":
+        at = min(max(at, Fraction(0)), Fraction(n - 1))
+    met = range(floor(at) - 1, floor(at) + 3)
+    shares = [float(kernel(spec.method, abs(at - j), Fraction(-4, 3))) for j in met]
+    return [(min(max(j, 0), n - 1), share) for j, share in zip(met, shares, strict=True)]
+
+
+def kernel(method: str, d: Fraction, a: Any) -> Fraction:
+    """A triangle, or Keys' cubic with 1 / a."""
+    if method == "linear":
+        return max(1 - d, Fraction(0))
+    if d <= 1:
+        return 1 - d**2 * (3 + 1 / Fraction(a)) + d**3 * (2 + 1 / Fraction(a))
+    return (d - 1) * (d - 2) ** 2 / Fraction(a) if d < 2 else Fraction(0)
 
 
 def standardised(values: np.ndarray, eps: float, centred: bool = True) -> np.ndarray:

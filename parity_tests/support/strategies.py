@@ -32,7 +32,6 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Residual,
-    Resize,
     RMSNorm,
     Scale,
     SeparableConv,
@@ -52,6 +51,7 @@ from parity_tests.support import (
     arithmetic_strategies,
     movement_strategies,
     reduction_strategies,
+    resize_strategies,
 )
 
 
@@ -398,21 +398,6 @@ def global_max_pools(draw: Any, rank: int) -> Pair:
     return GlobalMaxPool(), draw(values(rank, flat=False))
 
 
-@st.composite
-def resizes(draw: Any, rank: int) -> Pair:
-    """To a size of its own, larger or smaller, or by a scale; by either method."""
-    largest = 3 if rank == 3 else 7
-    sizes = draw(st.tuples(*[st.integers(1, largest)] * rank))
-    to = draw(st.sampled_from(["scale", "size"]))
-    places = draw(axes(st.integers(1, 3 if to == "scale" else largest), rank))
-    method = draw(st.sampled_from(["nearest", "linear"]))
-    aligned = method == "linear" and draw(st.booleans())
-    shape = (draw(batches), *sizes, draw(st.integers(1, 3)))
-    if to == "scale":
-        return Resize(None, places, method, aligned, rank), shape
-    return Resize(places, None, method, aligned, rank), shape
-
-
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -448,12 +433,12 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
-    Resize: resizes,
     InstanceNorm: norms(InstanceNorm),
     RMSNorm: norms(RMSNorm),
     **movement_strategies.MAKERS,
     **arithmetic_strategies.MAKERS,
     **reduction_strategies.MAKERS,
+    **resize_strategies.MAKERS,
 }
 
 
