@@ -29,6 +29,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    Identity,
     InputNorm,
     Join,
     Layer,
@@ -290,6 +291,7 @@ class _Draw:
         return weights
 
     @layer.register(Dropout)
+    @layer.register(Identity)
     @layer.register(Flatten)
     @layer.register(MaxPool)
     @layer.register(Rearrange)

@@ -16,6 +16,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -25,11 +26,13 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InputNorm,
     InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
+    PReLU,
     Rearrange,
     Resize,
     RMSNorm,
@@ -402,3 +405,19 @@ def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     fill = f", constant_values={spec.value}" if spec.value else ""
     options = fill if spec.mode == "zeros" else f', mode="{NUMPY_MODES[spec.mode]}"'
     out.say(f"y = jnp.pad(y, {[(0, 0), *spec.fills, (0, 0)]}{options})")
+
+
+@write_layer.register
+def _(spec: Identity, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# the identity")
+
+
+@write_layer.register
+def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = jnp.clip(y, {spec.low}, {spec.high})")
+
+
+@write_layer.register
+def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
+    slope = out.array("slope", weights["slope"], "C, or 1")
+    out.say(f"y = jnp.where(y >= 0, y, {slope} * y)")

@@ -14,6 +14,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -23,12 +24,14 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InputNorm,
     InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
     Pairs,
+    PReLU,
     Rearrange,
     Resize,
     RMSNorm,
@@ -440,3 +443,21 @@ def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     else:
         why = "keras.ops.pad has not every mode on every backend"
         _pad(spec.fills, out, why, f', mode="{NUMPY_MODES[spec.mode]}"')
+
+
+@write_layer.register
+def _(spec: Identity, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# the identity")
+
+
+@write_layer.register
+def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
+    for name, limit in (("maximum", spec.low), ("minimum", spec.high)):
+        if limit is not None:
+            out.say(f"y = keras.ops.{name}(y, {limit})")
+
+
+@write_layer.register
+def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
+    slope = out.array("slope", weights["slope"], "C, or 1")
+    out.say(f"y = keras.ops.where(y >= 0, y, {slope} * y)")

@@ -17,6 +17,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -26,12 +27,14 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
     PaddingMode,
     Pairs,
+    PReLU,
     Rearrange,
     Resize,
     RMSNorm,
@@ -395,3 +398,19 @@ def _(spec: Pad, weights: Arrays, shape: Shape, out: Writer) -> None:
     if any(map(any, spec.crops)):
         out.say(f"y = y[:, :, {', '.join(f'{each.start}:{each.stop}' for each in kept)}]")
     _pad_mode(spec.mode, spec.fills, tuple(each.stop - each.start for each in kept), out)
+
+
+@write_layer.register
+def _(spec: Identity, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# the identity")
+
+
+@write_layer.register
+def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y.clamp({spec.low}, {spec.high})")
+
+
+@write_layer.register
+def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
+    slope = out.array("slope", weights["slope"], "C, or 1")
+    out.say(f"y = F.prelu(y, {slope})")

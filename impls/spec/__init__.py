@@ -12,6 +12,8 @@ from convparity.impls.spec.activation import (
     OVER_AXIS,
     Activation,
     ActivationName,
+    Clamp,
+    PReLU,
 )
 from convparity.impls.spec.base import (
     INPUT,
@@ -63,7 +65,7 @@ from convparity.impls.spec.fold import (
     walk_shapes,
 )
 from convparity.impls.spec.graph import Graph, Sequential
-from convparity.impls.spec.head import Dense, Dropout, Flatten
+from convparity.impls.spec.head import Dense, Dropout, Flatten, Identity
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.movement import Pad, Rearrange, Slice
 from convparity.impls.spec.normalisation import (
@@ -113,6 +115,7 @@ __all__ = [
     "Add",
     "AvgPool",
     "BatchNorm",
+    "Clamp",
     "Composite",
     "Concat",
     "Conv",
@@ -125,6 +128,7 @@ __all__ = [
     "GlobalMaxPool",
     "Graph",
     "GroupNorm",
+    "Identity",
     "InputNorm",
     "InstanceNorm",
     "Join",
@@ -132,6 +136,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool",
     "Multiply",
+    "PReLU",
     "Pad",
     "PaddingMode",
     "Pairs",

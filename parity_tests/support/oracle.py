@@ -22,6 +22,7 @@ from convparity import (
     Add,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
@@ -33,11 +34,13 @@ from convparity import (
     GlobalMaxPool,
     Graph,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     MaxPool,
     Multiply,
     Pad,
+    PReLU,
     Rearrange,
     Residual,
     Resize,
@@ -109,8 +112,16 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
         case AvgPool(count_include_pad=count):
             whole = float(np.prod(spec.kernel_size))
             return pooled(spec, x, lambda seen: fsum(seen) / (whole if count else len(seen)))
-        case Dropout():
+        case Dropout() | Identity():
             return x
+        case Clamp(low=low, high=high):
+            least = -np.inf if low is None else low
+            most = np.inf if high is None else high
+            return np.array([sorted((least, v, most))[1] for v in x.flat], float).reshape(x.shape)
+        case PReLU():
+            slopes = [float(slope) for slope in weights["slope"]] * x.shape[-1]
+            parts = [x[..., c] * np.where(x[..., c] < 0, slopes[c], 1) for c in range(x.shape[-1])]
+            return np.stack(parts, axis=-1)
         case AdaptiveAvgPool():
             return adapted(spec, x, lambda seen: fsum(seen) / len(seen))
         case AdaptiveMaxPool():

@@ -45,6 +45,9 @@ from convparity.impls.spec import (
     DEFAULT_ALPHA,
     OVER_AXIS,
     PADDING_MODES,
+    Clamp,
+    Identity,
+    PReLU,
     Shape,
     effective_kernel,
 )
@@ -399,6 +402,25 @@ def resizes(draw: Any, rank: int) -> Pair:
     return Resize(places, None, method, aligned, rank), shape
 
 
+@st.composite
+def clamps(draw: Any, rank: int) -> Pair:
+    """Between two limits, or on one side of one."""
+    limits = draw(st.sampled_from([(-1, 1), (0, 6), (None, 0.3), (-2.5, None), (0.1, 3.7)]))
+    return Clamp(*limits), draw(values(rank))
+
+
+@st.composite
+def prelus(draw: Any, rank: int) -> Pair:
+    """A slope for each channel, or one for all."""
+    shape = draw(values(rank))
+    return PReLU(shape[-1] if draw(st.booleans()) else 1), shape
+
+
+def identities(rank: int) -> st.SearchStrategy[Pair]:
+    """Of any value."""
+    return values(rank).map(lambda shape: (Identity(), shape))
+
+
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -412,7 +434,7 @@ def heads(draw: Any) -> Pair:
             made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
             return Dense(features, made, draw(st.booleans())), (shape[0], features)
         case kind if kind is Dropout:
-            return Dropout(0.25), shape
+            return Dropout(0.25, draw(st.sampled_from(["element", "channel", "path"]))), shape
         case kind:
             return kind(), shape
 
@@ -435,6 +457,9 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
     Resize: resizes,
+    Clamp: clamps,
+    PReLU: prelus,
+    Identity: identities,
     InstanceNorm: norms(InstanceNorm),
     RMSNorm: norms(RMSNorm),
     **movement_strategies.MAKERS,
