@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Composite,
     Concat,
     Conv,
@@ -36,6 +37,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InputNorm,
     InstanceNorm,
     Maximum,
@@ -45,6 +47,7 @@ from convparity.impls.spec import (
     Pad,
     Pairs,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -471,9 +474,20 @@ def _(spec: Flatten, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return x.reshape(x.shape[0], -1)
 
 
-@run.register
-def _(spec: Dropout, weights: Arrays, x: np.ndarray) -> np.ndarray:
+@run.register(Dropout)
+@run.register(Identity)
+def _(spec: Dropout | Identity, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return x
+
+
+@run.register
+def _(spec: Clamp, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return np.clip(x, spec.low, spec.high)
+
+
+@run.register
+def _(spec: PReLU, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    return np.where(x >= 0, x, weights["slope"].astype(np.float64) * x)
 
 
 JOINED: dict[type[Spec], np.ufunc] = {

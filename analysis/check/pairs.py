@@ -26,7 +26,7 @@ from convparity.analysis.proof.node_by_node import attempt
 from convparity.analysis.proof.rounded import exact_input, round_to
 from convparity.analysis.proof.rounding import trace
 from convparity.impls.errors import ConvparityError
-from convparity.impls.spec import Dense, Dropout, Flatten, Join, Layer
+from convparity.impls.spec import Dense, Dropout, Flatten, Identity, Join, Layer
 from convparity.impls.weights import Weights
 
 SECONDS = 2.0  # that a name for a wrong output is looked for
@@ -187,7 +187,7 @@ def _light(side: list[Leaf]) -> list[Leaf]:
         leaf
         for leaf in side
         if not leaf.weighs
-        and not isinstance(leaf.spec, Dropout | Flatten)
+        and not isinstance(leaf.spec, Dropout | Identity | Flatten)
         and not (leaf.spec is None and leaf.moves)
     ]
 

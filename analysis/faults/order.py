@@ -8,6 +8,7 @@ from convparity.impls.spec import (
     Activation,
     BatchNorm,
     Dropout,
+    Identity,
     InputNorm,
     Sequential,
     Shape,
@@ -39,7 +40,7 @@ def _of(*kinds: str) -> Neighbours:
 
 def _any_other(first: Spec, second: Spec) -> bool:
     """Dropout changes nothing, and of two equal layers without weights nobody knows the order."""
-    if isinstance(first, Dropout) or isinstance(second, Dropout):
+    if isinstance(first, Dropout | Identity) or isinstance(second, Dropout | Identity):
         return False
     if first == second and not parameter_shapes(first):
         return False

@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Dropout,
     GroupNorm,
+    Identity,
     InstanceNorm,
     Join,
     LayerNorm,
@@ -171,7 +172,7 @@ def _sequence(expected: tuple[Node, ...], module: tuple[Node, ...]) -> tuple[Pai
             pairs.append(align(left.popleft(), right.popleft()))
             continue
         for side in (left, right):
-            if side and (_is_chain(side[0]) or isinstance(side[0].spec, Dropout)):
+            if side and (_is_chain(side[0]) or isinstance(side[0].spec, Dropout | Identity)):
                 first = side.popleft()
                 side.extendleft(reversed(first.children))
                 break

@@ -36,6 +36,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
@@ -47,6 +48,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    Identity,
     InputNorm,
     Maximum,
     MaxPool,
@@ -54,6 +56,7 @@ from convparity.impls.spec import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -357,11 +360,31 @@ def _(
     return Gradients((g.reshape(inputs[0].shape),), {})
 
 
-@adjoint.register
+@adjoint.register(Dropout)
+@adjoint.register(Identity)
 def _(
-    spec: Dropout, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+    spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients((g,), {})
+
+
+@adjoint.register
+def _(
+    spec: Clamp, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    return Gradients((np.where(run(spec, {}, x) == x, g, 0.0),), {})
+
+
+@adjoint.register
+def _(
+    spec: PReLU, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    (x,) = inputs
+    by_slope = _by_channel(g * np.minimum(x, 0))
+    if spec.num_parameters == 1:
+        by_slope = by_slope.sum(keepdims=True)
+    return Gradients((np.where(x >= 0, g, weights["slope"] * g),), {"slope": by_slope})
 
 
 @adjoint.register

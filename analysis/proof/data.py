@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    Identity,
     InputNorm,
     Join,
     Layer,
@@ -321,6 +322,7 @@ class _Draw:
         return weights
 
     @layer.register(Dropout)
+    @layer.register(Identity)
     @layer.register(Flatten)
     @layer.register(MaxPool)
     @layer.register(Rearrange)

@@ -21,11 +21,13 @@ from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
     DepthwiseConv,
     InputNorm,
+    PReLU,
     Scale,
     Shape,
     Spec,
@@ -69,6 +71,8 @@ def range_of(spec: Spec) -> Range | None:
     """Where a layer wants its input, so that signals pass; None of one that does not mind."""
     if isinstance(spec, Activation):
         return PASSES.get(spec.function, (-1.0, 1.0))
+    if isinstance(spec, Clamp):
+        return -INF if spec.low is None else spec.low, INF if spec.high is None else spec.high
     if isinstance(spec, InputNorm):  # as small as eps, so that eps is seen
         return -16 * math.sqrt(spec.eps), 16 * math.sqrt(spec.eps)
     return None
@@ -151,6 +155,12 @@ class Passing:
         scale, offset = fit(float(low), float(high), wanted, can_add=offsets(spec))
         found = {"scale": scale, "offset": offset}
         return {name: np.full(own, found[name]) for name, own in spec.parameters().items()}, classes
+
+    @_weights.register
+    def _(
+        self, spec: PReLU, values: list[np.ndarray], classes: np.ndarray, wanted: Range
+    ) -> tuple[Weights, np.ndarray]:
+        return {"slope": np.ones(spec.num_parameters)}, classes
 
     @_weights.register
     def _(

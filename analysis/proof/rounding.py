@@ -41,6 +41,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Composite,
     Concat,
     Conv,
@@ -53,6 +54,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    Identity,
     InputNorm,
     Maximum,
     MaxPool,
@@ -60,6 +62,7 @@ from convparity.impls.spec import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -272,11 +275,49 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
     return rounded_function(spec, x, SLOPES)
 
 
+@trace.register
+def _(spec: Clamp, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    limits = np.array([each for each in (spec.low, spec.high) if each is not None])
+    rounded = round_to(limits, x.dtype).astype(np.float64)  # of numbers that the dtype lacks
+    slip = float((abs(rounded - limits) + np.where(abs(limits) < x.tiny, abs(limits), 0)).max())
+    passes = abs(x.value - value) <= x.bound + slip
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=np.where(passes, x.bound + x.small, 0) + np.where(value == x.value, 0, slip),
+        noise=run(spec, weights, x.value + x.noise) - value,
+        own=np.where(value == x.value, x.own + x.small, slip),
+        unit=finer(x.unit, common_unit(limits)),
+        basis=x.rests_on("proved" if slip else "exact"),
+    )
+
+
+@trace.register
+def _(spec: PReLU, weights: Arrays, x: Rounded) -> Rounded:
+    slope = weights["slope"].astype(np.float64)
+    value = run(spec, weights, x.value)
+    steepest = np.maximum(1, abs(slope))
+    return x.then(
+        value,
+        (abs(x.value) + x.bound) * steepest,
+        inherited=x.bound * steepest,
+        noise=lambda disturbed: run(spec, weights, disturbed),
+        variance=lambda: value**2,
+        roundings=1,
+        unit=_times(x.unit, common_unit(slope)),
+        flushed=x.small * steepest + np.where(abs(slope) < x.tiny, abs(slope * x.value), 0),
+    )
+
+
 @trace.register(Dropout)
+@trace.register(Identity)
 @trace.register(Flatten)
 @trace.register(Rearrange)
 @trace.register(Slice)
-def _(spec: Dropout | Flatten | Rearrange | Slice, weights: Arrays, x: Rounded) -> Rounded:
+def _(
+    spec: Dropout | Identity | Flatten | Rearrange | Slice, weights: Arrays, x: Rounded
+) -> Rounded:
     parts = (x.value, x.bound + x.small, x.noise, x.own + x.small)
     value, bound, noise, own = (run(spec, {}, part) for part in parts)
     return dataclasses.replace(x, value=value, bound=bound, noise=noise, own=own)

@@ -67,6 +67,8 @@ ROWS = {
     "normalisation by the root mean square": "rmsnorm c4 {size}",
     "norms over a spatial axis": "layernorm_over of7 axes1 {size} c4 | rmsnorm_over of7 axes1",
     "softmax, log_softmax, over a spatial axis": "softmax axis1 {size} c4 | log_softmax axis1",
+    "clamp, identity": "clamp low-1.0 high2.0 {size} c4 | identity | dropout channel",
+    "prelu": "prelu slopes4 {size} c4",
     "mish, selu, celu": "mish {size} c4 | selu | celu a0.5",
     "softsign, tanhshrink, log_sigmoid": "softsign {size} c4 | tanhshrink | log_sigmoid",
     "quick_gelu, softplus with a beta": "quick_gelu {size} c4 | softplus a2.0",

@@ -41,6 +41,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
@@ -53,6 +54,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     Maximum,
@@ -61,6 +63,7 @@ from convparity.impls.spec import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -262,6 +265,18 @@ CONVOLUTIONS = [
 # ---------------------------------------------------------------- pooling, norms, other layers
 
 
+def _kind(module: Any) -> str:
+    """What a dropout sets to zero at once."""
+    dims = tuple(getattr(module, "broadcast_dims", ()))
+    if dims != tuple(range(1, len(dims) + 1)):
+        raise TABLE.refused(
+            module,
+            f"it broadcasts axes {quoted(dims)}, where a spec's is of values, or of whole channels "
+            "over all spatial axes, (1, ...)",
+        )
+    return getattr(module, "kind", "channel" if dims else "element")
+
+
 def _axes(module: Any) -> tuple[int, ...]:
     """What a norm is over."""
     given = module.feature_axes
@@ -287,6 +302,7 @@ def _check_channels(module: Any) -> None:
         raise TABLE.refused(module, f"it needs feature_axes=-1, not {quoted(module.feature_axes)}")
 
 
+SCALAR = Layout(lambda array: array.reshape(()), lambda array: array.reshape(1))
 ADAPTIVE: Fields = {
     "output_size": "output_size",
     "rank": Field(None, lambda module: len(module.output_size)),
@@ -365,7 +381,13 @@ OTHERS = [
         takes=("param_dtype",),
     ),
     Row(Flatten, layers.Flatten),
-    Row(Dropout, nnx.Dropout, {"p": "rate"}, takes=("rngs",)),
+    Row(
+        Dropout,
+        layers.Dropout,
+        {"p": "rate", "kind": Field("kind", _kind)},
+        takes=("rngs",),
+    ),
+    Row(Dropout, nnx.Dropout, {"p": "rate", "kind": Field(None, _kind)}, takes=("rngs",)),
     Row(
         Dense,
         nnx.Linear,
@@ -384,6 +406,14 @@ OTHERS = [
             "rank": Field(None, lambda module: len(module.size or module.scale)),
         },
     ),
+    Row(
+        PReLU,
+        layers.PReLU,
+        same("num_parameters"),
+        {"slope": Weight("negative_slope")},
+        takes=("param_dtype",),
+    ),
+    Row(PReLU, nnx.PReLU, weights={"slope": Weight("negative_slope", SCALAR)}),
     Row(
         InstanceNorm,
         nnx.InstanceNorm,
@@ -477,6 +507,7 @@ def activation(
     )
 
 
+CLIPS: Fields = {"low": "min", "high": "max"}
 ACTIVATIONS = [
     activation("relu", nnx.relu),
     activation("relu6", nnx.relu6),
@@ -504,6 +535,14 @@ ACTIVATIONS = [
     activation("quick_gelu", functions.quick_gelu),
     activation("relu_squared", functions.relu_squared),
     activation("abs", jnp.abs),
+    Function(Identity, layers.Activation, gives={"function": nnx.identity}),
+    Function(Clamp, layers.Activation, CLIPS, gives={"function": jnp.clip}),
+    Function(
+        Clamp,
+        layers.Activation,
+        says={"low": -1.0, "high": 1.0},
+        gives={"function": nnx.hard_tanh},
+    ),
 ]
 # Functions that are read as the layer that takes the same arguments.
 POOLS: dict[Callable[..., Any], type] = {

@@ -416,6 +416,46 @@ class Activation(nnx.Module):
         return self.function(x, *self.parameters)
 
 
+class Dropout(nnx.Dropout):
+    """``nnx.Dropout`` of whole channels, or of whole examples.
+
+    Args:
+        rate: The share of them that is set to zero while training.
+        kind: "channel" or "path", which is an example.
+        rngs: What is drawn from.
+    """
+
+    def __init__(self, rate: float, *, kind: str = "channel", rngs: nnx.Rngs) -> None:
+        super().__init__(rate, rngs=rngs)
+        self.kind = kind
+
+    def __call__(self, x_NHWC: jax.Array, **how: Any) -> jax.Array:
+        n, *spatial, channels = x_NHWC.shape
+        shape = (n, *[1] * len(spatial), channels if self.kind == "channel" else 1)
+        return x_NHWC * super().__call__(jnp.ones(shape, x_NHWC.dtype), **how)
+
+
+class PReLU(nnx.Module):
+    """``nnx.PReLU`` with a slope for each channel, or one.
+
+    Args:
+        num_parameters: Slopes: as many as there are channels, or 1.
+        param_dtype: Of the slopes.
+
+    Shapes:
+        x_NHWC: any C, or that of num_parameters
+        y_NHWC: that C
+        negative_slope: (num_parameters,)
+    """
+
+    def __init__(self, num_parameters: int = 1, *, param_dtype: jnp.dtype = jnp.float32) -> None:
+        self.num_parameters = num_parameters
+        self.negative_slope = nnx.Param(jnp.full((num_parameters,), 0.25, param_dtype))
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        return jnp.where(x_NHWC >= 0, x_NHWC, self.negative_slope[...] * x_NHWC)
+
+
 class Flatten(nnx.Module):
     """All values of an example on one axis, channels last: one Dense kernel fits every framework.
 

@@ -23,6 +23,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -32,12 +33,14 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InputNorm,
     InstanceNorm,
     LayerNorm,
     MaxPool,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -470,3 +473,19 @@ def _(spec: Reduce, weights: Arrays, shape: Shape, out: Writer) -> None:
     if spec.function in ("var", "std"):
         out.say(f"off = y - jnp.mean(y, axis={spec.places(shape)}, keepdims=True)")
     out.say(f"y = {text}".replace("@", "jnp."))
+
+
+@write_layer.register
+def _(spec: Identity, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# the identity")
+
+
+@write_layer.register
+def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = jnp.clip(y, {spec.low}, {spec.high})")
+
+
+@write_layer.register
+def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
+    slope = out.array("slope", weights["slope"], "C, or 1")
+    out.say(f"y = jnp.where(y >= 0, y, {slope} * y)")

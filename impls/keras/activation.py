@@ -70,6 +70,69 @@ class WithAlpha(keras.layers.Layer):
 
 
 @registered
+class Clamp(keras.layers.Layer):
+    """Values between two limits, or on one side of one.
+
+    Args:
+        low: What no value is below; None if there is no such limit.
+        high: What no value is above; None if there is no such limit.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+    """
+
+    def __init__(self, low: float | None = None, high: float | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.low, self.high = low, high
+        self.built = True
+
+    def call(self, x: Any) -> Any:
+        x = x if self.low is None else ops.maximum(x, self.low)
+        return x if self.high is None else ops.minimum(x, self.high)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "low": self.low, "high": self.high}
+
+
+@registered
+class PReLU(keras.layers.Layer):
+    """``keras.layers.PReLU`` with a slope for each channel, or one, whatever the input's rank.
+
+    Args:
+        num_parameters: Slopes: as many as there are channels, or 1.
+        alpha_initializer: What makes the slopes.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC: any C, or that of num_parameters
+        y_NSC: that C
+        alpha: (num_parameters,)
+    """
+
+    def __init__(
+        self, num_parameters: int = 1, alpha_initializer: Any = "zeros", **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.num_parameters = num_parameters
+        self.alpha_initializer = keras.initializers.get(alpha_initializer)
+
+    def build(self, input_shape: Any) -> None:
+        shape = (self.num_parameters,)
+        self.alpha = self.add_weight(name="alpha", shape=shape, initializer=self.alpha_initializer)
+
+    def call(self, x_NSC: Any) -> Any:
+        return ops.where(x_NSC >= 0, x_NSC, ops.convert_to_tensor(self.alpha) * x_NSC)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"alpha_initializer": keras.initializers.serialize(self.alpha_initializer)}
+        return {**super().get_config(), "num_parameters": self.num_parameters, **own}
+
+
+@registered
 class LogSoftmax(keras.layers.Layer):
     """The logarithm of ``keras.layers.Softmax``.
 

@@ -25,6 +25,7 @@ from convparity.impls.keras import (
     resize,
 )
 from convparity.impls.keras.windows import extent_of
+from convparity.impls.layouts import Layout
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,
@@ -33,6 +34,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
@@ -45,6 +47,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     Maximum,
@@ -53,6 +56,7 @@ from convparity.impls.spec import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -437,6 +441,22 @@ def _one_axis(module: Any) -> int:
     return module.axis
 
 
+def _slopes(module: Any) -> Layout:
+    """The slopes that Keras keeps with a size of 1 for each axis that shares them."""
+    shape = tuple(module.alpha.shape)
+    return Layout(lambda array: array.reshape(shape), lambda array: array.reshape(-1))
+
+
+def _check_shared(module: Any) -> None:
+    _check_built(module)
+    if max(module.alpha.shape[:-1], default=1) > 1:
+        raise TABLE.refused(
+            module,
+            f"it has slopes of shape {quoted(tuple(module.alpha.shape))}, where a spec's are one "
+            "for each channel or one for all: give shared_axes, all of the spatial ones",
+        )
+
+
 SLOPE = {"alpha": Field("negative_slope", to_spec=float)}
 RELU = {"threshold": 0.0, "negative_slope": 0.0, "max_value": None}
 RELU6 = {"max_value": 6.0}
@@ -513,7 +533,54 @@ def _check_resizing(module: Any) -> None:
 
 OTHERS = [
     Row(Flatten, keras.layers.Flatten, gives=CHANNELS_LAST, needs=CHANNELS_LAST),
-    Row(Dropout, keras.layers.Dropout, {"p": "rate"}),
+    Row(Dropout, keras.layers.Dropout, {"p": "rate"}, says={"kind": "element"}),
+    Row(
+        Dropout,
+        layers.Dropout,
+        {"p": "rate", "kind": "kind"},
+    ),
+    Row(  # read and never made, as what is noise in training
+        Dropout,
+        keras.layers.SpatialDropout1D,
+        {"p": "rate"},
+        says={"kind": "channel"},
+        also=(keras.layers.SpatialDropout2D, keras.layers.SpatialDropout3D),
+    ),
+    Row(Identity, keras.layers.Identity),
+    Row(
+        Identity,
+        keras.layers.AlphaDropout,
+        also=(keras.layers.GaussianDropout, keras.layers.GaussianNoise),
+    ),
+    Row(Clamp, activations.Clamp, same("low", "high")),
+    Row(
+        PReLU,
+        activations.PReLU,
+        same("num_parameters"),
+        {"slope": Weight("alpha")},
+        check=_check_built,
+    ),
+    Row(  # read and never made, as the next ones
+        PReLU,
+        keras.layers.PReLU,
+        {"num_parameters": Field(None, lambda module: module.alpha.shape[-1])},
+        {"slope": Weight("alpha", _slopes)},
+        check=_check_shared,
+    ),
+    Row(
+        Clamp,
+        keras.layers.ReLU,
+        {"high": "max_value"},
+        says={"low": 0.0},
+        needs={"threshold": 0.0, "negative_slope": 0.0},
+    ),
+    Row(
+        Clamp,
+        keras.layers.Activation,
+        says={"low": -1.0, "high": 1.0},
+        needs={"activation": keras.activations.hard_tanh},
+    ),
+    Row(Identity, keras.layers.Activation, needs={"activation": keras.activations.linear}),
     Row(
         Dense,
         keras.layers.Dense,

@@ -591,6 +591,32 @@ class Scale(keras.layers.Layer):
 
 
 @registered
+class Dropout(keras.layers.Dropout):
+    """``keras.layers.Dropout`` of whole channels, or of whole examples.
+
+    Args:
+        rate: The share of them that is set to zero while training.
+        kind: "channel" or "path", which is an example.
+        **kwargs: What ``keras.layers.Dropout`` takes besides.
+    """
+
+    def __init__(self, rate: float, kind: str = "channel", **kwargs: Any) -> None:
+        super().__init__(rate, **kwargs)
+        self.kind = kind
+
+    def call(self, x_NSC: Any, training: bool = False) -> Any:
+        if not training:
+            return x_NSC
+        ones = ops.ones_like(x_NSC)[(slice(None), *[slice(1)] * (len(x_NSC.shape) - 2))]
+        return x_NSC * super().call(
+            ones if self.kind == "channel" else ones[..., :1], training=True
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "kind": self.kind}
+
+
+@registered
 def gelu_tanh(x: Any) -> Any:
     """GELU's approximation by tanh; the activation called "gelu" in Keras is the exact one."""
     return keras.activations.gelu(x, approximate=True)

@@ -19,6 +19,7 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     Graph,
     LayerNorm,
+    PReLU,
     Rearrange,
     Reduce,
     RMSNorm,
@@ -50,6 +51,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
         return None  # what it takes may meet before a layer does
     if isinstance(spec, LayerNorm | RMSNorm):
         return (None, spec.num_features if spec.axes == -1 else None)
+    if isinstance(spec, PReLU):
+        return (None, spec.num_parameters)
     if _of_any_rank(spec):
         return (None, spec.num_features)  # alone; inside another it says nothing of the axes
     for _, layer in walk(spec):

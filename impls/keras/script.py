@@ -22,6 +22,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -31,6 +32,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InputNorm,
     InstanceNorm,
     LayerNorm,
@@ -38,6 +40,7 @@ from convparity.impls.spec import (
     Pad,
     Pairs,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -497,3 +500,21 @@ def _(spec: Reduce, weights: Arrays, shape: Shape, out: Writer) -> None:
     if spec.function in ("var", "std"):
         out.say(f"off = y - keras.ops.mean(y, axis={spec.places(shape)}, keepdims=True)")
     out.say(f"y = {text}".replace("@", "keras.ops."))
+
+
+@write_layer.register
+def _(spec: Identity, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# the identity")
+
+
+@write_layer.register
+def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
+    for name, limit in (("maximum", spec.low), ("minimum", spec.high)):
+        if limit is not None:
+            out.say(f"y = keras.ops.{name}(y, {limit})")
+
+
+@write_layer.register
+def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
+    slope = out.array("slope", weights["slope"], "C, or 1")
+    out.say(f"y = keras.ops.where(y >= 0, y, {slope} * y)")

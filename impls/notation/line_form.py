@@ -23,11 +23,13 @@ with spaces between words::
     layernorm_over, rmsnorm_over            ofSIZES axesINT{xINT}, else as these; each size is said
     scale        cIN
     dense        cIN>OUT nobias
-    dropout      pNUMBER
+    dropout      pNUMBER channel | path
     leaky_relu, elu, softplus, celu, soft_shrink, hard_shrink    aNUMBER
     softmax, log_softmax                    axisINT
+    clamp        lowNUMBER highNUMBER
+    prelu        slopesINT
     FUNCTION     of an Activation with neither: relu, silu, hard_swish, ...
-    gap, gmp (global average and max pool), flatten
+    gap, gmp (global average and max pool), flatten, identity
     adaptiveavgpool2d, adaptivemaxpool2d    oSIZES
     resize2d     toSIZES | bySIZES, nearest | linear, corners
     pad          pLOW:HIGH { "x" LOW:HIGH } MODE valueNUMBER      negative numbers crop

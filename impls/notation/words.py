@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -34,11 +35,13 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InstanceNorm,
     Layer,
     LayerNorm,
     MaxPool,
     Pad,
+    PReLU,
     Rearrange,
     Resize,
     RMSNorm,
@@ -293,6 +296,7 @@ _RESIZE = (
     _field("antialias", "antialias", "antialias", lambda _: True, lambda _: "antialias"),
 )
 
+_KIND = _field("kind", "channel or path", "channel|path")
 _AXIS = _field("axis", "1 or axis-2 (axis)", "-?[0-9]{1,9}", int, prefix="axis")
 
 _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
@@ -314,7 +318,10 @@ OWN_WORDS: dict[str, Word] = {
         for rank in (1, 2, 3)
     },
     "dense": Word(Dense, {}, (_in_out("features"), _BIAS), "in_features"),
-    "dropout": Word(Dropout, {}, (_real("p", "p"),)),
+    "dropout": Word(Dropout, {}, (_real("p", "p"), _KIND)),
+    "clamp": Word(Clamp, {}, (_real("low", "low"), _real("high", "high"))),
+    "identity": Word(Identity, {}, ()),
+    "prelu": Word(PReLU, {}, (_int("num_parameters", "slopes"),)),
     "flatten": Word(Flatten, {}, ()),
     "gap": Word(GlobalAvgPool, {}, ()),
     "gmp": Word(GlobalMaxPool, {}, ()),

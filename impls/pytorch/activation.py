@@ -31,6 +31,25 @@ class Abs(nn.Module):
         return x.abs()
 
 
+class Clamp(nn.Module):
+    """``nn.Hardtanh`` with a limit on one side, or on both.
+
+    Args:
+        low: What no value is below; None if there is no such limit.
+        high: What no value is above; None if there is no such limit.
+    """
+
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+        super().__init__()
+        self.low, self.high = low, high
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.clamp(self.low, self.high)
+
+    def extra_repr(self) -> str:
+        return f"low={self.low}, high={self.high}"
+
+
 class Softmax(nn.Module):
     """``nn.Softmax`` along an axis that is said as of channels-last arrays.
 

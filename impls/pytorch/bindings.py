@@ -5,6 +5,7 @@ ours in ``layers.py`` says, it has a row of its own behind ours, by which it is 
 """
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -12,7 +13,7 @@ from torch import nn
 
 from convparity.impls.bindings import Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
-from convparity.impls.layouts import CHANNELS_FIRST, Layout, depthwise_as_grouped
+from convparity.impls.layouts import CHANNELS_FIRST, SAME, Layout, depthwise_as_grouped
 from convparity.impls.pytorch import activation as activations
 from convparity.impls.pytorch import (
     arithmetic,
@@ -32,6 +33,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
@@ -44,6 +46,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     Maximum,
@@ -52,6 +55,7 @@ from convparity.impls.spec import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -216,13 +220,55 @@ def _check_running(module: Any) -> None:
     refuse_unless(module.momentum is not None, module, "a momentum, not None")
 
 
-def _last_axes(module: nn.Module) -> None:
-    raise UnsupportedError(
-        f"pytorch: {said(module)} normalises the last axes, which are spatial in (N, C, H, W), and "
-        f"no layer says how many axes its input has: use the {type(module).__name__} of "
-        "convparity.impls.pytorch.normalisation, with the same weights, which is over the channels "
-        "unless it is given axes"
+# How many axes the value has that reaches a layer, where what comes before it in its chain says it.
+AXES: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
+MOST_AXES = 5  # of a volume
+
+
+def _last_dims(module: Any) -> range:
+    """The dims that a norm of torch is over: the last ones."""
+    sizes = module.normalized_shape
+    n = AXES.get(module, MOST_AXES if len(sizes) == MOST_AXES - 1 else None)
+    if n is None:
+        raise UnsupportedError(
+            f"pytorch: {said(module)} normalises the last axes, which are spatial in (N, C, H, W), "
+            "and no layer before it says how many axes its input has: use the "
+            f"{type(module).__name__} of convparity.impls.pytorch.normalisation, with the same "
+            "weights, which is over the channels unless it is given axes"
+        )
+    refuse_unless(len(sizes) < n, module, f"fewer sizes than the {n} axes of what reaches it")
+    return range(n - len(sizes), n)
+
+
+def _over(module: Any) -> list[int]:
+    """The axes of these dims: spatial ones, then that of the channels, which torch has at 1."""
+    dims = _last_dims(module)
+    return [dim - 1 for dim in dims if dim > 1] + [-1] * (1 in dims)
+
+
+def _sizes(module: Any) -> tuple[int, ...]:
+    sizes = tuple(module.normalized_shape)
+    return sizes[1:] + sizes[:1] if 1 in _last_dims(module) else sizes
+
+
+def _channels_to_the_end(module: Any) -> Layout:
+    """The layout of a parameter over these dims."""
+    if 1 not in _last_dims(module):
+        return SAME
+    return Layout(lambda array: np.moveaxis(array, -1, 0), lambda array: np.moveaxis(array, 0, -1))
+
+
+def _rms_eps(module: Any) -> float:
+    """None is the machine epsilon of what torch computes in."""
+    if module.eps is not None:
+        return float(module.eps)
+    refuse_unless(
+        module.weight is not None,
+        module,
+        "an eps: None depends on the dtype of the input, which no weight tells",
     )
+    wide = module.weight.dtype == torch.float64
+    return torch.finfo(torch.float64 if wide else torch.float32).eps
 
 
 POOL: Fields = {**same("kernel_size", "stride", "ceil_mode"), "padding": Field("padding", _padding)}
@@ -235,6 +281,11 @@ BOTH: Fields = {  # which a class of torch has by default
     "offset": Field(None, lambda module: module.bias is not None),
 }
 SCALED = {"scale": Weight("weight", when="scale"), "offset": Weight("bias", when="offset")}
+LAST_AXES: Fields = {"num_features": Field(None, _sizes), "axes": Field(None, _over)}
+LAST_SCALED = {
+    "scale": Weight("weight", _channels_to_the_end, when="scale"),
+    "offset": Weight("bias", _channels_to_the_end, when="offset"),
+}
 STATISTICS = {"mean": Weight("running_mean"), "variance": Weight("running_var")}
 RUNNING: Fields = same("num_features", "eps", "momentum")
 OVER_AXES: Fields = {
@@ -281,7 +332,7 @@ POOLS_AND_NORMS = [
         check=_check_running,
     ),
     Row(LayerNorm, normalisation.LayerNorm, {**OVER_AXES, **AFFINE}, SCALED),
-    Row(LayerNorm, nn.LayerNorm, check=_last_axes),
+    Row(LayerNorm, nn.LayerNorm, {**LAST_AXES, "eps": "eps", **BOTH}, LAST_SCALED),
     Row(
         GroupNorm,
         normalisation.GroupNorm,
@@ -321,7 +372,12 @@ POOLS_AND_NORMS = [
         {**OVER_AXES, "scale": AFFINE["scale"]},
         {"scale": SCALED["scale"]},
     ),
-    Row(RMSNorm, nn.RMSNorm, check=_last_axes),
+    Row(
+        RMSNorm,
+        nn.RMSNorm,
+        {**LAST_AXES, "eps": Field(None, _rms_eps), "scale": BOTH["scale"]},
+        {"scale": LAST_SCALED["scale"]},
+    ),
 ]
 
 # ---------------------------------------------------------------- activations, other layers
@@ -335,14 +391,23 @@ def activation(function: str, native: type, **how: Any) -> Row:
 def _axis(module: Any) -> int:
     """The axis of a dim, as of channels-last arrays: the channels', or a spatial one."""
     dim = module.dim
+    if isinstance(dim, int) and dim < 0:
+        dim += AXES.get(module, 0)
     refuse_unless(
         isinstance(dim, int) and dim > 0,
         module,
-        "a positive dim, not "
-        f"{quoted(dim)}: 1 is that of the channels, 2 the first spatial one. From the end it "
-        "depends on how many axes the input has, which no layer says, and 0 is the batch",
+        f"a positive dim, not {quoted(module.dim)}: 1 is that of the channels, 2 the first spatial "
+        "one. One from the end depends on how many axes the input has, which no layer before it "
+        "says, and 0 is the batch",
     )
     return -1 if dim == 1 else dim - 1
+
+
+def _negates(module: nn.Module) -> None:
+    raise UnsupportedError(
+        f"pytorch: {said(module)} is the softmax of -x, and no spec negates: write nn.Softmax, "
+        "with the weights of the layer before it negated"
+    )
 
 
 def over_an_axis(function: str, native: type, ours: type) -> list[Row]:
@@ -383,6 +448,7 @@ OTHERS = [
     ),
     *over_an_axis("softmax", nn.Softmax, activations.Softmax),
     activation("softmax", nn.Softmax2d),
+    activation("softmax", nn.Softmin, check=_negates),
     *over_an_axis("log_softmax", nn.LogSoftmax, activations.LogSoftmax),
     activation("tanh", nn.Tanh),
     activation("mish", nn.Mish),
@@ -398,7 +464,24 @@ OTHERS = [
     activation("abs", activations.Abs),
     Row(Flatten, layers.Flatten),
     Row(Flatten, nn.Flatten, check=_flatten),
-    Row(Dropout, nn.Dropout, same("p")),
+    Row(Dropout, nn.Dropout, same("p"), says={"kind": "element"}),
+    Row(
+        Dropout,
+        layers.Dropout,
+        same("p", "kind"),
+    ),
+    Row(  # read and never made, as those of alpha dropout
+        Dropout,
+        nn.Dropout1d,
+        same("p"),
+        says={"kind": "channel"},
+        also=(nn.Dropout2d, nn.Dropout3d),
+    ),
+    Row(Identity, nn.Identity),
+    Row(Identity, nn.AlphaDropout, also=(nn.FeatureAlphaDropout,)),
+    Row(Clamp, activations.Clamp, same("low", "high")),
+    Row(Clamp, nn.Hardtanh, {"low": Field("min_val"), "high": Field("max_val")}),
+    Row(PReLU, nn.PReLU, same("num_parameters"), {"slope": Weight("weight")}),
     Row(
         Dense,
         nn.Linear,

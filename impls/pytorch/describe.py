@@ -11,15 +11,37 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.pytorch import layers
-from convparity.impls.pytorch.bindings import TABLE
-from convparity.impls.spec import Sequential, Spec, wired
+from convparity.impls.pytorch import layers, movement, pooling
+from convparity.impls.pytorch.bindings import AXES, TABLE
+from convparity.impls.spec import (
+    AvgPool,
+    Conv,
+    ConvTranspose,
+    Dense,
+    DepthwiseConv,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Graph,
+    Identity,
+    MaxPool,
+    Rearrange,
+    Sequential,
+    Spec,
+    walk,
+    wired,
+)
 
 
 def describe(module: nn.Module) -> Spec:
     """The spec of a native module."""
     if isinstance(module, nn.Module):
         _check_no_hooks(module)
+    kind = type(module)
+    if (known := BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")) is not None:
+        with fields_of(module):
+            return known(module)
     reader = find_reader(module, READERS, "forward")
     with fields_of(module):
         spec: Spec = reader(module)
@@ -75,14 +97,71 @@ def _children(module: nn.Module) -> dict[str, Spec]:
     return read_children(module._modules, describe)
 
 
+def _sequential(module: nn.Sequential) -> Spec:
+    """Each layer is told how many axes the value has that reaches it, as far as that is known."""
+    axes = AXES.get(module) or _asked_for(module)
+
+    def read(child: nn.Module) -> Spec:
+        nonlocal axes
+        AXES.pop(child, None)
+        if axes is not None:
+            AXES[child] = axes
+        spec = describe(child)
+        axes = _behind(spec, axes)
+        return spec
+
+    return Sequential(read_children(module._modules, read))
+
+
+def _asked_for(module: nn.Module) -> int | None:
+    """How many axes the first layer asks for that says it; None where a view comes before."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            return 2
+        if isinstance(layer, nn.modules.conv._ConvNd):
+            return len(layer.kernel_size) + 2
+        if isinstance(layer, layers.Flatten | movement.Rearrange | pooling.GlobalAvgPool):
+            return None
+    return None
+
+
+def _behind(spec: Spec, axes: int | None) -> int | None:
+    """How many axes there are behind a layer or chain, of a value that had so many."""
+    for _, layer in walk(spec):
+        match layer:
+            case Dense() | Flatten() | GlobalAvgPool() | GlobalMaxPool():
+                axes = 2
+            case Rearrange() | Graph():
+                axes = None
+            case Conv() | ConvTranspose() | DepthwiseConv() | MaxPool() | AvgPool():
+                axes = layer.rank + 2
+    return axes
+
+
 def _layer(module: nn.Module) -> Spec:
     _children(module)  # of a separable convolution: neither step has a hook or code of its own
     return TABLE.read(module, TABLE.rows_of(module))
 
 
+def _stochastic_depth(module: Any) -> Spec:
+    """torchvision's: of each example by itself; or of a whole batch, which no spec says."""
+    return Dropout(module.p, "path") if module.mode == "row" else Identity()
+
+
+def _drop_path(module: Any) -> Spec:
+    """Timm's."""
+    return Dropout(module.drop_prob or 0.0, "path")
+
+
+# Layers of other libraries, which are not imported.
+BY_NAME: dict[str, Callable[[Any], Spec]] = {
+    "torchvision.ops.stochastic_depth.StochasticDepth": _stochastic_depth,
+    "timm.layers.drop.DropPath": _drop_path,
+    "timm.models.layers.drop.DropPath": _drop_path,
+}
 READERS: dict[type, Callable[[Any], Spec]] = {
     **dict.fromkeys(TABLE.readers, _layer),
-    nn.Sequential: lambda module: Sequential(_children(module)),
+    nn.Sequential: _sequential,
     layers.Graph: lambda module: wired(
         _children(module), module.steps, module.inputs, module.outputs
     ),

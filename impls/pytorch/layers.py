@@ -414,6 +414,29 @@ class Scale(nn.Module):
         return f"{self.num_features}"
 
 
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` of whole channels, or of whole examples.
+
+    Args:
+        p: The share of them that is set to zero while training.
+        kind: "channel" or "path", which is an example.
+    """
+
+    def __init__(self, p: float = 0.5, kind: str = "channel") -> None:
+        super().__init__(p)
+        self.kind = kind
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        if not self.training:
+            return x_NCS
+        kept = 2 if self.kind == "channel" else 1  # axes
+        ones = x_NCS.new_ones(x_NCS.shape[:kept] + (1,) * (x_NCS.ndim - kept))
+        return x_NCS * super().forward(ones)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, kind={self.kind!r}"
+
+
 class Flatten(nn.Module):
     """All values of an example on one axis, channels last: one Dense kernel fits every framework.
 

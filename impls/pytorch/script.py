@@ -26,6 +26,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
@@ -35,6 +36,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     MaxPool,
@@ -42,6 +44,7 @@ from convparity.impls.spec import (
     PaddingMode,
     Pairs,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -457,3 +460,19 @@ def _(spec: Reduce, weights: Arrays, shape: Shape, out: Writer) -> None:
         out.say(f"y = y.{name}(dim={dims}{keep}{more})")
     if 1 in dims and len(shape) > 2 and not spec.keepdims and len(output_shape(spec, shape)) > 2:
         out.say("y = y.movedim(-1, 1)  # the last axis that is left lies where channels do")
+
+
+@write_layer.register
+def _(spec: Identity, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# the identity")
+
+
+@write_layer.register
+def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say(f"y = y.clamp({spec.low}, {spec.high})")
+
+
+@write_layer.register
+def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
+    slope = out.array("slope", weights["slope"], "C, or 1")
+    out.say(f"y = F.prelu(y, {slope})")

@@ -12,6 +12,8 @@ from convparity.impls.spec.activation import (
     OVER_AXIS,
     Activation,
     ActivationName,
+    Clamp,
+    PReLU,
 )
 from convparity.impls.spec.arithmetic import (
     Average,
@@ -76,7 +78,7 @@ from convparity.impls.spec.fold import (
     walk_shapes,
 )
 from convparity.impls.spec.graph import Graph, Sequential
-from convparity.impls.spec.head import Dense, Dropout, Flatten
+from convparity.impls.spec.head import Dense, Dropout, Flatten, Identity
 from convparity.impls.spec.join import JOINS, Add, Concat, Multiply, Residual, Subtract
 from convparity.impls.spec.movement import Pad, Rearrange, Slice
 from convparity.impls.spec.normalisation import (
@@ -132,6 +134,7 @@ __all__ = [
     "Average",
     "AvgPool",
     "BatchNorm",
+    "Clamp",
     "Composite",
     "Concat",
     "Conv",
@@ -146,6 +149,7 @@ __all__ = [
     "GlobalMaxPool",
     "Graph",
     "GroupNorm",
+    "Identity",
     "InputNorm",
     "InstanceNorm",
     "Join",
@@ -155,6 +159,7 @@ __all__ = [
     "Maximum",
     "Minimum",
     "Multiply",
+    "PReLU",
     "Pad",
     "PaddingMode",
     "Pairs",

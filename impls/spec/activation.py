@@ -6,7 +6,16 @@ from typing import Literal, get_args
 
 from convparity.impls.errors import unknown_name
 from convparity.impls.spec.base import Layer
-from convparity.impls.spec.checks import Shape, axis_in, axis_of, fail, number, set_fields, takes
+from convparity.impls.spec.checks import (
+    Shape,
+    axis_in,
+    axis_of,
+    fail,
+    integer,
+    number,
+    set_fields,
+    takes,
+)
 
 ActivationName = Literal[
     "relu",
@@ -117,3 +126,85 @@ class Activation(Layer):
 
     def parameters(self) -> dict[str, Shape]:
         return {}
+
+
+@dataclass(frozen=True, init=False)
+class Clamp(Layer):
+    """Values between two limits: what lies beyond one becomes that.
+
+    Args:
+        low: What no value is below; None if there is no such limit.
+        high: What no value is above; None if there is no such limit.
+
+    Shapes:
+        input: ``(N, *spatial, C)`` or ``(N, features)``
+        output: that of the input
+
+    Raises:
+        SpecError: There is no limit, one is not finite, or low is not below high.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.Clamp(-1, 1)
+        >>> cp.reference(layer, {}, np.array([[-4, 0.5, 3]])).tolist()
+        [[-1.0, 0.5, 1.0]]
+    """
+
+    low: float | None
+    high: float | None
+
+    def __init__(self, low: float | None = None, high: float | None = None) -> None:
+        given = {"low": low, "high": high}
+        found = {
+            name: None if each is None else number(self, name, each) for name, each in given.items()
+        }
+        limits = [each for each in found.values() if each is not None]
+        if not limits or not all(map(math.isfinite, limits)):
+            raise fail(self, f"needs a finite limit, low or high or both, not {low} and {high}")
+        if limits != sorted(set(limits)):
+            raise fail(self, f"low must be below high, not {low} and {high}")
+        set_fields(self, **found)
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape)
+        return input_shape
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}
+
+
+@dataclass(frozen=True, init=False)
+class PReLU(Layer):
+    """ReLU with a learned slope below 0, of each channel or of all (arXiv 1502.01852).
+
+    Args:
+        num_parameters: Slopes: as many as the input has channels, or 1.
+
+    Shapes:
+        input: ``(N, *spatial, C)`` or ``(N, C)``
+        output: that of the input
+        slope: ``(num_parameters,)``
+
+    Raises:
+        SpecError: ``num_parameters`` is not a positive integer.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.PReLU(2)
+        >>> cp.reference(layer, {"slope": np.array([10, 100])}, np.array([[-1, -2]])).tolist()
+        [[-10.0, -200.0]]
+    """
+
+    num_parameters: int
+
+    def __init__(self, num_parameters: int = 1) -> None:
+        set_fields(self, num_parameters=integer(self, "num_parameters", num_parameters))
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, channels=None if self.num_parameters == 1 else self.num_parameters)
+        return input_shape
+
+    def parameters(self) -> dict[str, Shape]:
+        return {"slope": (self.num_parameters,)}

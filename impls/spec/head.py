@@ -1,9 +1,10 @@
-"""What a classifier ends with: flatten, dropout, dense."""
+"""What a classifier ends with: flatten, dropout, dense; and the identity."""
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, get_args
 
+from convparity.impls.errors import unknown_name
 from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import (
     Shape,
@@ -41,19 +42,25 @@ class Flatten(Layer):
         return {}
 
 
+DropoutKind = Literal["element", "channel", "path"]
+KINDS: tuple[DropoutKind, ...] = get_args(DropoutKind)
+
+
 @dataclass(frozen=True, init=False)
 class Dropout(Layer):
     """Sets values to zero at random while training; at inference, the identity.
 
     Args:
         p: The share of values that are set to zero, at least 0 and below 1.
+        kind: What is set to zero at once: an "element", a "channel" of an example (arXiv 1411.4280)
+            or a whole example, where a branch of a network ends: its "path" (arXiv 1603.09382).
 
     Shapes:
         input: ``(N, *spatial, C)`` or ``(N, features)``
         output: that of the input
 
     Raises:
-        SpecError: ``p`` is not a number, or not in ``[0, 1)``.
+        SpecError: ``p`` is not a number, or not in ``[0, 1)``, or the kind is not known.
 
     Example:
         >>> import convparity as cp
@@ -66,9 +73,12 @@ class Dropout(Layer):
     moves_values: ClassVar[bool] = False
 
     p: float
+    kind: DropoutKind
 
-    def __init__(self, p: float = 0.5) -> None:
-        set_fields(self, p=number(self, "p", p))
+    def __init__(self, p: float = 0.5, kind: DropoutKind = "element") -> None:
+        if not isinstance(kind, str) or kind not in KINDS:
+            raise fail(self, unknown_name("kind", kind, KINDS))
+        set_fields(self, p=number(self, "p", p), kind=kind)
         if not 0 <= self.p < 1:
             raise fail(self, f"p must lie in [0, 1), not {self.p}")
 
@@ -130,3 +140,31 @@ class Dense(Layer):
     def multiply_accumulates(self, input_shape: Shape, /) -> int:
         pixels = math.prod(self.output_shape(input_shape)[:-1])
         return pixels * math.prod(self.parameters()["kernel"])
+
+
+@dataclass(frozen=True)
+class Identity(Layer):
+    """What it is given.
+
+    What does something in training alone, and no ``Dropout`` says it, is read as an identity:
+    alpha dropout and Gaussian noise, for two. Written again, it does nothing in training either.
+
+    Shapes:
+        input: ``(N, *spatial, C)`` or ``(N, features)``
+        output: that of the input
+
+    Example:
+        >>> import convparity as cp
+        >>> layer = cp.Identity()
+        >>> cp.output_shape(layer, (2, 4, 5, 3))
+        (2, 4, 5, 3)
+    """
+
+    moves_values: ClassVar[bool] = False
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape)
+        return input_shape
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}

@@ -29,6 +29,7 @@ from convparity.impls.spec import (
     Dropout,
     Einsum,
     Flatten,
+    Identity,
     Join,
     Layer,
     Shape,
@@ -68,7 +69,7 @@ def test_a_layer_has(who: str, kind: type[Layer]) -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_layer_has_an_arithmetic(kind: type[Layer]) -> None:
     known = knows(vars(executor.Executor)["layer"].dispatcher, kind)
-    moves_alone = kind in (Dropout, Flatten)  # whose numbers nothing computes
+    moves_alone = kind in (Dropout, Identity, Flatten)  # whose numbers nothing computes
     assert known or moves_alone, (
         f"{kind.__name__} lacks an entry in parity_tests/support/executor.py"
     )

@@ -228,7 +228,7 @@ def test_json_keeps_names_and_their_order():
         "layers": {
             "b": {"type": "Flatten"},
             "a": {"type": "Dense", "in_features": 3, "out_features": 4, "bias": True},
-            "0": {"type": "Dropout", "p": 0.25},
+            "0": {"type": "Dropout", "p": 0.25, "kind": "element"},
         },
     }
     assert [name for name, _ in from_json(to_json(spec)).children] == ["b", "a", "0"]

@@ -31,6 +31,7 @@ from convparity import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    PReLU,
     Residual,
     RMSNorm,
     Scale,
@@ -91,6 +92,8 @@ def integers(spec: Spec, seed: int) -> dict[str, np.ndarray]:
                 add(path, **{"scale": n} if spec.scale else {})
             case Scale(num_features=n):
                 add(path, scale=n)
+            case PReLU(num_parameters=n):
+                add(path, slope=n)
             case Sequential(layers=layers):
                 for name, child in layers:
                     visit(child, f"{path}{name}.")

@@ -169,7 +169,9 @@ LAYERS = {
     | st.builds(Activation, st.sampled_from(OVER_AXIS), axis=st.sampled_from([1, 4, -1, -3])),
     GlobalAvgPool: st.just(GlobalAvgPool()),
     Flatten: st.just(Flatten()),
-    Dropout: st.builds(Dropout, st.floats(0, 1, exclude_max=True)),
+    Dropout: st.builds(
+        Dropout, st.floats(0, 1, exclude_max=True), st.sampled_from(["element", "channel", "path"])
+    ),
     Dense: st.builds(Dense, INTS, INTS, st.booleans()),
     Scale: st.builds(Scale, INTS),
 }

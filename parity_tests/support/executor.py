@@ -31,6 +31,7 @@ from convparity.impls.spec import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Composite,
     Concat,
     Conv,
@@ -43,6 +44,7 @@ from convparity.impls.spec import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    Identity,
     InputNorm,
     Maximum,
     MaxPool,
@@ -50,6 +52,7 @@ from convparity.impls.spec import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -81,9 +84,19 @@ MARGIN = {
     "sigmoid": 2.0,
     "hard_sigmoid": 1.0,
     "hard_swish": 1.0,
-    "softplus": 2.0,
+    "softplus": 4.0,
     "softmax": 2.0,
     "tanh": 2.0,
+    "log_softmax": 2.0,
+    "mish": 3.0,
+    "selu": 2.0,
+    "celu": 2.0,
+    "log_sigmoid": 2.0,
+    "softsign": 1.0,
+    "tanhshrink": 2.0,
+    "soft_shrink": 1.0,
+    "quick_gelu": 2.0,
+    "relu_squared": 1.0,
 }
 
 ROOT_UNITS = 4  # units in the last place that a reciprocal root may be off
@@ -316,8 +329,10 @@ class Executor:
         if isinstance(spec, Average):
             return self.mean_of(reduce(self.add, values), len(values))
         (x,) = values
-        if isinstance(spec, Flatten | Dropout):  # which compute nothing, so that nothing is flushed
-            return x if isinstance(spec, Dropout) else x.reshape(len(x), -1)
+        if isinstance(spec, Dropout | Identity):  # which compute nothing: nothing is flushed
+            return x
+        if isinstance(spec, Flatten):
+            return x.reshape(len(x), -1)
         single = {name: self.kept(np.float32(array)) for name, array in weights.items()}
         return self.layer(spec, single, self.kept(x))
 
@@ -446,6 +461,15 @@ class Executor:
         if self.how.norm == "folded":
             return self.multiply_add(x, factor, self.multiply_add(-mean, factor, offset))
         return self.multiply_add(self.add(x, -mean), factor, offset)
+
+    @layer.register
+    def _(self, spec: PReLU, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return np.where(x >= 0, x, self.multiply(x, weights["slope"]))
+
+    @layer.register
+    def _(self, spec: Clamp, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        limits = [None if each is None else np.float32(each) for each in (spec.low, spec.high)]
+        return np.clip(x, *limits)
 
     @layer.register
     def _(self, spec: Scale, weights: Arrays, x: np.ndarray) -> np.ndarray:

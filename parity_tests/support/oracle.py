@@ -23,6 +23,7 @@ from convparity import (
     Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
@@ -36,6 +37,7 @@ from convparity import (
     GlobalMaxPool,
     Graph,
     GroupNorm,
+    Identity,
     InstanceNorm,
     LayerNorm,
     Maximum,
@@ -44,6 +46,7 @@ from convparity import (
     Multiply,
     Pad,
     Power,
+    PReLU,
     Rearrange,
     Reduce,
     Rescale,
@@ -114,8 +117,16 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return activated(spec, x.astype(float))
         case MaxPool() | AvgPool():
             return pooled(spec, x)
-        case Dropout():
+        case Dropout() | Identity():
             return x
+        case Clamp(low=low, high=high):
+            least = -np.inf if low is None else low
+            most = np.inf if high is None else high
+            return np.array([sorted((least, v, most))[1] for v in x.flat], float).reshape(x.shape)
+        case PReLU():
+            slopes = [float(slope) for slope in weights["slope"]] * x.shape[-1]
+            parts = [x[..., c] * np.where(x[..., c] < 0, slopes[c], 1) for c in range(x.shape[-1])]
+            return np.stack(parts, axis=-1)
         case AdaptiveAvgPool():
             return adapted(spec, x, lambda seen: fsum(seen) / len(seen))
         case AdaptiveMaxPool():

@@ -44,6 +44,9 @@ from convparity.impls.spec import (
     DEFAULT_ALPHA,
     OVER_AXIS,
     PADDING_MODES,
+    Clamp,
+    Identity,
+    PReLU,
     Shape,
     effective_kernel,
 )
@@ -398,6 +401,25 @@ def global_max_pools(draw: Any, rank: int) -> Pair:
     return GlobalMaxPool(), draw(values(rank, flat=False))
 
 
+@st.composite
+def clamps(draw: Any, rank: int) -> Pair:
+    """Between two limits, or on one side of one."""
+    limits = draw(st.sampled_from([(-1, 1), (0, 6), (None, 0.3), (-2.5, None), (0.1, 3.7)]))
+    return Clamp(*limits), draw(values(rank))
+
+
+@st.composite
+def prelus(draw: Any, rank: int) -> Pair:
+    """A slope for each channel, or one for all."""
+    shape = draw(values(rank))
+    return PReLU(shape[-1] if draw(st.booleans()) else 1), shape
+
+
+def identities(rank: int) -> st.SearchStrategy[Pair]:
+    """Of any value."""
+    return values(rank).map(lambda shape: (Identity(), shape))
+
+
 HEADS = (Dense, Flatten, GlobalAvgPool, Dropout)
 
 
@@ -411,7 +433,7 @@ def heads(draw: Any) -> Pair:
             made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
             return Dense(features, made, draw(st.booleans())), (shape[0], features)
         case kind if kind is Dropout:
-            return Dropout(0.25), shape
+            return Dropout(0.25, draw(st.sampled_from(["element", "channel", "path"]))), shape
         case kind:
             return kind(), shape
 
@@ -433,6 +455,9 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
+    Clamp: clamps,
+    PReLU: prelus,
+    Identity: identities,
     InstanceNorm: norms(InstanceNorm),
     RMSNorm: norms(RMSNorm),
     **movement_strategies.MAKERS,

@@ -33,6 +33,7 @@ from .impls.spec import Add as Add
 from .impls.spec import Average as Average
 from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
+from .impls.spec import Clamp as Clamp
 from .impls.spec import Concat as Concat
 from .impls.spec import Conv as Conv
 from .impls.spec import ConvTranspose as ConvTranspose
@@ -46,6 +47,7 @@ from .impls.spec import GlobalAvgPool as GlobalAvgPool
 from .impls.spec import GlobalMaxPool as GlobalMaxPool
 from .impls.spec import Graph as Graph
 from .impls.spec import GroupNorm as GroupNorm
+from .impls.spec import Identity as Identity
 from .impls.spec import InstanceNorm as InstanceNorm
 from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import Maximum as Maximum
@@ -54,6 +56,7 @@ from .impls.spec import Minimum as Minimum
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Pad as Pad
 from .impls.spec import Power as Power
+from .impls.spec import PReLU as PReLU
 from .impls.spec import Rearrange as Rearrange
 from .impls.spec import Reduce as Reduce
 from .impls.spec import Rescale as Rescale
