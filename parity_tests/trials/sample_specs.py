@@ -290,6 +290,10 @@ def interpolate(
 ) -> Said:
     rank = input.ndim - 2
     x, moved = channels_last(input, rank)
+    if scale_factor is not None and recompute_scale_factor:  # then it says the size alone
+        factors = np.broadcast_to(scale_factor, rank)
+        size = [int(n * by) for n, by in zip(input.shape[2:], factors, strict=True)]
+        scale_factor = None
     spec = cp.Resize(
         size=None if size is None else each_axis(size),
         scale=None if scale_factor is None else each_axis(scale_factor),

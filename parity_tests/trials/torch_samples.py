@@ -20,6 +20,7 @@ from convparity.analysis.proof.compare import precision
 from convparity.analysis.proof.data import traced
 from convparity.impls import registry
 from convparity.impls.errors import ConvparityError
+from convparity.impls.spec import output_shape
 from parity_tests.trials.sample_specs import SPECS, Said, said
 
 
@@ -51,6 +52,7 @@ def samples(op: str) -> Iterator[Sample]:
 def judged(sample: Sample, adapters: list[Any]) -> dict[str, str | None]:
     """What is wrong with each output, if anything; a ``ConvparityError`` where no spec says it."""
     spec, weights, x, canonical, dtype = sample.said()
+    output_shape(spec, x.shape)  # raises where the spec does not take it
     target = traced(spec, weights, x, dtype)
 
     def wrong(output: Any) -> str | None:
