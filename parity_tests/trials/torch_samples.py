@@ -36,7 +36,7 @@ def samples(op: str) -> Iterator[Sample]:
     """Those of each variant of an operation that takes float32."""
     from torch.testing._internal.common_methods_invocations import op_db
 
-    found = [info for info in op_db if info.name.rpartition(".")[2] == op]
+    found = [info for info in op_db if info.name in (op, f"nn.functional.{op}")]
     for info in found:
         if torch.float32 not in info.supported_dtypes("cpu"):
             continue
