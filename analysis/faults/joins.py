@@ -31,12 +31,12 @@ def subtracted_backwards(spec: Subtract, shape: Shapes) -> Faulty | None:
     return Faulty(spec, "the second less the first", before=lambda values: values[::-1])
 
 
-@fault("joins-03", "a gate that is added", Multiply, hides="nothing that differs from zero")
+@fault("joins-03", "a gate that is added", Multiply)
 def gate_added(spec: Multiply, shape: Shapes) -> Faulty | None:
     return Faulty(Add(), "the sum for the product")
 
 
-@fault("joins-04", "branches that are multiplied, not added", Add, hides="zeros alone")
+@fault("joins-04", "branches that are multiplied, not added", Add)
 def branches_multiplied(spec: Add, shape: Shapes) -> Faulty | None:
     return Faulty(Multiply(), "the product for the sum")
 

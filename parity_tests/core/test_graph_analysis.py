@@ -118,7 +118,21 @@ def test_weights_of_a_layer_that_runs_often_count_once(monkeypatch) -> None:
 
 # ---------------------------------------------------------------- several values
 
+GIVEN_TOO = Graph(  # branches of a sum that are outputs themselves
+    {
+        "a": (Conv(3, 3, 1), "x"),
+        "b": (Conv(3, 3, 3, padding="same"), "x"),
+        "act": (Activation("relu"), "b"),
+        "sum": (Add(), "a", "act"),
+    },
+    outputs=("sum", "act", "b", "x"),
+)
+TWINS = Graph(  # one layer, side by side on two inputs
+    {"e": (Conv(3, 3, 1), "u"), "f": ("e", "v"), "less": (Subtract(), "e", "f")}, ("u", "v")
+)
 MANY: dict[str, Any] = {
+    "one layer on two inputs": (TWINS, (X, X)),
+    "branches that are given too": (GIVEN_TOO, X),
     "two": (TWO, (X, (2, 5, 4, 4))),
     "tuple": (TUPLE, X),
     "one of a tuple": (ONE_OF_TUPLE, X),

@@ -24,6 +24,7 @@ from convparity import (
     reference,
 )
 from convparity.analysis.proof import compare as exam
+from convparity.analysis.proof.callables import compare_callables
 from convparity.analysis.proof.compare import compare
 from convparity.analysis.proof.data import layer_case
 from convparity.analysis.proof.linear_form import filters_shape, to_filters
@@ -414,9 +415,9 @@ def test_black_boxes_get_arrays_of_their_own() -> None:
         x[...] = 0
         return x
 
-    assert exam.compare_callables(greedy, double, (2, 3, 4)).ok
-    assert exam.compare_callables(zero_all, double, (2, 3, 4)).status == "wrong"
-    assert exam.compare_callables(zeros, zeros, (2, 3, 4)).status == "not tested"
+    assert compare_callables(greedy, double, (2, 3, 4)).ok
+    assert compare_callables(zero_all, double, (2, 3, 4)).status == "wrong"
+    assert compare_callables(zeros, zeros, (2, 3, 4)).status == "not tested"
 
 
 def test_a_candidate_may_overwrite_what_it_is_given() -> None:

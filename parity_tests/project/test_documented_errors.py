@@ -13,7 +13,7 @@ from parity_tests.support.docstrings import FUNCTIONS, explained
 
 SPEC = cp.Conv(2, 3, 3)
 SHAPE = (1, 5, 5, 2)
-PAIR = cp.Graph({"a": (cp.Flatten(), "x")}, outputs=("x", "a"))  # of two outputs
+JOIN = cp.Add()  # of no number of values
 WEIGHTS = cp.init_weights(SPEC, 0)
 X = np.ones(SHAPE)
 MISFIT = np.ones((1, 5, 5, 4))
@@ -78,7 +78,7 @@ IN_CORE: dict[str, dict[str, list[Callable[[], Any]]]] = {
     "convert": {"UnsupportedError": [lambda: cp.convert(X, to="keras")]},
     "describe": {"UnsupportedError": [lambda: cp.describe(X)]},
     "diagnose": {
-        "UnsupportedError": [lambda: cp.diagnose(port, PAIR, input_shape=SHAPE)],
+        "UnsupportedError": [lambda: cp.diagnose(port, JOIN, input_shape=SHAPE)],
         "InputError": [
             lambda: cp.diagnose(port, SPEC),
             lambda: cp.diagnose(X, SPEC, x=X),
@@ -109,7 +109,7 @@ IN_CORE: dict[str, dict[str, list[Callable[[], Any]]]] = {
         "InputError": [lambda: cp.init_weights(SPEC, -1), lambda: cp.init_weights(HUGE, 0)],
     },
     "judge": {
-        "UnsupportedError": [lambda: cp.judge(port, PAIR, input_shape=SHAPE)],
+        "UnsupportedError": [lambda: cp.judge(port, JOIN, input_shape=SHAPE)],
         "InputError": [
             lambda: cp.judge(X, SPEC, x=X),
             lambda: cp.judge(broken, SPEC, x=X),

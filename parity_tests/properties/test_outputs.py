@@ -10,14 +10,20 @@ from hypothesis import given, settings
 
 from convparity import (
     Activation,
+    AdaptiveAvgPool,
+    AdaptiveMaxPool,
     Conv,
     ConvTranspose,
     Dense,
     Flatten,
     GlobalAvgPool,
+    Pad,
+    Rearrange,
     Residual,
+    Resize,
     SeparableConv,
     Sequential,
+    Slice,
     Spec,
 )
 from convparity.analysis.proof.compare import compare, precision
@@ -69,6 +75,27 @@ ROW = Sequential(  # each shows a fault of padding that the pool behind it lets 
     GlobalAvgPool(),
     Dense(3, 3),  # square: transposed, it still fits
 )
+
+
+MOVED = Sequential(  # channels and pixels moved, taken, filled in, and stretched
+    Rearrange("n h w (g c) -> n h w (c g)", g=2),
+    Pad([(1, 2), (0, 1)], mode="reflect"),
+    Slice(1, start=1, stop=10, step=2),
+    Pad([(2, 0), (1, 0)], mode="replicate"),
+    Resize((9, 7), method="linear"),
+    Resize((7, 9), method="linear", align_corners=True),
+    Resize((8, 10)),
+    Pad([(0, 1), (2, -1)], value=0.5),
+    Conv(6, 4, 3),
+    AdaptiveAvgPool((4, 5)),
+    AdaptiveMaxPool(3),
+    Rearrange("n h w c -> n (h w c)"),
+    Dense(36, 5),
+)
+
+
+def test_a_network_that_moves_pixels(adapters: list[Adapter]) -> None:
+    assert_parity(Case(MOVED, (2, 9, 8, 6), 7), adapters)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from convparity.impls.spec import (
     is_one_layer,
     packed,
 )
+from convparity.impls.values import gives_several, parts
 from convparity.impls.weights import Arrays, Weights, init_weights
 
 DTYPES = ("float32", "float64", "float16")
@@ -60,10 +61,11 @@ class Module:
                 return run(self.spec, self.weights, *wide).astype(values[0].dtype)
         return packed(self.spec, fold_steps(self.spec, values, self._step))
 
-    def _step(self, step: Step, values: list[np.ndarray]) -> np.ndarray:
+    def _step(self, step: Step, values: list[np.ndarray]) -> Any:
         if step.child is None:
             return run(step.spec, {}, *values)
-        return self.children[step.child](*values)
+        made = self.children[step.child](*values)
+        return parts(made) if gives_several(step.spec) else made
 
 
 def make(spec: Spec, weights: Arrays) -> Module:
@@ -111,8 +113,8 @@ class NumpyAdapter(Adapter):
     def write(self, variable: np.ndarray, array: np.ndarray, share: bool = False) -> None:
         variable[...] = array
 
-    def forward(self, module: Module, x: np.ndarray) -> np.ndarray:
-        return module(x.astype(module.dtype))
+    def forward(self, module: Module, x: Any) -> Any:
+        return module(*(each.astype(module.dtype) for each in parts(x)))
 
     def record(self, module: Module, *inputs: np.ndarray) -> Call:
         recorder = Recorder(lambda value: Value(value.copy(), value.dtype.name))

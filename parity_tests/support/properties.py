@@ -100,6 +100,12 @@ def _all() -> Iterator[Property]:
             lambda adapter, family=family: test_outputs.test_family([adapter], family),
         )
     yield Property(
+        "outputs: moved",
+        ("network",),
+        "forward",
+        lambda adapter: test_outputs.test_a_network_that_moves_pixels([adapter]),
+    )
+    yield Property(
         "outputs: several values",
         ("network",),
         "forward",
@@ -195,7 +201,7 @@ KINDS = {
     **dict.fromkeys((Add, Multiply, Subtract, Concat), ("outputs: graphs",)),
     Graph: ("outputs: graphs", "outputs: several values"),
     **{
-        kind: (f"outputs: {kind.__name__}",)
+        kind: (f"outputs: {kind.__name__}", "outputs: moved")
         for kind in (Slice, Rearrange, Pad, Resize, AdaptiveAvgPool, AdaptiveMaxPool)
     },
     **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
