@@ -310,9 +310,10 @@ OTHERS = [
     Row(Dropout, nn.Dropout, same("p")),
     Row(
         Dense,
-        nn.Linear,
+        layers.Linear,
         {**same("in_features", "out_features"), "bias": HAS_BIAS},
         KERNEL,
+        also=(nn.Linear,),  # the same on (N, C); what it does to an image, its run shows
     ),
 ]
 
