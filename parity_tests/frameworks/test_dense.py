@@ -112,3 +112,48 @@ def test_pytorchs_own_acts_on_another_axis_of_an_image() -> None:
         describe(nn.Linear(5, 5), torch.randn(2, 5, 5, 5))
     with pytest.raises(UnsupportedError, match="acts on the channels"):
         describe(nn.Linear(6, 2), torch.randn(2, 5, 5, 6))
+
+
+def test_einsums_that_are_dense_layers_are_read() -> None:
+    import keras
+    from flax import nnx
+
+    rngs = nnx.Rngs(0)
+    for layer, expected in (
+        (nnx.LinearGeneral(5, 3, rngs=rngs), Dense(5, 3)),
+        (nnx.LinearGeneral((5,), (3,), axis=(-1,), use_bias=False, rngs=rngs), Dense(5, 3, False)),
+        (nnx.Einsum("...c,cd->...d", (5, 3), (3,), rngs=rngs), Dense(5, 3)),
+        (nnx.Einsum("nhc, cd -> nhd", (5, 3), rngs=rngs), Dense(5, 3, False)),
+    ):
+        x = np.random.default_rng(0).standard_normal((2, 4, 5)).astype(np.float32)
+        assert describe(layer, x) == expected
+        assert registry.get("pytorch").describe(convert(layer, "pytorch", x)) == expected
+    for layer, expected in (
+        (keras.layers.EinsumDense("abc,cd->abd", (4, 3), bias_axes="d"), Dense(5, 3)),
+        (keras.layers.EinsumDense("...x,xy->...y", 3), Dense(5, 3, False)),
+    ):
+        layer.build((None, 4, 5))
+        assert describe(layer, x) == expected
+        assert registry.get("flax").describe(convert(layer, "flax", x)) == expected
+
+
+def test_einsums_that_are_none_are_refused() -> None:
+    import keras
+    from flax import nnx
+
+    rngs = nnx.Rngs(0)
+    heads = keras.layers.EinsumDense("abc,cde->abde", (4, 3, 2))
+    rows = keras.layers.EinsumDense("abc,cd->abd", (4, 3), bias_axes="bd")
+    for layer in (heads, rows):
+        layer.build((None, 4, 5))
+    for module in (
+        nnx.LinearGeneral((4, 5), 3, axis=(1, -1), rngs=rngs),
+        nnx.LinearGeneral(5, 3, axis=1, rngs=rngs),
+        nnx.LinearGeneral(5, (3, 2), rngs=rngs),
+        nnx.Einsum("nhc,hcd->nhd", (4, 5, 3), rngs=rngs),
+        nnx.Einsum("nhc,hd->ndc", (4, 3), rngs=rngs),
+        heads,
+        rows,
+    ):
+        with pytest.raises(UnsupportedError, match="dense layer"):
+            describe(module, np.ones((2, 4, 5), np.float32))
