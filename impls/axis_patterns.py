@@ -78,3 +78,21 @@ def moves(before: Axes, after: Axes, shape: Sequence[Any], sizes: Sizes) -> Move
         tuple(names.index(name) for axis in after for name in axis),
         tuple(math.prod(found[name] for name in axis) for axis in after),
     )
+
+
+def is_dense(equation: str) -> bool:
+    """Whether an einsum of an input and a kernel is a dense layer: one axis, the last, for another.
+
+    ``"...c,cd->...d"`` is, and ``"bhc,cd->bhd"``.
+    """
+    form = r"(\.\.\.)?([A-Za-z]*)([A-Za-z]),([A-Za-z])([A-Za-z])->(\.\.\.)?([A-Za-z]*)([A-Za-z])"
+    found = re.fullmatch(form, equation.replace(" ", ""))
+    if found is None:
+        return False
+    dots, kept, taken, rows, columns, dots_left, left, made = found.groups(default="")
+    names = [*kept, taken, columns]
+    return (
+        (dots, kept, taken, columns) == (dots_left, left, rows, made)
+        and len(set(names)) == len(names)
+        and bool(dots or kept)
+    )

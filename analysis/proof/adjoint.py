@@ -222,9 +222,10 @@ def _(
     spec: Dense, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
-    found = {"kernel": x.T @ g} if by_weights else {}
+    flat_x, flat_g = (each.reshape(-1, each.shape[-1]) for each in (x, g))
+    found = {"kernel": flat_x.T @ flat_g} if by_weights else {}
     if spec.bias:
-        found["bias"] = g.sum(axis=0)
+        found["bias"] = _by_channel(g)
     return Gradients((g @ weights["kernel"].astype(np.float64).T,), found)
 
 

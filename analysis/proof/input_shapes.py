@@ -240,10 +240,11 @@ def _filled(spec: Spec, shape: Shape) -> bool | None:
         nonlocal filled
         if isinstance(step, Composite):
             return fold_steps(step, shapes, lambda each, values: visit(each.spec, *values))
+        made: Shape = output_shape(step, *shapes)
         if isinstance(step, WINDOWS):
             extent, spatial = window_extent(step), shapes[0][1:-1]
             filled = filled and all(k <= n for k, n in zip(extent, spatial, strict=True))
-        return output_shape(step, *shapes)
+        return made
 
     try:
         visit(spec, shape)

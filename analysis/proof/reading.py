@@ -166,8 +166,8 @@ def _run(adapter: Adapter, module: Any, spec: Spec, given: tuple[Any, ...]) -> C
         except SpecError as error:
             raise UnsupportedError(
                 f"{adapter.name}: the module runs on an input of {said}, which does "
-                f"not fit what was read from it: {error}. (In a spec a dense layer acts on "
-                "(N, features); on an image each framework takes another axis.)"
+                f"not fit what was read from it: {error}. (In a spec a dense layer acts on the "
+                "channels; of an image each framework takes another axis.)"
             ) from None
     return call
 
@@ -198,7 +198,7 @@ def _drawn(adapter: Adapter, module: Any, spec: Spec) -> tuple[np.ndarray, ...]:
         raise UnsupportedError(
             f"{adapter.name}: no input was found that fits what was read from the module, so that "
             "it could be run beside it: give what you call it with, as inputs=. (In a spec a dense "
-            "layer acts on (N, features); on an image each framework takes another axis.)"
+            "layer acts on the channels; of an image each framework takes another axis.)"
         )
     check_work(spec, *shapes)
     rng, dtype = np.random.default_rng(0), adapter.dtype(module)

@@ -18,6 +18,7 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.recording import Call, Value
 from convparity.impls.spec import (
     Composite,
+    Dense,
     Join,
     Spec,
     Step,
@@ -59,7 +60,10 @@ class Witness:
             self._check_dtype(call, each, made, path)
         weights = self.weights.get(path, {})
         target = trace(spec, weights, *(self._exact(x, made.dtype) for x in arrays))
-        self._check(made, target, path, "what it gives is not what its fields say")
+        what = "what it gives is not what its fields say"
+        if isinstance(spec, Dense) and arrays[0].ndim > 2:
+            what += " (in a spec a dense layer acts on the channels of an image)"
+        self._check(made, target, path, what)
 
     def _arrays(self, call: Call, spec: Spec, path: str) -> tuple[list[Value], Value]:
         """What a layer was given and made: one array each, of a join several."""

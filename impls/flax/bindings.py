@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
+from convparity.impls.axis_patterns import is_dense
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.flax import activation as functions
@@ -303,6 +304,25 @@ def _check_channels(module: Any) -> None:
 
 
 SCALAR = Layout(lambda array: array.reshape(()), lambda array: array.reshape(1))
+
+
+def _check_general(module: Any) -> None:
+    one = len(module.in_features) == len(module.out_features) == 1
+    if not one or module.axis != (-1,) or module.batch_axis:
+        raise TABLE.refused(
+            module, "a dense layer takes the last axis for another one, without a batch_axis"
+        )
+
+
+def _check_einsum(module: Any) -> None:
+    if not is_dense(module.einsum_str or ""):
+        raise TABLE.refused(
+            module,
+            f"{quoted(module.einsum_str)} is no dense layer, which takes the last axis for another "
+            'one, as "...c,cd->...d" does',
+        )
+
+
 ADAPTIVE: Fields = {
     "output_size": "output_size",
     "rank": Field(None, lambda module: len(module.output_size)),
@@ -394,6 +414,28 @@ OTHERS = [
         {**same("in_features", "out_features"), "bias": "use_bias"},
         KERNEL,
         takes=WEIGHTED,
+    ),
+    Row(  # read and never made, as the next one
+        Dense,
+        nnx.LinearGeneral,
+        {
+            "in_features": Field(None, lambda module: module.in_features[0]),
+            "out_features": Field(None, lambda module: module.out_features[0]),
+            "bias": "use_bias",
+        },
+        KERNEL,
+        check=_check_general,
+    ),
+    Row(
+        Dense,
+        nnx.Einsum,
+        {
+            "in_features": Field(None, lambda module: module.kernel_shape[0]),
+            "out_features": Field(None, lambda module: module.kernel_shape[1]),
+            "bias": Field(None, lambda module: module.bias_shape is not None),
+        },
+        KERNEL,
+        check=_check_einsum,
     ),
     Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
     Row(AdaptiveMaxPool, pooling.AdaptiveMaxPool, ADAPTIVE),

@@ -30,7 +30,9 @@ CONVOLUTIONS = (lax.conv_general_dilated, xla_algorithms.conv_general_dilated)
 # What a layer may be given in the place of its own arithmetic, and what it has otherwise.
 ARITHMETIC: dict[str, tuple[Any, ...]] = {
     "conv_general_dilated": CONVOLUTIONS,
-    "dot_general": (lax.dot_general,),
+    "dot_general": (lax.dot_general, None),
+    "dot_general_cls": (None,),
+    "einsum_op": (jnp.einsum,),
     "promote_dtype": (dtypes.promote_dtype,),
     "preferred_element_type": (None,),
     "precision": (None, *lax.Precision, "default", "high", "highest", "float32"),

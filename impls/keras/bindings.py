@@ -11,6 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from convparity.impls.axis_patterns import is_dense
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import activation as activations
@@ -86,6 +87,16 @@ def _check_linear(module: Any) -> None:
     if getattr(module, "activation", None) not in (None, keras.activations.linear):
         raise TABLE.refused(module, "it has an activation inside: give it a layer of its own")
     _check_built(module)
+
+
+def _check_einsum(module: Any) -> None:
+    _check_linear(module)
+    if not is_dense(module.equation) or module.bias_axes not in (None, module.equation[-1]):
+        raise TABLE.refused(
+            module,
+            f"{quoted(module.equation)} with bias_axes={quoted(module.bias_axes)} is no dense "
+            'layer, which takes the last axis for another one, as "...c,cd->...d" does',
+        )
 
 
 # ---------------------------------------------------------------- convolutions
@@ -591,6 +602,17 @@ OTHERS = [
         },
         KERNEL,
         check=_check_linear,
+    ),
+    Row(  # read and never made
+        Dense,
+        keras.layers.EinsumDense,
+        {
+            "in_features": Field(None, lambda module: module.kernel.shape[0]),
+            "out_features": Field(None, lambda module: module.kernel.shape[1]),
+            "bias": Field(None, lambda module: module.bias is not None),
+        },
+        KERNEL,
+        check=_check_einsum,
     ),
     Row(
         Resize,

@@ -53,17 +53,26 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
         return (None, spec.num_features if spec.axes == -1 else None)
     if isinstance(spec, PReLU):
         return (None, spec.num_parameters)
+    # alone; inside another neither says anything of the axes
     if _of_any_rank(spec):
-        return (None, spec.num_features)  # alone; inside another it says nothing of the axes
+        return (None, spec.num_features)
+    if isinstance(spec, Dense):
+        return (None, spec.in_features)
     for _, layer in walk(spec):
         match layer:
             case Conv() | DepthwiseConv() | ConvTranspose():
                 return (None,) * (layer.rank + 1) + (layer.in_channels,)
             case BatchNorm() if not _of_any_rank(layer):
                 return (None,) * (layer.rank + 1) + (layer.num_features,)
-            case Dense():
-                return (None, layer.in_features)
-            case Flatten() | GlobalAvgPool() | GlobalMaxPool() | Rearrange() | Slice() | Reduce():
+            case (
+                Dense()
+                | Flatten()
+                | GlobalAvgPool()
+                | GlobalMaxPool()
+                | Rearrange()
+                | Slice()
+                | Reduce()
+            ):
                 return None  # what comes after says nothing about what comes in
     return None
 

@@ -484,9 +484,10 @@ OTHERS = [
     Row(PReLU, nn.PReLU, same("num_parameters"), {"slope": Weight("weight")}),
     Row(
         Dense,
-        nn.Linear,
+        layers.Linear,
         {**same("in_features", "out_features"), "bias": HAS_BIAS},
         KERNEL,
+        also=(nn.Linear,),  # the same on (N, C); what it does to an image, its run shows
     ),
 ]
 

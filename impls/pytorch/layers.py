@@ -390,6 +390,27 @@ class ConvTranspose3d(ConvTransposeNd, nn.ConvTranspose3d):
 # ---------------------------------------------------------------- other layers
 
 
+class Linear(nn.Linear):
+    """``nn.Linear`` of the channels, at every pixel alike, where torch's takes the last axis.
+
+    Args:
+        in_features: Channels of the input.
+        out_features: Channels of the output.
+        bias: Whether a number is added to each channel.
+
+    Shapes:
+        x_NCS: C is in_features; x_NC, without spatial axes, is taken, too
+        y_NCS: C is out_features
+        weight: (out_features, in_features)
+        bias: (out_features,)
+    """
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        if x_NCS.ndim < 3:
+            return super().forward(x_NCS)
+        return super().forward(x_NCS.movedim(1, -1)).movedim(-1, 1)
+
+
 class Scale(nn.Module):
     """A factor of each channel, which starts as one.
 

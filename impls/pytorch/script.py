@@ -369,7 +369,10 @@ def _(spec: Dropout, weights: Arrays, shape: Shape, out: Writer) -> None:
 def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"].T, "out, in")
     bias = [out.array("bias", weights["bias"], "out")] if spec.bias else []
-    out.call("y = F.linear", "y", kernel, *bias)
+    image = len(shape) > 2
+    out.call("y = F.linear", "y.movedim(1, -1)" if image else "y", kernel, *bias)
+    if image:
+        out.say("y = y.movedim(-1, 1)")
 
 
 @write_layer.register

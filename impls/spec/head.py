@@ -92,7 +92,7 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, init=False)
 class Dense(Layer):
-    """A fully connected layer, ``x @ kernel + bias``.
+    """A fully connected layer, ``x @ kernel + bias``, along the last axis, at every pixel alike.
 
     Args:
         in_features: Features of the input.
@@ -100,8 +100,8 @@ class Dense(Layer):
         bias: Whether a number is added to each feature of the output.
 
     Shapes:
-        input: ``(N, in_features)``
-        output: ``(N, out_features)``
+        input: ``(N, in_features)`` or ``(N, *spatial, in_features)``
+        output: the same, of ``out_features``
         kernel: ``(in_features, out_features)``
         bias: ``(out_features,)``
 
@@ -130,8 +130,8 @@ class Dense(Layer):
         )
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
-        takes(self, input_shape, 2, self.in_features)
-        return (input_shape[0], self.out_features)
+        takes(self, input_shape, channels=self.in_features)
+        return (*input_shape[:-1], self.out_features)
 
     def parameters(self) -> dict[str, Shape]:
         kernel = {"kernel": (self.in_features, self.out_features)}

@@ -64,7 +64,12 @@ def test_every_layer(case: Case):
 
 @pytest.mark.parametrize(
     ("spec", "shape"),
-    [(Dense(3, 4), (2, 3)), (Flatten(), (2, 3, 4, 2)), (GlobalAvgPool(), (2, 3, 4, 2))],
+    [
+        (Dense(3, 4), (2, 3)),
+        (Dense(3, 4), (2, 5, 3)),
+        (Flatten(), (2, 3, 4, 2)),
+        (GlobalAvgPool(), (2, 3, 4, 2)),
+    ],
 )
 def test_heads(spec, shape):
     rng = np.random.default_rng(0)

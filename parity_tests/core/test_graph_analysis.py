@@ -11,6 +11,7 @@ from convparity import (
     Concat,
     Conv,
     Dense,
+    Flatten,
     Graph,
     InputError,
     Rearrange,
@@ -424,7 +425,9 @@ def test_inputs_are_found_where_no_layer_says_their_channels() -> None:
     assert first[1:-1] == second[1:-1]
     doubled = Graph({"both": (Concat(), "x", "x"), "y": (Conv(14, 2, 1), "both")})
     assert (fitting_shape(doubled) or ())[-1] == 7
-    never = Graph({"y": (Dense(3, 4), "u"), "z": (Conv(4, 5, 1), "y")}, ("u",))
+    pointwise = Graph({"y": (Dense(3, 4), "u"), "z": (Conv(4, 5, 1), "y")}, ("u",))
+    assert fitting_shapes(pointwise) == ((2, 7, 8, 3),)
+    never = Graph({"y": (Flatten(), "u"), "z": (Conv(4, 5, 1), "y")}, ("u",))
     assert fitting_shapes(never) is None
 
 

@@ -291,6 +291,7 @@ CHAIN = Sequential(
         (GlobalAvgPool(), (2, 3, 4, 5), (2, 5)),
         (Flatten(), (2, 3, 4, 5), (2, 60)),
         (Dense(5, 7), (2, 5), (2, 7)),
+        (Dense(5, 7), (2, 3, 4, 5), (2, 3, 4, 7)),
         (Slice(-1, 1), (2, 4, 5), (2, 4, 4)),
         (Slice(1, -3, -1), (2, 4, 5), (2, 2, 5)),
         (Slice(1, 1, step=2), (2, 4, 5), (2, 2, 5)),
@@ -337,7 +338,7 @@ def test_output_shape(spec, shape, expected):
         (BatchNorm(4), (1, 5, 5, 3), "BatchNorm takes 4 channels on the last axis, not 3"),
         (Scale(4), (1, 5, 5, 3), "Scale takes 4 channels on the last axis, not 3"),
         (GlobalAvgPool(), (2, 5), r"GlobalAvgPool takes \(N, \*spatial, C\), not \(2, 5\)"),
-        (Dense(5, 7), (2, 1, 5), r"Dense takes an input of 2 axes \(N, features\)"),
+        (Dense(5, 7), (5,), r"Dense takes \(N, ..., C\)"),
         (Dense(5, 7), (2, 6), "Dense takes 5 channels on the last axis, not 6"),
         (
             CHAIN,

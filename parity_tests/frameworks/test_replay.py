@@ -77,6 +77,7 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "reduce function=std axes=-1 n2 hw5x4 c3 | reduce function=norm axes=-1 keepdims=true reals:1",
     "reduce function=mean axes=-1 n2 hw5x4 c3 | reduce function=norm1 axes=1 reals:1",
     "reduce function=var axes=1x2 correction=1 n2 hw5x4 c3 reals:1",
+    "dense c3>2 n2 hw5x4 ints:1",
     "slice axis=1 start=1 step=2 n2 hw5x4 c3 | slice axis=-1 stop=-1 ints:1",
     "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=2 n2 hw3x4 c6 ints:1",
     "rearrange n,[h,a],[w,b],c->n,h,w,[a,b,c] a=2,b=2 n2 hw4x6 c3 ints:1",

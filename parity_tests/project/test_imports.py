@@ -159,7 +159,7 @@ for name, row in FRAMEWORKS.items():
     ):
         ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
-    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.movement"
+    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings impls.axis_patterns {folder}.movement"
     below += f" {folder}.bindings"
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"

@@ -431,7 +431,11 @@ def heads(draw: Any) -> Pair:
         case kind if kind is Dense:
             features = shape[-1]
             made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
-            return Dense(features, made, draw(st.booleans())), (shape[0], features)
+            flat = draw(st.booleans())
+            return Dense(features, made, draw(st.booleans())), (
+                shape[0],
+                features,
+            ) if flat else shape
         case kind if kind is Dropout:
             return Dropout(0.25, draw(st.sampled_from(["element", "channel", "path"]))), shape
         case kind:
