@@ -117,7 +117,7 @@ def test_what_no_spec_says() -> None:
 
     for layer, message in (
         (nn.Upsample(scale_factor=1.5, recompute_scale_factor=True), "recompute_scale_factor=None"),
-        (keras.layers.Resizing(2, 3, interpolation="bicubic"), r"Keys' with a = -0.5"),
+        (keras.layers.Resizing(2, 3, interpolation="bicubic"), "Keras's is Keys' with a = -0.5"),
         (keras.layers.Resizing(2, 3, interpolation="lanczos3"), "no spec says interpolation"),
         (keras.layers.Resizing(2, 3, crop_to_aspect_ratio=True), "crop_to_aspect_ratio=False"),
         (keras.layers.UpSampling2D(2, interpolation="lanczos3"), "interpolation='nearest'"),
