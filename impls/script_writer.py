@@ -115,7 +115,7 @@ def _resize(spec: Resize, n: int, m: int, by: float | None) -> tuple[str, list[s
             else (f"np.arange({m}, dtype=np.float32) * {step}")
         )
         return "at", [
-            f"at = np.floor(({where}).astype(np.float32))  # as PyTorch finds it",
+            f"at = np.floor(({where}).astype(np.float32))  # found in float32",
             f"at = np.minimum(at.astype(int), {n - 1})",
         ]
     if spec.method == "area":

@@ -317,13 +317,7 @@ POOLS_AND_NORMS = [
             "divisor_override": _or_else("divisor_override", None),
         },
         needs=CHANNELS_LAST,
-        also=(
-            (
-                keras.layers.AveragePooling1D,
-                keras.layers.AveragePooling2D,
-                keras.layers.AveragePooling3D,
-            ),
-        ),
+        also=by_rank("AveragePooling"),
     ),
     Row(
         GlobalAvgPool,
@@ -526,20 +520,12 @@ ACTIVATIONS = [
 RESIZINGS = {"nearest": "nearest-exact", "bilinear": "linear", "bicubic": "cubic"}
 
 
-def _smooth(module: Any) -> bool:
-    return module.interpolation != "nearest"  # of which no backend makes a mean
-
-
 def _check_resizing(module: Any) -> None:
     if module.interpolation not in RESIZINGS:
         raise TABLE.refused(module, f"no spec says interpolation={quoted(module.interpolation)}")
     if module.interpolation == "bicubic" and not module.antialias:
-        raise TABLE.refused(
-            module,
-            "Keras's bicubic kernel is Keys' with a = -0.5 and leaves out what lies beyond the "
-            "border, where a spec's has a = -0.75 and repeats the border. Only with antialias=True "
-            "are both the same",
-        )
+        why = "Keras's is Keys' with a = -0.5, a spec's has a = -0.75 and repeats the border: "
+        raise TABLE.refused(module, f"{why}only with antialias=True are both the same")
 
 
 OTHERS = [
@@ -641,7 +627,8 @@ OTHERS = [
         {
             "size": Field(None, lambda module: (module.height, module.width)),
             "method": Field(None, lambda module: RESIZINGS[module.interpolation]),
-            "antialias": Field(None, lambda module: module.antialias and _smooth(module)),
+            # no backend makes a mean of the nearest
+            "antialias": Field(None, lambda m: m.antialias and m.interpolation != "nearest"),
         },
         needs={**CHANNELS_LAST, "crop_to_aspect_ratio": False, "pad_to_aspect_ratio": False},
         check=_check_resizing,

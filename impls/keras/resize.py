@@ -72,8 +72,10 @@ class Resize(keras.layers.Layer):
         if self.method == "area":
             taps, shares = means(xp, places, n, m)
         elif self.antialias:
-            step = cast(n, "float64") / cast(m, "float64") if by is None else 1 / by
-            wide = xp.maximum(step, 1.0)
+            if by is None:
+                wide = xp.maximum(cast(n, "float64") / cast(m, "float64"), 1)
+            else:
+                wide = max(1 / by, 1.0)
             taps, shares = smoothed(xp, self.at(xp, places, n, m, by), n, wide, self.method)
         else:
             taps, shares = between(xp, self.at(xp, places, n, m, by), n, self.method)

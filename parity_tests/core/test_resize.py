@@ -38,6 +38,9 @@ def test_three_pixels_worked_out_by_hand(judge: Any, options: Any, expected: Any
         ({"size": 2, "method": "area"}, [4, 16]),
         ({"size": 1, "method": "area"}, [32 / 3]),
         ({"size": 2, "method": "linear", "antialias": True}, [3, 18]),  # shares of 5/8 and 3/8
+        ({"size": 6, "method": "linear", "antialias": True}, [0, 2, 6, 12, 20, 24]),
+        # shares of 0.85 and 0.45, 0.55 and 0.75, by their sum, 1.3
+        ({"scale": 0.7, "method": "linear", "antialias": True}, [3.6 / 1.3, 22.4 / 1.3]),
         ({"size": 3, "method": "cubic"}, [0, 8, 24]),
         ({"size": 5, "method": "cubic", "align_corners": True}, [0, 2.5, 8, 16.75, 24]),
         ({"scale": 1.5}, [0, 0, 8, 24]),

@@ -168,3 +168,23 @@ def test_a_batch_of_a_size_not_known_before(framework: str) -> None:
         x = np.random.default_rng(1).standard_normal((batch, *spatial, 3)).astype(np.float32)
         expected = reference(CHAIN, weights, x)
         np.testing.assert_allclose(run(x), expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        MaxPool(3, 2, 1, 2, True, 2),
+        MaxPool((3, 2), (3, 2), ((0, 2), (1, 0)), 2, True),
+        AvgPool((3, 2), (3, 2), ((0, 2), (1, 0)), True, 2, True),
+        AvgPool(2, 3, 1, False, 2, True),
+    ],
+)
+def test_keras_leaves_the_sizes_of_a_last_window_open(spec: Spec) -> None:
+    import keras
+
+    x = keras.Input((None, None, 3))
+    model = keras.Model(x, build(spec, framework="keras")(x))
+    for n in (1, 2, 3):
+        data = np.random.default_rng(n).standard_normal((n, 5 + n, 4 + n, 3)).astype(np.float32)
+        got = keras.ops.convert_to_numpy(model(data))
+        np.testing.assert_allclose(got, reference(spec, {}, data), rtol=0, atol=1e-5)

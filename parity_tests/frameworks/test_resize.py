@@ -12,6 +12,7 @@ from convparity import (
     Sequential,
     Spec,
     UnsupportedError,
+    build,
     compare,
     convert,
     describe,
@@ -117,7 +118,7 @@ def test_what_no_spec_says() -> None:
 
     for layer, message in (
         (nn.Upsample(scale_factor=1.5, recompute_scale_factor=True), "recompute_scale_factor=None"),
-        (keras.layers.Resizing(2, 3, interpolation="bicubic"), r"Keys' with a = -0.5"),
+        (keras.layers.Resizing(2, 3, interpolation="bicubic"), "Keras's is Keys' with a = -0.5"),
         (keras.layers.Resizing(2, 3, interpolation="lanczos3"), "no spec says interpolation"),
         (keras.layers.Resizing(2, 3, crop_to_aspect_ratio=True), "crop_to_aspect_ratio=False"),
         (keras.layers.UpSampling2D(2, interpolation="lanczos3"), "interpolation='nearest'"),
@@ -141,3 +142,27 @@ def test_native_layers_give_what_their_specs_mean() -> None:
             else:
                 y = np.moveaxis(layer(torch.from_numpy(np.moveaxis(x, -1, 1))).numpy(), 1, -1)
             np.testing.assert_allclose(y, reference(spec, {}, x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        Resize(size=(3, 9), method="cubic"),
+        Resize(size=(3, 9), method="linear", antialias=True),
+        Resize(scale=(2, 3), method="area"),
+        Resize(scale=(1.2, 0.7)),
+        Resize(scale=(1.2, 0.7), method="nearest-exact"),
+        Resize(scale=(1.2, 0.7), method="linear"),
+        Resize(scale=(1.2, 0.7), method="cubic", antialias=True),
+    ],
+)
+def test_keras_leaves_sizes_open(spec: Resize) -> None:
+    import keras
+    import numpy as np
+
+    x = keras.Input((None, None, 3))
+    model = keras.Model(x, build(spec, framework="keras")(x))
+    for n in (1, 2):  # of which 4 keep their number
+        data = np.random.default_rng(n).standard_normal((n, 3 + n, 6, 3)).astype(np.float32)
+        got = keras.ops.convert_to_numpy(model(data))
+        np.testing.assert_allclose(got, reference(spec, {}, data), rtol=0, atol=1e-5)

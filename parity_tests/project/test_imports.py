@@ -185,6 +185,7 @@ ALLOWED["impls.keras.layers"] += " impls.keras.windows"
 for page in ("activation", "normalisation", "pooling", "resize"):
     ALLOWED[f"impls.keras.{page}"] += " impls.keras.windows"
 ALLOWED["impls.flax.resize"] += " numpy"
+ALLOWED["impls.keras.resize"] += " numpy"
 
 
 def module_name(path: Path) -> str:
