@@ -250,14 +250,14 @@ CONVOLUTIONS = [
 
 def _kind(module: Any) -> str:
     """What a dropout sets to zero at once."""
-    dims = tuple(getattr(module, "broadcast_dims", ()))
+    dims = tuple(module.broadcast_dims)
     if dims != tuple(range(1, len(dims) + 1)):
         raise TABLE.refused(
             module,
             f"it broadcasts axes {quoted(dims)}, where a spec's is of values, or of whole channels "
             "over all spatial axes, (1, ...)",
         )
-    return getattr(module, "kind", "channel" if dims else "element")
+    return "channel" if dims else "element"
 
 
 def _axes(module: Any) -> tuple[int, ...]:
@@ -365,11 +365,17 @@ OTHERS = [
     Row(Flatten, layers.Flatten),
     Row(
         Dropout,
-        layers.Dropout,
-        {"p": "rate", "kind": Field("kind", _kind)},
+        nnx.Dropout,
+        {"p": "rate", "kind": Field(None, _kind)},
+        says={"kind": "element"},
         takes=("rngs",),
     ),
-    Row(Dropout, nnx.Dropout, {"p": "rate", "kind": Field(None, _kind)}, takes=("rngs",)),
+    Row(
+        Dropout,
+        layers.Dropout,
+        {"p": "rate", "kind": "kind"},
+        takes=("rngs",),
+    ),
     Row(
         Dense,
         nnx.Linear,
