@@ -7,7 +7,6 @@ as they stand, too.
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +17,7 @@ import numpy as np
 from flax import nnx
 
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
-from convparity.impls.errors import UnsupportedError, quoted
+from convparity.impls.errors import SpecError, UnsupportedError, quoted
 from convparity.impls.flax import activation as functions
 from convparity.impls.flax import layers, movement, normalisation, pooling, resize
 from convparity.impls.layouts import SAME, Layout, depthwise_as_grouped
@@ -539,8 +538,12 @@ def read_function(function: Any, *parameters: Any) -> Spec:
     if isinstance(function, partial) and not function.args:
         plain, keywords = function.func, function.keywords
     if any(plain is each for each in SIGNATURES):
-        with suppress(TypeError):  # arguments that it does not take, or that no spec can say
+        try:
             return _read_call(plain, *parameters, **keywords)
+        except TypeError:  # arguments that it does not take, or that no spec can say
+            pass
+        except SpecError as error:
+            raise refused(f"the function {quoted(function)}", str(error)) from error
     known = ", ".join(f"nnx.{each.__name__}" for each in SIGNATURES if hasattr(nnx, each.__name__))
     raise refused(f"the function {quoted(function)}", f"write it with one of {known}")
 
