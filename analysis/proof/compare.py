@@ -417,9 +417,14 @@ class _Exam:
         return _Question(w, value, target)
 
     def _signal(self, asked: "_Question") -> float:
-        """How many times what passes as rounding another input changes the outputs by."""
-        other = run(self.spec, asked.weights, -asked.x.astype(np.float64))
-        change, passes = rms(other - asked.target.value), SCALE_LIMIT * rms(asked.target.scale)
+        """How many times what passes as rounding another input changes the outputs by.
+
+        It is -x; of a network that makes the same of both, x with its entries moved on by one.
+        """
+        x, passes = asked.x.astype(np.float64), SCALE_LIMIT * rms(asked.target.scale)
+        others = (run(self.spec, asked.weights, each) for each in (-x, np.roll(x, 1)))
+        changes = (rms(other - asked.target.value) for other in others)
+        change = next(filter(None, changes), 0.0)
         if not change:
             return math.inf if constant(self.spec, asked.x.shape) else 0.0
         return change / passes if passes else math.inf
