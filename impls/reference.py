@@ -328,6 +328,7 @@ def normalised(spec: InputNorm, shape: Shape) -> tuple[Shape, Shape]:
 
 def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
     """The function of each value, from its definition."""
+    alpha = spec.alpha or 0.0
     match spec.function:
         case "relu":
             return np.maximum(x, 0)
@@ -373,9 +374,9 @@ def activate(spec: Activation, x: np.ndarray) -> np.ndarray:
         case "tanhshrink":
             return x - np.tanh(x)
         case "soft_shrink":
-            return x - np.clip(x, -spec.alpha, spec.alpha)
+            return x - np.clip(x, -alpha, alpha)
         case "hard_shrink":
-            return np.where(abs(x) <= spec.alpha, 0, x)
+            return np.where(abs(x) <= alpha, 0, x)
         case "quick_gelu":
             return x * _sigmoid(1.702 * x)
         case "relu_squared":

@@ -334,12 +334,21 @@ class _Exam:
         return _Question(w, value, target)
 
     def _signal(self, asked: "_Question") -> float:
-        """How many times what passes as rounding another input changes each output by."""
-        values = parts(asked.x)
-        others = parts(run(self.spec, asked.weights, *(-x.astype(np.float64) for x in values)))
-        signals = []
-        for number, (other, target) in enumerate(zip(others, parts(asked.target), strict=True)):
-            change, passes = rms(other - target.value), SCALE_LIMIT * rms(target.scale)
+        """How many times what passes as rounding another input changes each output by.
+
+        It is -x; for an output that is the same of both, x with its entries moved on by one.
+        """
+        values = [x.astype(np.float64) for x in parts(asked.x)]
+
+        def outputs(change: Callable[[np.ndarray], np.ndarray]) -> Any:
+            return parts(run(self.spec, asked.weights, *map(change, values)))
+
+        negated, signals = outputs(np.negative), []
+        for number, target in enumerate(parts(asked.target)):
+            change = rms(negated[number] - target.value)
+            if not change:
+                change = rms(outputs(lambda x: np.roll(x, 1))[number] - target.value)
+            passes = SCALE_LIMIT * rms(target.scale)
             if change:
                 signals.append(change / passes if passes else math.inf)
             else:

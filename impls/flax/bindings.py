@@ -7,7 +7,6 @@ as they stand, too.
 
 import inspect
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +18,7 @@ from flax import nnx
 
 from convparity.impls.axis_patterns import is_dense
 from convparity.impls.bindings import OF_THE_OLD, Field, Fields, Row, Table, Weight, same
-from convparity.impls.errors import UnsupportedError, quoted
+from convparity.impls.errors import SpecError, UnsupportedError, quoted
 from convparity.impls.flax import activation as functions
 from convparity.impls.flax import (
     arithmetic,
@@ -268,14 +267,14 @@ CONVOLUTIONS = [
 
 def _kind(module: Any) -> str:
     """What a dropout sets to zero at once."""
-    dims = tuple(getattr(module, "broadcast_dims", ()))
+    dims = tuple(module.broadcast_dims)
     if dims != tuple(range(1, len(dims) + 1)):
         raise TABLE.refused(
             module,
             f"it broadcasts axes {quoted(dims)}, where a spec's is of values, or of whole channels "
             "over all spatial axes, (1, ...)",
         )
-    return getattr(module, "kind", "channel" if dims else "element")
+    return "channel" if dims else "element"
 
 
 def _axes(module: Any) -> tuple[int, ...]:
@@ -403,11 +402,17 @@ OTHERS = [
     Row(Flatten, layers.Flatten),
     Row(
         Dropout,
-        layers.Dropout,
-        {"p": "rate", "kind": Field("kind", _kind)},
+        nnx.Dropout,
+        {"p": "rate", "kind": Field(None, _kind)},
+        says={"kind": "element"},
         takes=("rngs",),
     ),
-    Row(Dropout, nnx.Dropout, {"p": "rate", "kind": Field(None, _kind)}, takes=("rngs",)),
+    Row(
+        Dropout,
+        layers.Dropout,
+        {"p": "rate", "kind": "kind"},
+        takes=("rngs",),
+    ),
     Row(
         Dense,
         nnx.Linear,
@@ -605,8 +610,12 @@ def read_function(function: Any, *parameters: Any) -> Spec:
     if isinstance(function, partial) and not function.args:
         plain, keywords = function.func, function.keywords
     if any(plain is each for each in SIGNATURES):
-        with suppress(TypeError):  # arguments that it does not take, or that no spec can say
+        try:
             return _read_call(plain, *parameters, **keywords)
+        except TypeError:  # arguments that it does not take, or that no spec can say
+            pass
+        except SpecError as error:
+            raise refused(f"the function {quoted(function)}", str(error)) from error
     known = ", ".join(f"nnx.{each.__name__}" for each in SIGNATURES if hasattr(nnx, each.__name__))
     raise refused(f"the function {quoted(function)}", f"write it with one of {known}")
 

@@ -29,6 +29,7 @@ from convparity.impls.spec import (
     dotted,
     is_one_layer,
     own_weights,
+    parameter_axes,
     walk,
     wiring,
 )
@@ -50,7 +51,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     if isinstance(spec, Graph):
         return None  # what it takes may meet before a layer does
     if isinstance(spec, LayerNorm | RMSNorm):
-        return (None, spec.num_features if spec.axes == -1 else None)
+        axes, sizes = parameter_axes(spec)
+        return (None, sizes[0] if axes == (-1,) else None)
     if isinstance(spec, PReLU):
         return (None, spec.num_parameters)
     # alone; inside another neither says anything of the axes

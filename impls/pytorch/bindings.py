@@ -212,7 +212,7 @@ def _check_output_size(module: Any) -> None:
 
 def _check_running(module: Any) -> None:
     refuse_unless(
-        module.running_mean is not None,
+        module.track_running_stats or module.running_mean is not None,
         module,
         "running statistics: without them (track_running_stats=False) it normalises by those of "
         "each batch, at inference too, so that an output depends on the other examples",

@@ -84,7 +84,7 @@ class LayerNorm(nn.LayerNorm):
         offset: bool = True,
         axes: int | Ints = -1,
     ) -> None:
-        super().__init__(num_features, eps)  # type: ignore[arg-type]
+        super().__init__(num_features, eps)
         keep(self, scale, offset)
         self.axes = axes
 
@@ -114,7 +114,7 @@ class RMSNorm(nn.RMSNorm):
     def __init__(
         self, num_features: int | Ints, eps: float = 1e-6, scale: bool = True, axes: int | Ints = -1
     ) -> None:
-        super().__init__(num_features, eps, elementwise_affine=scale)  # type: ignore[arg-type]
+        super().__init__(num_features, eps, elementwise_affine=scale)
         self.axes = axes
 
     def forward(self, x_NCS: Tensor) -> Tensor:

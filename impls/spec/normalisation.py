@@ -377,8 +377,9 @@ def parameter_axes(spec: BatchNorm | InputNorm) -> tuple[Shape, Shape]:
 
 def without_parameters(spec: InputNorm) -> InputNorm:
     """The norm that has neither a scale nor an offset."""
-    fields = [name for name in ("scale", "offset") if hasattr(spec, name)]
-    return replace(spec, **dict.fromkeys(fields, False))
+    if isinstance(spec, RMSNorm):
+        return replace(spec, scale=False)
+    return replace(spec, scale=False, offset=False)
 
 
 def _takes_axes(spec: LayerNorm | RMSNorm, shape: Shape) -> None:

@@ -5,7 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from convparity import Activation, Clamp, Dropout, Identity, PReLU, build, describe
+from convparity import (
+    Activation,
+    Clamp,
+    Dropout,
+    Identity,
+    PReLU,
+    Sequential,
+    build,
+    compare,
+    describe,
+)
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import UnsupportedError
 
@@ -130,3 +140,10 @@ def test_a_dropout_drops_what_it_says(adapter: Adapter, kind: str) -> None:
     assert set(np.unique(y)) == {0.0, 2.0}
     assert (y == y[:, :1]).all() == (kind != "element")
     assert (y == y[:, :1, :1]).all() == (kind == "path")
+
+
+def test_an_even_network_is_tested(adapter: Adapter) -> None:
+    """It makes the same of -x as of x: another input tells."""
+    spec = Sequential(Activation("abs"), Activation("hard_shrink", 2.0))
+    (verdict,) = compare(spec, frameworks=[adapter.name], input_shape=(1, 7, 6, 4))
+    assert verdict.status == "ok"

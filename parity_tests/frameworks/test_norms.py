@@ -54,7 +54,7 @@ def test_it_is_read_as_it_was_made(adapter: Adapter, spec: Spec) -> None:
 
 
 def assert_means(adapter: Adapter, module: Any, spec: Spec, shape: tuple[int, ...] = SHAPE) -> None:
-    """The module is read as ``spec``, and computes what it says, with weights that are not alike."""
+    """The module is read as ``spec``, and computes what that says, with weights of its own."""
     assert adapter.describe(module) == spec
     adapter.load(module, init_weights(spec, 3))
     x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)

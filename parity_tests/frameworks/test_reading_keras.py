@@ -49,7 +49,7 @@ def keras_layers() -> dict[str, tuple[Any, str]]:
         "mixed norm": (layers.BatchNormalization(dtype="mixed_bfloat16"), "computes in bfloat16"),
         "activation": (layers.Conv2D(4, 3, activation="relu"), "activation inside"),
         "activation of dense": (layers.Dense(4, activation="tanh"), "activation inside"),
-        "max_value": (layers.ReLU(5.0), "needs max_value=None or 6.0, not 5.0"),
+        "threshold": (layers.ReLU(threshold=5.0), "needs threshold=0.0, not 5.0"),
     }
 
 
@@ -58,7 +58,7 @@ def keras_layers() -> dict[str, tuple[Any, str]]:
     [
         *("int8", "lora", "convolution_op", "__call__", "kernel", "call", "its convolution_op"),
         *("mixed_bfloat16", "mixed_float16", "mixed norm", "activation", "activation of dense"),
-        "max_value",
+        "threshold",
     ],
 )
 def test_keras_layers_that_do_something_else(name: str) -> None:
