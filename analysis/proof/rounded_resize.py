@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from convparity.analysis.proof.rounded import Rounded, common_unit
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, common_unit
 from convparity.impls.reference import along_axes, resizing
 from convparity.impls.spec import Resize
 
@@ -41,7 +41,7 @@ def _slips(
 
     A share changes by no more than that, times the kernel's steepest slope: 1 of a triangle, below
     1.4 of Keys' kernels, whose polynomials round, too. Where shares are divided by their sum, that
-    changes as well.
+    changes as well. Of 16 bits positions are found in float32, too.
     """
     if spec.method == "area":
         return 0.0
@@ -54,7 +54,8 @@ def _slips(
         most = 1.4 * most + 16 * spec.rank
     if spec.antialias:
         most = 3 * most + 16 * spec.rank
-    return most * x.u * along_axes(near, size)
+    u = min(x.u, UNIT_ROUNDOFF["float32"])
+    return most * u * along_axes(near, size)
 
 
 def _unit(x: Rounded, matrices: list[np.ndarray]) -> float | None:
