@@ -5,9 +5,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from convparity.analysis.proof.rounded import Rounded, round_to
+from convparity.analysis.proof.rounded import Rounded, common_unit, round_to
 from convparity.impls.reference import run
-from convparity.impls.spec import OVER_AXIS, Activation
+from convparity.impls.spec import OVER_AXIS, Activation, Clamp
 
 EXACT = ("relu", "relu6", "abs", "hard_shrink")  # none of them rounds
 # between what limits a function stays: no error is larger, and a product by a gate keeps its bound
@@ -68,3 +68,22 @@ def _inherited(
     if spec.function in OVER_AXIS:  # every value on the axis reaches every other
         bound = np.broadcast_to(bound.max(axis=spec.axis, keepdims=True), bound.shape)
     return np.asarray(slopes[spec.function] * bound)
+
+
+def rounded_clamp(spec: Clamp, x: Rounded) -> Rounded:
+    """``x`` between its limits, one of which the dtype may lack."""
+    value = run(spec, {}, x.value)
+    limits = np.array([each for each in (spec.low, spec.high) if each is not None])
+    rounded = round_to(limits, x.dtype).astype(np.float64)  # of numbers that the dtype lacks
+    slip = float((abs(rounded - limits) + np.where(abs(limits) < x.tiny, abs(limits), 0)).max())
+    unit = common_unit(limits)
+    passes = abs(x.value - value) <= x.bound + slip
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=np.where(passes, x.bound + x.small, 0) + np.where(value == x.value, 0, slip),
+        noise=run(spec, {}, x.value + x.noise) - value,
+        own=np.where(value == x.value, x.own + x.small, slip),
+        unit=None if x.unit is None or unit is None else min(x.unit, unit),
+        basis=x.rests_on("proved" if slip else "exact"),
+    )

@@ -22,7 +22,7 @@ import numpy as np
 
 from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weakest_basis
 from convparity.analysis.proof.einsums import sum_of_products
-from convparity.analysis.proof.functions import rounded_function
+from convparity.analysis.proof.functions import rounded_clamp, rounded_function
 from convparity.analysis.proof.linear_form import to_filters
 from convparity.analysis.proof.reductions import reduction
 from convparity.analysis.proof.rounded import (
@@ -277,20 +277,7 @@ def _(spec: Activation, weights: Arrays, x: Rounded) -> Rounded:
 
 @trace.register
 def _(spec: Clamp, weights: Arrays, x: Rounded) -> Rounded:
-    value = run(spec, weights, x.value)
-    limits = np.array([each for each in (spec.low, spec.high) if each is not None])
-    rounded = round_to(limits, x.dtype).astype(np.float64)  # of numbers that the dtype lacks
-    slip = float((abs(rounded - limits) + np.where(abs(limits) < x.tiny, abs(limits), 0)).max())
-    passes = abs(x.value - value) <= x.bound + slip
-    return dataclasses.replace(
-        x,
-        value=value,
-        bound=np.where(passes, x.bound + x.small, 0) + np.where(value == x.value, 0, slip),
-        noise=run(spec, weights, x.value + x.noise) - value,
-        own=np.where(value == x.value, x.own + x.small, slip),
-        unit=finer(x.unit, common_unit(limits)),
-        basis=x.rests_on("proved" if slip else "exact"),
-    )
+    return rounded_clamp(spec, x)
 
 
 @trace.register

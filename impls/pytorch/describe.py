@@ -11,7 +11,7 @@ from torch.nn.utils.weight_norm import WeightNorm
 
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.pytorch import layers, movement, pooling
+from convparity.impls.pytorch import layers
 from convparity.impls.pytorch.bindings import AXES, TABLE
 from convparity.impls.spec import (
     AvgPool,
@@ -113,14 +113,15 @@ def _sequential(module: nn.Sequential) -> Spec:
     return Sequential(read_children(module._modules, read))
 
 
-def _asked_for(module: nn.Module) -> int | None:
+def _asked_for(module: Any) -> int | None:
     """How many axes the first layer asks for that says it; None where a view comes before."""
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
+        kinds = {row.spec for row in TABLE.rows_of(layer)}
+        if Dense in kinds:
             return 2
-        if isinstance(layer, nn.modules.conv._ConvNd):
+        if kinds & {Conv, ConvTranspose, DepthwiseConv}:
             return len(layer.kernel_size) + 2
-        if isinstance(layer, layers.Flatten | movement.Rearrange | pooling.GlobalAvgPool):
+        if kinds & {Flatten, Rearrange, GlobalAvgPool, GlobalMaxPool}:
             return None
     return None
 

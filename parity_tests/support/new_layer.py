@@ -143,7 +143,7 @@ class Shift(nnx.Module):
         takes=("param_dtype",),
     ),
 """,
-        before="    Row(Dropout, ",
+        before="    Row(Flatten, layers.Flatten)",
     ),
     Put(
         "impls/keras/layers.py",
@@ -213,41 +213,32 @@ MAKERS[Shift] = shifts
 ACTIVATION = [
     Put(
         "impls/spec/activation.py",
-        '    "squareplus",\n',
+        '    "hard_tanh",\n',
         before='    "tanh",\n',
     ),
     Put(
         "impls/reference.py",
-        '        case "squareplus":\n            return (x + np.sqrt(x**2 + 4)) / 2\n',
+        '        case "hard_tanh":\n            return np.clip(x, -1, 1)\n',
         before='        case "tanh":\n',
     ),
     Put(
         "analysis/proof/rounding.py",
-        '    "squareplus": 1.0,\n',
+        '    "hard_tanh": 1.0,\n',
         before='    "tanh": 1.0,\n',
     ),
     Put(
-        "impls/pytorch/layers.py",
-        """
-
-class Squareplus(nn.Module):
-    def forward(self, x: Tensor) -> Tensor:
-        return (x + (x * x + 4).sqrt()) / 2
-""",
-    ),
-    Put(
         "impls/pytorch/bindings.py",
-        '    activation("squareplus", layers.Squareplus),\n',
+        '    activation("hard_tanh", nn.Hardtanh),\n',
         before='    activation("tanh", ',
     ),
     Put(
         "impls/flax/bindings.py",
-        '    activation("squareplus", jax.nn.squareplus, b=4),\n',
+        '    activation("hard_tanh", nnx.hard_tanh),\n',
         before='    activation("tanh", ',
     ),
     Put(
         "impls/keras/bindings.py",
-        '    by_function("squareplus", keras.activations.squareplus),\n',
+        '    by_function("hard_tanh", keras.activations.hard_tanh),\n',
         before='    by_function("tanh", ',
     ),
 ]

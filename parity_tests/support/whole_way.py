@@ -23,12 +23,12 @@ NETWORK = Sequential(
     {
         "stem": Conv(3, 4, 3),
         "shift": Shift(4),
-        "act": Activation("squareplus"),
+        "act": Activation("hard_tanh"),
         "block": Residual(Sequential(Conv(4, 4, 1), Activation("relu"))),
         "head": Sequential(GlobalAvgPool(), Dense(4, 2)),
     }
 )
-SPECS = (Shift(3), Activation("squareplus"), NETWORK)
+SPECS = (Shift(3), Activation("hard_tanh"), NETWORK)
 
 
 def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
@@ -122,7 +122,7 @@ def not_tested() -> None:
     verdict = cp.judge(port, closed, input_shape=SHAPE)
     assert verdict.status == "not tested", verdict
     assert "no way is known to close a branch that ends in Shift" in str(verdict)
-    for line, name in (("shift num_features=3", "Shift"), ("squareplus c3", "squareplus")):
+    for line, name in (("shift num_features=3", "Shift"), ("hard_tanh c3", "hard_tanh")):
         case = parse(f"{line} hw5x4 ints:3")
         assert all(verdict.ok for verdict in judge(case, FRAMEWORKS).values())
         for framework in FRAMEWORKS:
