@@ -80,7 +80,7 @@ def _(spec: Shift, weights: Arrays, x: Rounded) -> Rounded:
         noise=lambda disturbed: disturbed + amount,
         variance=lambda: value**2,
         roundings=1,
-        unit=_finer(x.unit, common_unit(amount)),
+        unit=finer(x.unit, common_unit(amount)),
         flushed=2 * x.tiny,
     )
 """,
