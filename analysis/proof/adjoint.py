@@ -16,17 +16,12 @@ from convparity.analysis.proof import einsums, reductions
 from convparity.analysis.proof.arithmetic_backward import to_shape
 from convparity.analysis.proof.certificate import BENDS_AT
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.reference import (
-    activate,
-    adaptive_counts,
-    along_axes,
-    as_grouped,
-    normalised,
-    pool_counts,
-    resizing,
-    run,
-    window_places,
-)
+from convparity.impls.reference import run
+from convparity.impls.reference_activation import activate
+from convparity.impls.reference_convolution import as_grouped, window_places
+from convparity.impls.reference_normalisation import normalised
+from convparity.impls.reference_pooling import adaptive_counts, pool_counts
+from convparity.impls.reference_resize import along_axes, resizing
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,

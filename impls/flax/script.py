@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.reference import as_grouped
+from convparity.impls.reference_convolution import as_grouped
 from convparity.impls.script_writer import (
     Writer,
     affine_of,

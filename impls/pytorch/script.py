@@ -9,7 +9,7 @@ import numpy as np
 from convparity.impls.axis_patterns import Axes, moves
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layouts import CHANNELS_FIRST
-from convparity.impls.reference import as_grouped
+from convparity.impls.reference_convolution import as_grouped
 from convparity.impls.script_writer import (
     Writer,
     affine_of,

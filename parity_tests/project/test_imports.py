@@ -112,7 +112,14 @@ ALLOWED = {
     "impls.values": "impls.errors impls.spec numpy",
     "impls.weights": "impls.errors impls.spec impls.values impls.limits numpy",
     "impls.limits": "impls.errors impls.spec",
-    "impls.reference": "impls.spec impls.values impls.limits impls.weights einops numpy",
+    "impls.reference_activation": "impls.spec numpy",
+    "impls.reference_convolution": "impls.spec numpy",
+    "impls.reference_normalisation": "impls.spec",
+    "impls.reference_pooling": "impls.spec impls.reference_convolution numpy",
+    "impls.reference_resize": "impls.spec numpy",
+    "impls.reference": "impls.spec impls.values impls.limits impls.weights einops numpy "
+    "impls.reference_activation impls.reference_convolution impls.reference_normalisation "
+    "impls.reference_pooling impls.reference_resize",
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
@@ -165,7 +172,7 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
     ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
         "impls.errors impls.axis_patterns impls.script_writer impls.spec impls.weights "
-        "impls.layouts impls.reference numpy"
+        "impls.layouts impls.reference_convolution numpy"
     )
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.

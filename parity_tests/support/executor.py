@@ -14,15 +14,11 @@ import numpy as np
 from convparity.analysis.proof.emulation import sources
 from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
 from convparity.analysis.proof.rounded import SMALLEST_NORMAL, UNIT_ROUNDOFF
-from convparity.impls.reference import (
-    activate,
-    adaptive,
-    normalised,
-    pool_counts,
-    pool_windows,
-    resizing,
-    run,
-)
+from convparity.impls.reference import run
+from convparity.impls.reference_activation import activate
+from convparity.impls.reference_normalisation import normalised
+from convparity.impls.reference_pooling import adaptive, pool_counts, pool_windows
+from convparity.impls.reference_resize import resizing
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,

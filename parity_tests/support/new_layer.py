@@ -217,7 +217,7 @@ ACTIVATION = [
         before='    "tanh",\n',
     ),
     Put(
-        "impls/reference.py",
+        "impls/reference_activation.py",
         '        case "hard_tanh":\n            return np.clip(x, -1, 1)\n',
         before='        case "tanh":\n',
     ),
