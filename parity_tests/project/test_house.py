@@ -43,12 +43,12 @@ def test_no_pass_over_a_network_knows_a_residual() -> None:
 # Where a separable convolution is the subject; elsewhere it is a composite like any other, and
 # ``is_one_layer`` tells it from those that are said by their children.
 SEPARABLE = {
-    "impls/pytorch/bindings.py": "its row",
+    "impls/pytorch/rows/convolution.py": "its row",
     "impls/flax/layers.py": "is the native class",
-    "impls/flax/bindings.py": "its row",
+    "impls/flax/rows/convolution.py": "its row",
     "impls/flax/adapter.py": "runs it by a faster algorithm",
     "impls/flax/describe.py": "knows its children",
-    "impls/keras/bindings.py": "its row",
+    "impls/keras/rows/convolution.py": "its row",
     "analysis/faults/grouping.py": "faults between its two steps",
     "analysis/faults/parameters.py": "faults of the biases of its two steps",
     "analysis/faults/stride.py": "the fault of a stride in its second step",
