@@ -78,8 +78,13 @@ def _keys(a: float) -> Callable[[np.ndarray], np.ndarray]:
     return kernel
 
 
+def along_axis(axis: int, matrix: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The matrix times the vectors that lie along an axis."""
+    return np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+
+
 def along_axes(matrices: list[np.ndarray], x: np.ndarray) -> np.ndarray:
     """Each matrix times the vectors that lie along its spatial axis."""
     for axis, matrix in enumerate(matrices, 1):
-        x = np.moveaxis(np.tensordot(matrix, x, (1, axis)), 0, axis)
+        x = along_axis(axis, matrix, x)
     return x
