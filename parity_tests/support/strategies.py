@@ -6,6 +6,8 @@ channel, a kernel of 1, stride 1, no padding. Rank 1 is the simplest because Hyp
 fewer choices to smaller ones, and a row of pixels can be worked out by hand; a failure that is
 still of rank 2 or 3 needs its axes. Sizes follow from the output size that was drawn, so that
 strides which do not divide them, one-pixel outputs and kernels larger than the input occur.
+
+Each family has a file of its own, ``<family>_strategies.py``; here they are put together.
 """
 
 from collections.abc import Callable
@@ -76,12 +78,6 @@ class Case(NamedTuple):
     spec: Spec
     input_shape: Shape
     seed: int
-
-
-# ---------------------------------------------------------------- convolutions
-
-
-# ---------------------------------------------------------------- other layers
 
 
 def identities(rank: int) -> st.SearchStrategy[Pair]:
