@@ -1,7 +1,8 @@
 """One row a layer: a spec's class beside a framework's, and what each calls the same thing.
 
-A framework's ``bindings.py`` is a table of such rows. It is read in both directions: to make a
-native layer of a spec, to say the spec of a native layer, and to find the weights that it holds.
+A framework's ``bindings.py`` is a table of such rows, which lie in its ``rows/``, one file a family
+of ``impls/spec``. The table is read in both directions: to make a native layer of a spec, to say
+the spec of a native layer, and to find the weights that it holds.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -69,6 +70,11 @@ def same(*names: str) -> dict[str, str | Field]:
 def shown(value: object) -> str:
     """A value as an error may show it: a function by its name."""
     return quoted(getattr(value, "__name__", value))
+
+
+def unreadable(framework: str, what: str, why: str) -> UnsupportedError:
+    """The error for a native layer, or a function, that no spec says."""
+    return UnsupportedError(f"{framework}: {what} cannot be read as a spec: {why}")
 
 
 @dataclass(frozen=True)
@@ -188,9 +194,7 @@ class Table:
 
     def refused(self, module: Any, why: str) -> UnsupportedError:
         """The error for a native layer that no spec says."""
-        return UnsupportedError(
-            f"{self.framework}: {self.said(module)} cannot be read as a spec: {why}"
-        )
+        return unreadable(self.framework, self.said(module), why)
 
     def read(self, module: Any, rows: Sequence[Row]) -> Spec:
         """The spec of a native layer, by the first of its rows of which it has all needs."""

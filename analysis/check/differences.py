@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import as_grouped, run
+from convparity.impls.reference import run
+from convparity.impls.reference_convolution import as_grouped
 from convparity.impls.spec import Activation, DepthwiseConv, Join, Layer, Shape, output_shape
 from convparity.impls.weights import Arrays, Weights
 

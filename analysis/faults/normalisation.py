@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault, own, pixels
-from convparity.impls.reference import Implementation, normalised
+from convparity.impls.reference import Implementation
+from convparity.impls.reference_normalisation import normalised
 from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential, Shape
 from convparity.impls.weights import Arrays
 

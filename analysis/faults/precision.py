@@ -14,7 +14,8 @@ from convparity.analysis.proof.emulation import (
     tf32_rounded,
 )
 from convparity.analysis.proof.linear_form import LINEAR
-from convparity.impls.reference import Implementation, normalised
+from convparity.impls.reference import Implementation
+from convparity.impls.reference_normalisation import normalised
 from convparity.impls.spec import (
     Activation,
     BatchNorm,

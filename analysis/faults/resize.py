@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
-from convparity.impls.reference import along_axes
+from convparity.impls.reference_resize import along_axes
 from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,

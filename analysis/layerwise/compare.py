@@ -22,8 +22,8 @@ from convparity.analysis.proof.verdict import Precision, Structure
 from convparity.impls import registry
 from convparity.impls.errors import InputError, WeightError, check_name
 from convparity.impls.limits import check_work
-from convparity.impls.reference import as_grouped
 from convparity.impls.reference import run as reference
+from convparity.impls.reference_convolution import as_grouped
 from convparity.impls.spec import (
     Composite,
     DepthwiseConv,

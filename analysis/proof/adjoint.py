@@ -4,7 +4,6 @@
 and gives that number's gradients by the layer's inputs and by its weights.
 """
 
-import math
 from collections.abc import Callable
 from functools import reduce, singledispatch
 from typing import Any, NamedTuple
@@ -12,21 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convparity.analysis.proof import arithmetic_backward as arithmetic
-from convparity.analysis.proof import einsums, reductions
+from convparity.analysis.proof import convolution_backward, einsums, pooling_backward, reductions
 from convparity.analysis.proof.arithmetic_backward import to_shape
 from convparity.analysis.proof.certificate import BENDS_AT
+from convparity.analysis.proof.convolution_backward import by_channel, folded
 from convparity.impls.errors import UnsupportedError
-from convparity.impls.reference import (
-    activate,
-    adaptive_counts,
-    along_axes,
-    as_grouped,
-    normalised,
-    pool_counts,
-    resizing,
-    run,
-    window_places,
-)
+from convparity.impls.reference import run
+from convparity.impls.reference_activation import activate
+from convparity.impls.reference_normalisation import normalised
+from convparity.impls.reference_resize import along_axes, resizing
 from convparity.impls.spec import (
     NUMPY_MODES,
     Activation,
@@ -63,15 +56,10 @@ from convparity.impls.spec import (
     Resize,
     RMSNorm,
     Scale,
-    Shape,
     Slice,
     Spec,
     Subtract,
-    adaptive_windows,
-    effective_kernel,
-    padding_pairs,
     parameter_axes,
-    transposed_crop,
 )
 from convparity.impls.weights import Arrays, Weights, affine
 
@@ -125,96 +113,14 @@ def _differences(output: Callable[[], np.ndarray], at: np.ndarray, g: np.ndarray
     return found
 
 
-@adjoint.register
+@adjoint.register(Conv)
+@adjoint.register(DepthwiseConv)
+@adjoint.register(ConvTranspose)
 def _(
-    spec: Conv, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+    spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
-    (x,) = inputs
-    pairs = padding_pairs(spec, x.shape[1:-1])
-    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), mode=NUMPY_MODES[spec.padding_mode])
-    kernel = weights["kernel"].astype(np.float64)
-    groups, pixels = spec.groups, math.prod(g.shape[:-1])
-    g_GPO = g.reshape(pixels, groups, -1).swapaxes(0, 1)
-    kernel_kGIO = kernel.reshape(*kernel.shape[:-1], groups, -1).swapaxes(-2, -3)
-    by_kernel = np.zeros_like(kernel_kGIO)
-    by_padded = np.zeros(padded.shape)
-    for tap, seen in window_places(spec, g.shape[1:-1]):
-        window = padded[seen]
-        window_GIP = window.reshape(pixels, groups, -1).transpose(1, 2, 0)
-        if by_weights:
-            by_kernel[tap] = window_GIP @ g_GPO
-        back = g_GPO @ kernel_kGIO[tap].swapaxes(-1, -2)
-        by_padded[seen] += back.swapaxes(0, 1).reshape(window.shape)
-    found = {"kernel": by_kernel.swapaxes(-2, -3).reshape(kernel.shape)}
-    if spec.bias:
-        found["bias"] = _by_channel(g)
-    mode = NUMPY_MODES[spec.padding_mode]
-    return Gradients((folded(by_padded, x.shape, pairs, mode),), found)
-
-
-def folded(by_padded: np.ndarray, shape: Shape, pairs: Any, mode: Any) -> np.ndarray:
-    """The gradient by an array, of that by the padded array."""
-    for axis, pair in enumerate(pairs, 1):
-        if not any(pair):
-            continue
-        n = shape[axis]
-        origin = np.pad(np.arange(1, n + 1), pair, mode=mode)  # 0: a zero
-        places = (origin[None] == np.arange(1, n + 1)[:, None]).astype(np.float64)
-        by_padded = _along(axis, places, by_padded)
-    return by_padded
-
-
-def _along(axis: int, matrix: np.ndarray, array: np.ndarray) -> np.ndarray:
-    """The product of a matrix with each of the vectors that lie along an axis."""
-    return np.moveaxis(np.tensordot(matrix, array, (1, axis)), 0, axis)
-
-
-def _by_channel(g: np.ndarray) -> np.ndarray:
-    total: np.ndarray = g.reshape(-1, g.shape[-1]).sum(axis=0)
-    return total
-
-
-@adjoint.register
-def _(
-    spec: DepthwiseConv, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    kernel = weights["kernel"]
-    grouped = kernel.reshape(*spec.kernel_size, 1, spec.out_channels)
-    found = adjoint(as_grouped(spec), {**weights, "kernel": grouped}, inputs, g, by_weights)
-    found.weights["kernel"] = found.weights["kernel"].reshape(kernel.shape)
-    return found
-
-
-@adjoint.register
-def _(
-    spec: ConvTranspose, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    (x,) = inputs
-    kernel = weights["kernel"].astype(np.float64)
-    pairs, extra = transposed_crop(spec)
-    extent = effective_kernel(spec.kernel_size, spec.dilation)
-    spatial = x.shape[1:-1]
-    ends = [  # what was cropped at the high end; more than there is where zeros were added
-        (low, (n - 1) * s + k + more - low - out)
-        for n, s, k, more, (low, _), out in zip(
-            spatial, spec.stride, extent, extra, pairs, g.shape[1:-1], strict=True
-        )
-    ]
-    whole = np.pad(g, ((0, 0), *ends, (0, 0)))
-    groups, pixels = spec.groups, math.prod(x.shape[:-1])
-    x_GIP = x.reshape(pixels, groups, -1).transpose(1, 2, 0)
-    kernel_kGIO = np.moveaxis(kernel.reshape(*kernel.shape[:-1], groups, -1), -3, -1)
-    by_kernel = np.zeros_like(kernel_kGIO)
-    by_input = np.zeros((groups, pixels, x.shape[-1] // groups))
-    for tap, reached in window_places(spec, spatial):
-        g_GPO = whole[reached].reshape(pixels, groups, -1).swapaxes(0, 1)
-        if by_weights:
-            by_kernel[tap] = x_GIP @ g_GPO
-        by_input += g_GPO @ kernel_kGIO[tap].swapaxes(-1, -2)
-    found = {"kernel": np.moveaxis(by_kernel, -1, -3).reshape(kernel.shape)}
-    if spec.bias:
-        found["bias"] = _by_channel(g)
-    return Gradients((by_input.swapaxes(0, 1).reshape(x.shape),), found)
+    by_input, found = convolution_backward.backward(spec, weights, inputs[0], g, by_weights)
+    return Gradients((by_input,), found)
 
 
 @adjoint.register
@@ -225,7 +131,7 @@ def _(
     flat_x, flat_g = (each.reshape(-1, each.shape[-1]) for each in (x, g))
     found = {"kernel": flat_x.T @ flat_g} if by_weights else {}
     if spec.bias:
-        found["bias"] = _by_channel(g)
+        found["bias"] = by_channel(g)
     return Gradients((g @ weights["kernel"].astype(np.float64).T,), found)
 
 
@@ -238,7 +144,7 @@ def _(
     mean, variance = (weights[name].astype(np.float64) for name in spec.statistics)
     spread = variance + spec.eps
     factor = scale / np.sqrt(spread)
-    by_offset, by_centred = _by_channel(g), _by_channel(g * (x - mean))
+    by_offset, by_centred = by_channel(g), by_channel(g * (x - mean))
     found = {
         "scale": by_centred / np.sqrt(spread),
         "offset": by_offset,
@@ -278,7 +184,7 @@ def _(
 def _(
     spec: Scale, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
-    return Gradients((g * weights["scale"],), {"scale": _by_channel(g * inputs[0])})
+    return Gradients((g * weights["scale"],), {"scale": by_channel(g * inputs[0])})
 
 
 @adjoint.register
@@ -307,51 +213,16 @@ def _slope(spec: Activation, x: np.ndarray) -> np.ndarray:
     return found
 
 
-@adjoint.register
+@adjoint.register(MaxPool)
+@adjoint.register(AvgPool)
+@adjoint.register(GlobalAvgPool)
+@adjoint.register(AdaptiveAvgPool)
+@adjoint.register(AdaptiveMaxPool)
+@adjoint.register(GlobalMaxPool)
 def _(
-    spec: MaxPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+    spec: Any, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
-    (x,) = inputs
-    y, left = run(spec, {}, x), np.ones(g.shape, bool)
-
-    def through(window: np.ndarray) -> np.ndarray:
-        nonlocal left
-        won = left & (window == y)  # the first of equal ones
-        left = left & ~won
-        return np.where(won, g, 0)
-
-    return Gradients((_by_windows(spec, x, g, -np.inf, through),), {})
-
-
-@adjoint.register
-def _(
-    spec: AvgPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    (x,) = inputs
-    each = g / pool_counts(spec, x.shape)
-    return Gradients((_by_windows(spec, x, g, 0, lambda _: each),), {})
-
-
-def _by_windows(
-    spec: MaxPool | AvgPool, x: np.ndarray, g: np.ndarray, fill: float, through: Any
-) -> np.ndarray:
-    pairs = padding_pairs(spec, x.shape[1:-1])
-    padded = np.pad(x, ((0, 0), *pairs, (0, 0)), constant_values=fill)
-    by_padded = np.zeros(padded.shape)
-    for _, seen in window_places(spec, g.shape[1:-1]):
-        by_padded[seen] += through(padded[seen])
-    inside = (slice(low, low + n) for (low, _), n in zip(pairs, x.shape[1:-1], strict=True))
-    return by_padded[(slice(None), *inside)]
-
-
-@adjoint.register
-def _(
-    spec: GlobalAvgPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    (x,) = inputs
-    spatial = x.shape[1:-1]
-    spread = g.reshape(len(g), *[1] * len(spatial), -1) / math.prod(spatial)
-    return Gradients((np.broadcast_to(spread, x.shape),), {})
+    return Gradients((pooling_backward.backward(spec, inputs[0], g),), {})
 
 
 @adjoint.register
@@ -382,7 +253,7 @@ def _(
     spec: PReLU, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
-    by_slope = _by_channel(g * np.minimum(x, 0))
+    by_slope = by_channel(g * np.minimum(x, 0))
     if spec.num_parameters == 1:
         by_slope = by_slope.sum(keepdims=True)
     return Gradients((np.where(x >= 0, g, weights["slope"] * g),), {"slope": by_slope})
@@ -436,54 +307,12 @@ def _(
 
 @adjoint.register
 def _(
-    spec: AdaptiveAvgPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    (x,) = inputs
-    spread = g / adaptive_counts(spec, x.shape)
-    for axis, places in enumerate(spec.output_size, 1):
-        at = np.arange(x.shape[axis])
-        windows = adaptive_windows(x.shape[axis], places)
-        met = [(start <= at) & (at < stop) for start, stop in windows]
-        spread = _along(axis, np.transpose(met).astype(np.float64), spread)
-    return Gradients((spread,), {})
-
-
-@adjoint.register
-def _(
     spec: Rearrange, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
     split, order, _ = spec.moves(x.shape)
     parts = g.reshape([split[i] for i in order]).transpose(np.argsort(order))
     return Gradients((parts.reshape(x.shape),), {})
-
-
-@adjoint.register
-def _(
-    spec: AdaptiveMaxPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    (x,) = inputs
-    found = np.zeros(x.shape)
-    along = zip(x.shape[1:-1], spec.output_size, strict=True)
-    windows = [adaptive_windows(n, m) for n, m in along]
-    for place in np.ndindex(*spec.output_size):
-        seen = (slice(None), *(slice(*axis[i]) for axis, i in zip(windows, place, strict=True)))
-        found[seen] += _to_the_largest(x[seen], g[(slice(None), *place)])
-    return Gradients((found,), {})
-
-
-@adjoint.register
-def _(
-    spec: GlobalMaxPool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
-) -> Gradients:
-    return Gradients((_to_the_largest(inputs[0], g),), {})
-
-
-def _to_the_largest(x: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """``g``, one number a channel, at the largest pixel; at the first of equal ones."""
-    flat = x.reshape(len(x), -1, x.shape[-1])
-    at = np.arange(flat.shape[1])[:, None] == flat.argmax(axis=1)[:, None]
-    return np.where(at, g[:, None], 0.0).reshape(x.shape)
 
 
 @adjoint.register

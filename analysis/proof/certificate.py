@@ -13,7 +13,8 @@ import numpy as np
 
 from convparity.analysis.proof.linear_form import LINEAR, tap_sources, to_filters, to_kernel
 from convparity.analysis.proof.rounded import Rounded
-from convparity.impls.reference import pool_windows, run
+from convparity.impls.reference import run
+from convparity.impls.reference_pooling import pool_windows
 from convparity.impls.spec import (
     Activation,
     AvgPool,

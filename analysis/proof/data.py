@@ -14,7 +14,10 @@ from convparity.analysis.proof.rounding import trace
 from convparity.analysis.proof.shapes import size_along, spatial_axes, with_size
 from convparity.analysis.proof.trust import Trust, changed, constant_outputs, trust
 from convparity.impls.errors import SpecError
-from convparity.impls.reference import adaptive_counts, normalised, resizing, run
+from convparity.impls.reference import run
+from convparity.impls.reference_normalisation import normalised
+from convparity.impls.reference_pooling import adaptive_counts
+from convparity.impls.reference_resize import resizing
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,

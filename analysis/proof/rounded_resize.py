@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, Rounded, common_unit
-from convparity.impls.reference import along_axes, resizing
+from convparity.impls.reference_resize import along_axes, resizing
 from convparity.impls.spec import Resize
 
 

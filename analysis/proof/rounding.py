@@ -32,7 +32,9 @@ from convparity.analysis.proof.rounded import (
     round_to,
 )
 from convparity.analysis.proof.rounded_resize import resized
-from convparity.impls.reference import adaptive_counts, normalised, pool_counts, run
+from convparity.impls.reference import run
+from convparity.impls.reference_normalisation import normalised
+from convparity.impls.reference_pooling import adaptive_counts, pool_counts
 from convparity.impls.spec import (
     Activation,
     AdaptiveAvgPool,

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convparity.analysis.proof.adjoint import adjoint, folded
+from convparity.analysis.proof.adjoint import adjoint
+from convparity.analysis.proof.convolution_backward import folded
 from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of, to_kernel
 from convparity.analysis.proof.rounded import Rounded, common_unit
 from convparity.analysis.proof.rounding import trace
-from convparity.impls.reference import as_grouped, run, window_places
+from convparity.impls.reference import run
+from convparity.impls.reference_convolution import as_grouped, window_places
 from convparity.impls.spec import (
     NUMPY_MODES,
     Conv,

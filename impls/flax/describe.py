@@ -12,7 +12,8 @@ from convparity.impls import xla_algorithms
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import quoted
 from convparity.impls.flax import layers, pooling
-from convparity.impls.flax.bindings import TABLE, read_function, refused, said
+from convparity.impls.flax.bindings import TABLE, read_function
+from convparity.impls.flax.rows.common import refused, said
 from convparity.impls.spec import (
     BatchNorm,
     Dense,

@@ -8,7 +8,8 @@ import keras
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import layers
-from convparity.impls.keras.bindings import SEPARABLE, TABLE
+from convparity.impls.keras.bindings import TABLE
+from convparity.impls.keras.rows.convolution import SEPARABLE
 from convparity.impls.spec import Sequential, Spec, wired
 
 

@@ -14,9 +14,10 @@ from torch import nn
 from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, UnsupportedError, in_one_line
 from convparity.impls.pytorch import layers
-from convparity.impls.pytorch.bindings import BATCH_NORM, TABLE
+from convparity.impls.pytorch.bindings import TABLE
 from convparity.impls.pytorch.describe import describe
 from convparity.impls.pytorch.make import make
+from convparity.impls.pytorch.rows.normalisation import BATCH_NORM
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, together
 from convparity.impls.values import inputs_of, on_each, parts

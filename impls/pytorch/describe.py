@@ -12,7 +12,8 @@ from torch.nn.utils.weight_norm import WeightNorm
 from convparity.impls.adapter import fields_of, find_reader, read_children
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.pytorch import layers
-from convparity.impls.pytorch.bindings import AXES, TABLE
+from convparity.impls.pytorch.bindings import TABLE
+from convparity.impls.pytorch.rows.common import AXES
 from convparity.impls.spec import (
     AvgPool,
     Conv,

@@ -37,6 +37,7 @@ from convparity.impls.spec import (
 )
 from convparity.impls.weights import init_weights
 from parity_tests.support import any_specs, executor, oracle, strategies
+from parity_tests.support.activation_oracle import activated
 from parity_tests.support.cells import FAMILIES
 
 KINDS = [kind for kind in vars(spec).values() if isinstance(kind, type)]
@@ -108,7 +109,7 @@ def test_an_activation_has_a_meaning_and_a_bound(function: str) -> None:
     target = rounding.trace(layer, {}, rounded.exact_input(x))
     assert np.isfinite(target.bound).all()
     assert function in functions.EXACT or target.bound.all()
-    assert oracle.activated(layer, x).shape == x.shape
+    assert activated(layer, x).shape == x.shape
 
 
 @pytest.mark.parametrize("kind", LAYERS)

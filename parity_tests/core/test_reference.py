@@ -45,8 +45,9 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.errors import SpecError, WeightError
 from parity_tests.support.asserts import coverage, note_cells, replay
 from parity_tests.support.cells import FAMILIES
+from parity_tests.support.drawing import seeds
 from parity_tests.support.oracle import oracle
-from parity_tests.support.strategies import Case, seeds, transposed_cases
+from parity_tests.support.strategies import Case, transposed_cases
 
 # ---------------------------------------------------------------- data
 

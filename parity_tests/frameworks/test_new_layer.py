@@ -58,14 +58,21 @@ def test_they_are_judged_as_the_others_are(run: Run) -> None:
 
 def test_what_they_take() -> None:
     """The files, so that one more is a change of this list: a native class is not always needed."""
-    rows = {f"impls/{name}/bindings.py" for name in ("pytorch", "flax", "keras")}
-    both = {"impls/reference.py", "analysis/proof/rounding.py", *rows}
+    frameworks = ("pytorch", "flax", "keras")
+    rounding = "analysis/proof/rounding.py"
     spec = {"impls/spec/normalisation.py", "impls/spec/__init__.py", "src/convparity/__init__.pyi"}
-    layers = {f"impls/{name}/layers.py" for name in ("pytorch", "flax", "keras")}
-    assert {each.path for each in ACTIVATION} == {"impls/spec/activation.py", *both}
+    layers = {f"impls/{name}/layers.py" for name in frameworks}
+    assert {each.path for each in ACTIVATION} == {
+        "impls/spec/activation.py",
+        "impls/reference_activation.py",
+        rounding,
+        *(f"impls/{name}/rows/activation.py" for name in frameworks),
+    }
     assert {each.path for each in LAYER} == {
         *spec,
         *layers,
-        *both,
+        *(f"impls/{name}/rows/normalisation.py" for name in frameworks),
+        "impls/reference.py",
+        rounding,
         "parity_tests/support/strategies.py",
     }

@@ -33,15 +33,8 @@ from convparity.analysis.proof.verdict import SCALE_LIMIT
 from convparity.impls import networks
 from convparity.impls.reference import run
 from convparity.impls.spec import Composite
-from parity_tests.support.executor import (
-    LEANS,
-    MARGIN,
-    ORDERS,
-    ROOT_UNITS,
-    Arithmetic,
-    Executor,
-    unit_in_last_place,
-)
+from parity_tests.support.executor import MARGIN, Arithmetic, Executor
+from parity_tests.support.operations import LEANS, ORDERS, ROOT_UNITS, unit_in_last_place
 from parity_tests.trials.doubles import (
     DOUBLES,
     SPECS,

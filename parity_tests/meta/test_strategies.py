@@ -22,8 +22,8 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.reference import run
 from convparity.impls.spec import walk
 from parity_tests.support.cells import FAMILIES, cells
+from parity_tests.support.convolution_strategies import CONVS
 from parity_tests.support.strategies import (
-    CONVS,
     MAKERS,
     Case,
     chain_cases,

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from convparity.impls.registry import FRAMEWORKS
 from parity_tests.support.root import ROOT
 
 SOURCES = {
@@ -43,12 +44,12 @@ def test_no_pass_over_a_network_knows_a_residual() -> None:
 # Where a separable convolution is the subject; elsewhere it is a composite like any other, and
 # ``is_one_layer`` tells it from those that are said by their children.
 SEPARABLE = {
-    "impls/pytorch/bindings.py": "its row",
+    "impls/pytorch/rows/convolution.py": "its row",
     "impls/flax/layers.py": "is the native class",
-    "impls/flax/bindings.py": "its row",
+    "impls/flax/rows/convolution.py": "its row",
     "impls/flax/adapter.py": "runs it by a faster algorithm",
     "impls/flax/describe.py": "knows its children",
-    "impls/keras/bindings.py": "its row",
+    "impls/keras/rows/convolution.py": "its row",
     "analysis/faults/grouping.py": "faults between its two steps",
     "analysis/faults/parameters.py": "faults of the biases of its two steps",
     "analysis/faults/stride.py": "the fault of a stride in its second step",
@@ -168,6 +169,31 @@ def test_arguments_are_named_where_there_are_many() -> None:
     assert list(
         many_positional(ast.parse("f(1, 2, 3, 4, 5, 6, 7)\ng(1, 2, 3, 4, 5, 6, 7, 8)"))
     ) == [2]
+
+
+# ---------------------------------------------------------------- small files
+
+
+MOST_LINES = 500
+COPIED_WHOLE = "layers.py"  # of a framework: users copy it
+
+
+def long_files() -> set[str]:
+    """The Python files with more lines."""
+    folders = ("impls", "analysis", "parity_tests", "src/convparity")
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in paths
+        if len(path.read_text().splitlines()) > MOST_LINES
+    }
+
+
+def test_no_file_is_long() -> None:
+    """Of what would be longer, each family is a file."""
+    longer = {f"impls/{name}/{COPIED_WHOLE}" for name in FRAMEWORKS}
+    assert long_files() - longer == set()
+    assert long_files() & longer, "these are long: what counts lines sees none"
 
 
 # ---------------------------------------------------------------- the tests

@@ -112,7 +112,14 @@ ALLOWED = {
     "impls.values": "impls.errors impls.spec numpy",
     "impls.weights": "impls.errors impls.spec impls.values impls.limits numpy",
     "impls.limits": "impls.errors impls.spec",
-    "impls.reference": "impls.spec impls.values impls.limits impls.weights einops numpy",
+    "impls.reference_activation": "impls.spec numpy",
+    "impls.reference_convolution": "impls.spec numpy",
+    "impls.reference_normalisation": "impls.spec",
+    "impls.reference_pooling": "impls.spec impls.reference_convolution numpy",
+    "impls.reference_resize": "impls.spec numpy",
+    "impls.reference": "impls.spec impls.values impls.limits impls.weights einops numpy "
+    "impls.reference_activation impls.reference_convolution impls.reference_normalisation "
+    "impls.reference_pooling impls.reference_resize",
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
@@ -123,6 +130,7 @@ ALLOWED = {
     "impls.layouts impls.overrides impls.recording numpy",
     "impls.bindings": "impls.errors impls.spec impls.layouts impls.adapter",
     "impls.script_writer": "impls.errors impls.spec numpy",
+    "impls.script_resize": "impls.spec",
     "impls.import_order": "impls.errors",
     "impls.overloads": f"impls.spec numpy {' '.join(row.root for row in FRAMEWORKS.values())}",
     "impls.convert": "impls.spec impls.values impls.limits impls.weights impls.registry "
@@ -159,17 +167,21 @@ for name, row in FRAMEWORKS.items():
     ):
         ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
-    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings impls.axis_patterns {folder}.movement"
-    below += f" {folder}.bindings"
+    ALLOWED[f"{folder}.rows"] = (
+        f"{below} impls.bindings impls.axis_patterns {folder}.movement {folder}.rows"
+    )
+    ALLOWED[f"{folder}.bindings"] = f"{below} impls.bindings {folder}.rows"
+    below += f" {folder}.bindings {folder}.rows"
     ALLOWED[f"{folder}.make"] = below
     ALLOWED[f"{folder}.describe"] = f"{below} {folder}.make"
-    ALLOWED[f"{folder}.script"] = (  # text alone, hence no framework
-        "impls.errors impls.axis_patterns impls.script_writer impls.spec impls.weights "
-        "impls.layouts impls.reference numpy"
+    ALLOWED[f"{folder}.calls"] = (  # text alone, hence no framework
+        "impls.errors impls.axis_patterns impls.script_writer impls.script_resize impls.spec "
+        f"impls.weights impls.layouts impls.reference_convolution {folder}.calls numpy"
     )
+    ALLOWED[f"{folder}.script"] = f"impls.script_writer {folder}.calls numpy"
     ALLOWED[f"{folder}.adapter"] = f"{below} {folder}.make {folder}.describe"
 # The detours that Keras needs fill more than a page.
-ALLOWED["impls.keras.bindings"] += " impls.keras.windows"
+ALLOWED["impls.keras.rows"] += " impls.keras.windows"
 for name in ("make", "adapter"):
     ALLOWED[f"impls.keras.{name}"] += " impls.keras.variables"
 ALLOWED["impls.keras.movement"] += " impls.keras.windows"
@@ -301,12 +313,18 @@ def test_no_row_outlives_its_module():
 
 
 def test_every_framework_folder_has_the_same_files():
-    files = {
-        name: {path.name for path in (ROOT / folder.replace(".", "/")).glob("*.py")}
-        for name, folder in FOLDERS.items()
-    }
+    files = {}
+    for name, folder in FOLDERS.items():
+        root = ROOT / folder.replace(".", "/")
+        files[name] = {path.relative_to(root).as_posix() for path in root.rglob("*.py")}
     names = "__init__ activation adapter arithmetic bindings describe einsum layers make movement"
     names += " normalisation pooling reduction resize script"
+    rows = "__init__ common activation arithmetic convolution einsum head join movement"
+    rows += " normalisation pooling reduction resize"
+    calls = "__init__ common activation arithmetic convolution head movement normalisation pooling"
+    calls += " reduction resize"
     common = {f"{name}.py" for name in names.split()}
+    common |= {f"rows/{name}.py" for name in rows.split()}
+    common |= {f"calls/{name}.py" for name in calls.split()}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours
     assert files == dict.fromkeys(files, common)

@@ -23,7 +23,8 @@ from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.errors import InputError
 from parity_tests.support.asserts import replay
-from parity_tests.support.strategies import CONVS, Case, cases, layers
+from parity_tests.support.convolution_strategies import CONVS
+from parity_tests.support.strategies import Case, cases, layers
 
 DEPTHWISE = DepthwiseConv(4, 3, stride=(2, 1), padding="same", depth_multiplier=2)
 POINTWISE = Conv(4, 6, 1, stride=2)

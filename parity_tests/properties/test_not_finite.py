@@ -11,7 +11,9 @@ from convparity.analysis.report.tables import verdicts_table
 from convparity.impls.adapter import Adapter
 from convparity.impls.weights import Arrays
 from parity_tests.support.asserts import replay
-from parity_tests.support.strategies import CONVS, Case, cases, layers, seeds
+from parity_tests.support.convolution_strategies import CONVS
+from parity_tests.support.drawing import seeds
+from parity_tests.support.strategies import Case, cases, layers
 
 
 def assert_passes_on(adapter: Adapter, case: Case, value: float) -> None:

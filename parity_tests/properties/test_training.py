@@ -27,7 +27,8 @@ from convparity.analysis.proof.data import integer_case
 from convparity.impls.adapter import Adapter
 from convparity.impls.registry import framework
 from parity_tests.support.asserts import replay
-from parity_tests.support.strategies import Case, cases, layers, scale_cases, seeds, values
+from parity_tests.support.drawing import seeds, values
+from parity_tests.support.strategies import Case, cases, layers, scale_cases
 
 RATE, MOMENTUM, DECAY, STEPS = 0.25, 0.5, 0.5, 3
 

@@ -1,14 +1,12 @@
-"""Strategies of arithmetic of numbers one by one; ``strategies.py`` has those of other layers."""
+"""Strategies of arithmetic of numbers one by one."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-from convparity import Power, Rescale, Spec
-from convparity.impls.spec import Shape
+from convparity import Power, Rescale
+from parity_tests.support.drawing import Pair
 from parity_tests.support.movement_strategies import shapes
-
-Pair = tuple[Spec, Shape]
 
 NUMBERS = (1.0, -2.0, 0.5, 0.0, 0.1, 1 / 255, -3.7)
 EXPONENTS = (2.0, 3.0, 1.0, 5.0, 0.0, -1.0, -2.0)  # of any other, a number below 0 is NaN

@@ -38,6 +38,9 @@ from convparity.impls.spec import (
     window_extent,
 )
 from parity_tests.support import strategies
+from parity_tests.support.activation_strategies import activation_layers
+from parity_tests.support.convolution_strategies import CONVS
+from parity_tests.support.drawing import ranks
 from parity_tests.support.graph_strategies import graphs
 from parity_tests.support.strategies import Case
 
@@ -300,7 +303,7 @@ def _convolutions(rank: int) -> Family:
     """By rank, so that each has as many examples, and meets its cells as often."""
     kinds = _each("{} of rank " + str(rank), "Conv", "DepthwiseConv", "SeparableConv")
     own = _OF_RANK_1 if rank == 1 else _OF_SEVERAL_AXES
-    specs = strategies.layers(*strategies.CONVS, rank=rank)
+    specs = strategies.layers(*CONVS, rank=rank)
     return Family(strategies.cases(specs), frozenset({f"rank {rank}", *_CONVS, *kinds, *own}), 2)
 
 
@@ -308,7 +311,7 @@ def _activation(function: str) -> Family:
     own = {f"{function} with an alpha"} if function in DEFAULT_ALPHA else set()
     if function in OVER_AXIS:
         own = {f"{function} over another axis"}
-    specs = strategies.ranks.flatmap(lambda rank: strategies.activation_layers(rank, function))
+    specs = ranks.flatmap(lambda rank: activation_layers(rank, function))
     cells = frozenset({function, *_BATCHES, *_RANKS, "rank 0", *own})
     return Family(strategies.cases(specs), cells, 0.3 if own else 0.2)
 

@@ -1,13 +1,12 @@
-"""Strategies of what moves values; ``strategies.py`` has those of all other layers."""
+"""Strategies of what moves values."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-from convparity import Pad, Rearrange, Slice, Spec
+from convparity import Pad, Rearrange, Slice
 from convparity.impls.spec import PADDING_MODES, Shape
-
-Pair = tuple[Spec, Shape]
+from parity_tests.support.drawing import Pair
 
 batches = st.integers(1, 3)
 

@@ -103,14 +103,14 @@ class Shift(nn.Module):
 ''',
     ),
     Put(
-        "impls/pytorch/bindings.py",
+        "impls/pytorch/rows/normalisation.py",
         "from convparity.impls.spec import Shift\n",
-        before="OTHERS = [",
+        before="ROWS = [",
     ),
     Put(
-        "impls/pytorch/bindings.py",
+        "impls/pytorch/rows/normalisation.py",
         '    Row(Shift, layers.Shift, same("num_features"), {"amount": Weight("amount")}),\n',
-        before="    Row(Dropout, ",
+        before="    Row(Scale, ",
     ),
     Put(
         "impls/flax/layers.py",
@@ -129,12 +129,12 @@ class Shift(nnx.Module):
 ''',
     ),
     Put(
-        "impls/flax/bindings.py",
+        "impls/flax/rows/normalisation.py",
         "from convparity.impls.spec import Shift\n",
-        before="OTHERS = [",
+        before="ROWS = [",
     ),
     Put(
-        "impls/flax/bindings.py",
+        "impls/flax/rows/normalisation.py",
         """    Row(
         Shift,
         layers.Shift,
@@ -143,7 +143,7 @@ class Shift(nnx.Module):
         takes=("param_dtype",),
     ),
 """,
-        before="    Row(Flatten, layers.Flatten)",
+        before="    Row(\n        Scale,",
     ),
     Put(
         "impls/keras/layers.py",
@@ -176,12 +176,12 @@ class Shift(keras.layers.Layer):
 ''',
     ),
     Put(
-        "impls/keras/bindings.py",
+        "impls/keras/rows/normalisation.py",
         "from convparity.impls.spec import Shift\n",
-        before="OTHERS = [",
+        before="ROWS = [",
     ),
     Put(
-        "impls/keras/bindings.py",
+        "impls/keras/rows/normalisation.py",
         """    Row(
         Shift,
         layers.Shift,
@@ -189,7 +189,7 @@ class Shift(keras.layers.Layer):
         {"amount": Weight("amount")},
     ),
 """,
-        before="    Row(Dropout, ",
+        before="    Row(Scale, ",
     ),
     Put(
         "parity_tests/support/strategies.py",
@@ -217,7 +217,7 @@ ACTIVATION = [
         before='    "tanh",\n',
     ),
     Put(
-        "impls/reference.py",
+        "impls/reference_activation.py",
         '        case "hard_tanh":\n            return np.clip(x, -1, 1)\n',
         before='        case "tanh":\n',
     ),
@@ -227,17 +227,17 @@ ACTIVATION = [
         before='    "tanh": 1.0,\n',
     ),
     Put(
-        "impls/pytorch/bindings.py",
+        "impls/pytorch/rows/activation.py",
         '    activation("hard_tanh", nn.Hardtanh),\n',
         before='    activation("tanh", ',
     ),
     Put(
-        "impls/flax/bindings.py",
+        "impls/flax/rows/activation.py",
         '    activation("hard_tanh", nnx.hard_tanh),\n',
         before='    activation("tanh", ',
     ),
     Put(
-        "impls/keras/bindings.py",
+        "impls/keras/rows/activation.py",
         '    by_function("hard_tanh", keras.activations.hard_tanh),\n',
         before='    by_function("tanh", ',
     ),

@@ -1,14 +1,13 @@
-"""Strategies of reductions; ``strategies.py`` has those of other layers."""
+"""Strategies of reductions."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-from convparity import Reduce, Spec
-from convparity.impls.spec import REDUCTIONS, Shape
+from convparity import Reduce
+from convparity.impls.spec import REDUCTIONS
+from parity_tests.support.drawing import Pair
 from parity_tests.support.movement_strategies import shapes
-
-Pair = tuple[Spec, Shape]
 
 
 @st.composite

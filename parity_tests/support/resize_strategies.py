@@ -1,13 +1,12 @@
-"""How an image of another size is drawn; ``strategies.py`` has most other layers."""
+"""How an image of another size is drawn."""
 
 from typing import Any
 
 from hypothesis import strategies as st
 
-from convparity import Resize, Spec
-from convparity.impls.spec import RESIZE_METHODS, Shape
-
-Pair = tuple[Spec, Shape]
+from convparity import Resize
+from convparity.impls.spec import RESIZE_METHODS
+from parity_tests.support.drawing import Pair
 
 
 @st.composite

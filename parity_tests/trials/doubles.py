@@ -49,7 +49,8 @@ from convparity.impls.spec import (
 from convparity.impls.weights import Weights
 from parity_tests.support import transforms
 from parity_tests.support.cells import FAMILIES
-from parity_tests.support.executor import COUNTS, LEANS, MARGIN, NORMS, ORDERS, ROOTS, Arithmetic
+from parity_tests.support.executor import MARGIN, Arithmetic
+from parity_tests.support.operations import COUNTS, LEANS, NORMS, ORDERS, ROOTS
 from parity_tests.support.strategies import Case, cases
 
 # name -> what it does in another way; it differs from the plain one in this alone

@@ -13,7 +13,7 @@ import numpy as np
 
 from convparity.analysis.proof.rounded import UNIT_ROUNDOFF
 from convparity.impls import registry
-from convparity.impls.reference import activate
+from convparity.impls.reference_activation import activate
 from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, OVER_AXIS, Activation
 from parity_tests.support.processor import processor
 

@@ -1,0 +1,58 @@
+"""A second meaning of pools, window by window; ``oracle`` asks it."""
+
+from itertools import product
+from math import fsum, prod
+from typing import Any
+
+import numpy as np
+
+from convparity import MaxPool
+
+
+def pooled(spec: Any, x: np.ndarray) -> np.ndarray:
+    """The largest, or the mean, of the values that each window sees; padding holds none."""
+    windows = []  # for each axis, the places that each output sees
+    counted = []  # and how many of its places lie in the image or its padding
+    for axis, n in enumerate(x.shape[1:-1]):
+        k, stride = spec.kernel_size[axis], spec.stride[axis]
+        step = spec.dilation[axis] if isinstance(spec, MaxPool) else 1
+        reach = (k - 1) * step + 1
+        match spec.padding:
+            case "valid":
+                low, high = 0, 0
+            case "same":
+                total = max(reach - (n % stride or stride), 0)
+                low, high = total // 2, total - total // 2
+            case _:
+                low, high = spec.padding[axis]
+        starts = [*range(-low, n + high - reach + 1, stride)]
+        left = n + high > starts[-1] + reach  # are there places behind the last window?
+        if spec.ceil_mode and left and starts[-1] + stride < n:
+            starts.append(starts[-1] + stride)
+        seen = [range(start, start + reach, step) for start in starts]
+        windows.append([[p for p in each if 0 <= p < n] for each in seen])
+        counted.append([sum(-low <= p < n + high for p in each) for each in seen])
+    y = np.empty((len(x), *map(len, windows), x.shape[-1]))
+    for n, *at, c in np.ndindex(*y.shape):
+        places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
+        values = [float(x[(n, *place, c)]) for place in places]
+        if isinstance(spec, MaxPool):
+            y[(n, *at, c)] = max(values)
+            continue
+        all_of_them = prod(axis[i] for axis, i in zip(counted, at, strict=True))
+        number = all_of_them if spec.count_include_pad else len(values)
+        y[(n, *at, c)] = fsum(values) / (spec.divisor_override or number)
+    return y
+
+
+def adapted(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
+    """``together`` of the pixels that lie in each place's share of the image, even in part."""
+    windows = [
+        [[p for p in range(n) if p < (at + 1) * n / m and p + 1 > at * n / m] for at in range(m)]
+        for n, m in zip(x.shape[1:-1], spec.output_size, strict=True)
+    ]
+    y = np.empty((len(x), *spec.output_size, x.shape[-1]))
+    for n, *at, c in np.ndindex(*y.shape):
+        places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
+        y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
