@@ -42,6 +42,7 @@ from convparity.impls.spec import (
     InstanceNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -166,7 +167,7 @@ def surrounded(x: np.ndarray, pairs: Pairs, fill: float = 0.0) -> np.ndarray:
 
 
 def window_places(
-    spec: Conv | ConvTranspose | MaxPool | AvgPool, out: Shape
+    spec: Conv | ConvTranspose | MaxPool | MaxPoolIndices | AvgPool, out: Shape
 ) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
     """Each place of the window, and the pixels that meet it, for every output pixel at once."""
     axes = zip(spec.kernel_size, window_dilation(spec), spec.stride, out, strict=True)
@@ -200,7 +201,9 @@ def scatter(spec: ConvTranspose, kernel: np.ndarray, x: np.ndarray) -> np.ndarra
     return y[(slice(None), *kept)].reshape(output_shape(spec, x.shape))
 
 
-def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterator[np.ndarray]:
+def pool_windows(
+    spec: MaxPool | MaxPoolIndices | AvgPool, x: np.ndarray, fill: float
+) -> Iterator[np.ndarray]:
     """For each place in the window, the pixels that meet it; ``fill`` where that is padding."""
     pairs = padding_pairs(spec, x.shape[1:-1])
     padded = surrounded(x, pairs, fill)
@@ -423,6 +426,18 @@ def _(spec: ConvTranspose, weights: Arrays, x: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: MaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return reduce(np.maximum, pool_windows(spec, x, -np.inf))
+
+
+@run.register
+def _(spec: MaxPoolIndices, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """The first of equal values, and the last NaN, as in PyTorch; padding is never chosen."""
+    pixels = np.arange(math.prod(x.shape[1:-1])).reshape(1, *x.shape[1:-1], 1)
+    windows = zip(pool_windows(spec, x, -np.inf), pool_windows(spec, pixels, -1), strict=True)
+    largest, places = next(windows)
+    for values, others in windows:
+        larger = (values > largest) | np.isnan(values) | (places < 0)
+        largest, places = np.where(larger, values, largest), np.where(larger, others, places)
+    return np.broadcast_to(places, largest.shape).astype(np.float64)
 
 
 @run.register

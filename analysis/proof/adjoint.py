@@ -52,6 +52,7 @@ from convparity.impls.spec import (
     InputNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -321,6 +322,17 @@ def _(
         return np.where(won, g, 0)
 
     return Gradients((_by_windows(spec, x, g, -np.inf, through),), {})
+
+
+@adjoint.register
+def _(
+    spec: MaxPoolIndices,
+    weights: Arrays,
+    inputs: Inputs,
+    g: np.ndarray,
+    by_weights: bool = True,
+) -> Gradients:
+    return Gradients((np.zeros(inputs[0].shape),), {})  # a place stays as it is, or jumps
 
 
 @adjoint.register

@@ -59,6 +59,7 @@ from convparity.impls.spec import (
     LayerNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -445,6 +446,11 @@ OTHERS = [
     Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
     Row(AdaptiveMaxPool, pooling.AdaptiveMaxPool, ADAPTIVE),
     Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        MaxPoolIndices,
+        pooling.MaxPoolIndices,
+        {**POOL, "dilation": Field("dilation", None, None, _given)},
+    ),
     Row(
         Resize,
         resize.Resize,

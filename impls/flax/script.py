@@ -12,6 +12,7 @@ from convparity.impls.script_writer import (
     Writer,
     affine_of,
     function_call,
+    places_of_largest,
     power_of,
     resizes,
     slice_of,
@@ -38,6 +39,7 @@ from convparity.impls.spec import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
     Pad,
     Power,
     PReLU,
@@ -489,3 +491,10 @@ def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
 def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
     slope = out.array("slope", weights["slope"], "C, or 1")
     out.say(f"y = jnp.where(y >= 0, y, {slope} * y)")
+
+
+@write_layer.register
+def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# flax and jax have no such pool: NumPy counts the pixels")
+    places_of_largest(spec, shape, out, "np.asarray(y)", first=1)
+    out.say("y = jnp.asarray(places, y.dtype)")

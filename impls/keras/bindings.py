@@ -53,6 +53,7 @@ from convparity.impls.spec import (
     LayerNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -399,6 +400,15 @@ POOLS_AND_NORMS = [
         pooling.GlobalMaxPooling,
         needs={**CHANNELS_LAST, "keepdims": False},
         also=GLOBAL_MAX,
+    ),
+    Row(
+        MaxPoolIndices,
+        pooling.MaxPoolIndices,
+        {
+            **POOL,
+            "dilation": "dilation",
+            "rank": Field(None, lambda module: len(module.pool_size)),
+        },
     ),
     Row(  # read and never made
         AdaptiveMaxPool,

@@ -11,6 +11,7 @@ from convparity.impls.script_writer import (
     affine_of,
     crop,
     function_call,
+    places_of_largest,
     power_of,
     resizes,
     slice_of,
@@ -37,6 +38,7 @@ from convparity.impls.spec import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
     Pad,
     Pairs,
     Power,
@@ -518,3 +520,10 @@ def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
 def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
     slope = out.array("slope", weights["slope"], "C, or 1")
     out.say(f"y = keras.ops.where(y >= 0, y, {slope} * y)")
+
+
+@write_layer.register
+def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# keras has no such pool: NumPy counts the pixels")
+    places_of_largest(spec, shape, out, "keras.ops.convert_to_numpy(y)", first=1)
+    out.say("y = keras.ops.convert_to_tensor(places, dtype=y.dtype)")

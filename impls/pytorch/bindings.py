@@ -51,6 +51,7 @@ from convparity.impls.spec import (
     LayerNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -201,6 +202,16 @@ def _check_pads_once(module: Any) -> None:
     )
 
 
+def _check_max_pool(module: Any) -> None:
+    refuse_unless(
+        not module.return_indices,
+        module,
+        "return_indices=False, as a layer gives one value: the two are a Graph of MaxPool and "
+        "MaxPoolIndices",
+    )
+    _check_pads_once(module)
+
+
 def _check_output_size(module: Any) -> None:
     sizes = np.atleast_1d(np.array(module.output_size, dtype=object))
     refuse_unless(
@@ -298,8 +309,7 @@ POOLS_AND_NORMS = [
         MaxPool,
         (pooling.MaxPool1d, pooling.MaxPool2d, pooling.MaxPool3d),
         {**POOL, "dilation": "dilation"},
-        needs={"return_indices": False},
-        check=_check_pads_once,
+        check=_check_max_pool,
         also=(MAX_POOL,),
     ),
     Row(
@@ -350,6 +360,13 @@ POOLS_AND_NORMS = [
         check=_check_output_size,
     ),
     Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        MaxPoolIndices,
+        (pooling.MaxPoolIndices1d, pooling.MaxPoolIndices2d, pooling.MaxPoolIndices3d),
+        {**POOL, "dilation": "dilation"},
+        needs={"return_indices": True},
+        check=_check_pads_once,
+    ),
     Row(
         InstanceNorm,
         normalisation.InstanceNorm,

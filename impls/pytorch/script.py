@@ -15,6 +15,7 @@ from convparity.impls.script_writer import (
     affine_of,
     crop,
     function_call,
+    places_of_largest,
     power_of,
     resizes,
     slice_of,
@@ -40,6 +41,7 @@ from convparity.impls.spec import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
     Pad,
     PaddingMode,
     Pairs,
@@ -216,7 +218,9 @@ def _(spec: ConvTranspose, weights: Arrays, shape: Shape, out: Writer) -> None:
         out.say(f"y = y[:, :, {crop(spec, shape)}]")
 
 
-def _pool_padding(spec: MaxPool | AvgPool, shape: Shape) -> tuple[Pairs, tuple[int, ...] | None]:
+def _pool_padding(
+    spec: MaxPool | MaxPoolIndices | AvgPool, shape: Shape
+) -> tuple[Pairs, tuple[int, ...] | None]:
     """The pairs, and what ``padding=`` takes: symmetric, at most half of the kernel."""
     padding = _symmetric(asked_pairs(spec, shape[1:-1]))
     if padding and any(2 * p > k for p, k in zip(padding, spec.kernel_size, strict=True)):
@@ -479,3 +483,24 @@ def _(spec: Clamp, weights: Arrays, shape: Shape, out: Writer) -> None:
 def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
     slope = out.array("slope", weights["slope"], "C, or 1")
     out.say(f"y = F.prelu(y, {slope})")
+
+
+@write_layer.register
+def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _, padding = _pool_padding(spec, shape)
+    if padding is None:
+        out.say("# padding= is symmetric, at most half of the kernel: NumPy counts the pixels")
+        places_of_largest(spec, shape, out, "y.numpy()", first=2)
+        out.say("y = torch.from_numpy(places).to(y.dtype)")
+        return
+    out.call(
+        f"_, places = F.max_pool{spec.rank}d",
+        "y",
+        f"{spec.kernel_size}",
+        stride=(spec.stride, spec.kernel_size),
+        padding=(padding, (0,) * spec.rank),
+        dilation=(spec.dilation, (1,) * spec.rank),
+        ceil_mode=(spec.ceil_mode, False),
+        return_indices=(True, False),
+    )
+    out.say("y = places.to(y.dtype)")

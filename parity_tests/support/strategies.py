@@ -11,6 +11,7 @@ strides which do not divide them, one-pixel outputs and kernels larger than the 
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from hypothesis import strategies as st
 
 from convparity import (
@@ -31,6 +32,7 @@ from convparity import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
     Residual,
     RMSNorm,
     Scale,
@@ -39,6 +41,7 @@ from convparity import (
     Spec,
     output_shape,
 )
+from convparity.impls.reference import pool_windows
 from convparity.impls.spec import (
     ACTIVATIONS,
     DEFAULT_ALPHA,
@@ -402,6 +405,17 @@ def global_max_pools(draw: Any, rank: int) -> Pair:
 
 
 @st.composite
+def places(draw: Any, rank: int) -> Pair:
+    """Windows of a max pool, one of which meets several pixels: others have one place alone."""
+    window, sizes = draw(_pool_windows(rank, dilated=True))
+    spec, shape = MaxPoolIndices(**window), (draw(batches), *sizes, draw(st.integers(1, 4)))
+    met = sum(each > 0 for each in pool_windows(spec, np.ones((1, *sizes, 1)), 0))
+    if np.max(met) > 1:
+        return spec, shape
+    return MaxPoolIndices(2, rank=rank), (shape[0], *[3] * rank, shape[-1])
+
+
+@st.composite
 def clamps(draw: Any, rank: int) -> Pair:
     """Between two limits, or on one side of one."""
     limits = draw(st.sampled_from([(-1, 1), (0, 6), (None, 0.3), (-2.5, None), (0.1, 3.7)]))
@@ -459,6 +473,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
+    MaxPoolIndices: places,
     Clamp: clamps,
     PReLU: prelus,
     Identity: identities,
