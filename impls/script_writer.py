@@ -167,7 +167,9 @@ def function_call(calls: Mapping[str, str], spec: Activation, axis: int | None =
     return calls[spec.function].format(alpha=spec.alpha, axis=axis)
 
 
-def places_of_largest(spec: MaxPoolIndices, shape: Shape, out: Writer, y: str, first: int) -> None:
+def places_of_largest(
+    spec: MaxPoolIndices, shape: Shape, out: Writer, *, y: str, first: int
+) -> None:
     """Lines of NumPy that make ``places`` of ``y``, whose spatial axes begin at ``first``."""
     sizes, axes = shape[1:-1], tuple(range(first, first + spec.rank))
     form = [1] * len(shape)

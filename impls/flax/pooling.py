@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from convparity.impls.errors import UnsupportedError
 from convparity.impls.flax.layers import Axes, Padding
 
 
@@ -297,8 +296,8 @@ class MaxPoolIndices(nnx.Module):
         sizes = x_NHWC.shape[1:-1]
         pixels, most = math.prod(sizes), int(2 / jnp.finfo(x_NHWC.dtype).eps)
         if pixels > most:
-            raise UnsupportedError(
-                f"flax: an input of {pixels} pixels has more places than the {most} that "
+            raise ValueError(
+                f"an input of {pixels} pixels has more places than the {most} that "
                 f"{x_NHWC.dtype} counts without a gap: use a wider dtype"
             )
         strides = self.strides or (1,) * len(self.window_shape)

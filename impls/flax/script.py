@@ -496,5 +496,5 @@ def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say("# flax and jax have no such pool: NumPy counts the pixels")
-    places_of_largest(spec, shape, out, "np.asarray(y)", first=1)
+    places_of_largest(spec, shape, out, y="np.asarray(y)", first=1)
     out.say("y = jnp.asarray(places, y.dtype)")

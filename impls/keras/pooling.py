@@ -12,7 +12,6 @@ from typing import Any
 import keras
 from keras import ops
 
-from convparity.impls.errors import UnsupportedError
 from convparity.impls.keras.layers import registered
 from convparity.impls.keras.windows import (
     Ints,
@@ -385,8 +384,8 @@ class MaxPoolIndices(keras.layers.Layer):
     def _check(self, sizes: Any) -> None:
         most = MOST_PLACES.get(self.compute_dtype, 2**24)
         if None not in sizes and math.prod(sizes) > most:
-            raise UnsupportedError(
-                f"keras: an input of {math.prod(sizes)} pixels has more places than the {most} "
+            raise ValueError(
+                f"an input of {math.prod(sizes)} pixels has more places than the {most} "
                 f"that {self.compute_dtype} counts without a gap: use a wider dtype"
             )
 

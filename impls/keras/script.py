@@ -525,5 +525,5 @@ def _(spec: PReLU, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say("# keras has no such pool: NumPy counts the pixels")
-    places_of_largest(spec, shape, out, "keras.ops.convert_to_numpy(y)", first=1)
+    places_of_largest(spec, shape, out, y="keras.ops.convert_to_numpy(y)", first=1)
     out.say("y = keras.ops.convert_to_tensor(places, dtype=y.dtype)")

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from convparity.impls.errors import UnsupportedError
 from convparity.impls.pytorch.layers import (
     Ints,
     PadsFirst,
@@ -227,14 +226,23 @@ class MaxPoolIndicesNd(PoolNd):
         dilation: Pixels from one value of the window to the next.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **{**options, "return_indices": True})
+    def __init__(
+        self,
+        kernel_size: int | Ints,
+        stride: int | Ints | None = None,
+        padding: str | Pairs = "valid",
+        ceil_mode: bool = False,
+        dilation: int | Ints = 1,
+    ) -> None:
+        super().__init__(
+            kernel_size, stride, padding, ceil_mode, dilation=dilation, return_indices=True
+        )
 
     def forward(self, x_NCS: Tensor) -> Tensor:
         pixels, most = x_NCS[0, 0].numel(), int(2 / torch.finfo(x_NCS.dtype).eps)
         if pixels > most:
-            raise UnsupportedError(
-                f"pytorch: an input of {pixels} pixels has more places than the {most} that "
+            raise ValueError(
+                f"an input of {pixels} pixels has more places than the {most} that "
                 f"{x_NCS.dtype} counts without a gap: use a wider dtype"
             )
         pads = self.whole(x_NCS)

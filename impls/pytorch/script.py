@@ -490,7 +490,7 @@ def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
     _, padding = _pool_padding(spec, shape)
     if padding is None:
         out.say("# padding= is symmetric, at most half of the kernel: NumPy counts the pixels")
-        places_of_largest(spec, shape, out, "y.numpy()", first=2)
+        places_of_largest(spec, shape, out, y="y.numpy()", first=2)
         out.say("y = torch.from_numpy(places).to(y.dtype)")
         return
     out.call(
