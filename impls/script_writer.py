@@ -186,6 +186,8 @@ def places_of_largest(
         "windows = np.lib.stride_tricks.sliding_window_view",
         f"seen = windows(seen, {window_extent(spec)}, {axes})[{index}]",
         f"places = windows(places, {window_extent(spec)}, {axes})[{index}]",
+    )
+    out.say(
         f"largest = seen.max(axis={last}, keepdims=True)",
         "# of equal values the first one, which is never padding",
         "chosen = (seen == largest) & (places >= 0)",
