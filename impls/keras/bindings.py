@@ -406,6 +406,7 @@ POOLS_AND_NORMS = [
         pooling.MaxPoolIndices,
         {
             **POOL,
+            "padding": Field("padding", lambda module: module.requested_padding),
             "dilation": "dilation",
             "rank": Field(None, lambda module: len(module.pool_size)),
         },

@@ -258,3 +258,13 @@ def test_no_gradient_passes_a_place(framework: str) -> None:
     _, alone = adapter.backward(module, x, (ones, 0 * ones))
     assert both["stem.kernel"].any()
     np.testing.assert_array_equal(both["stem.kernel"], alone["stem.kernel"])
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_places_are_read_as_they_were_made(framework: str) -> None:
+    for spec in (
+        MaxPoolIndices(2, rank=1),
+        MaxPoolIndices(3, 2, ((0, 1), (1, 0)), 2, True, 2),
+        MaxPoolIndices(2, 1, "same", 3),
+    ):
+        assert describe(build(spec, framework=framework)) == spec
