@@ -16,6 +16,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     Join,
     MaxPool,
+    MaxPoolIndices,
     Shape,
     Spec,
     output_shape,
@@ -32,7 +33,8 @@ NUMBERS = 2**26  # of one layer: its input, with padding, its output, and what e
 WEIGHTS = 2**28  # of all layers
 TAPS = 2**15  # of one window: steps of a plain loop
 MACS = 2**36  # of one layer: multiplications
-WINDOWS = (Conv, ConvTranspose, DepthwiseConv, MaxPool, AvgPool)
+POOLS = (MaxPool, MaxPoolIndices, AvgPool)
+WINDOWS = (Conv, ConvTranspose, DepthwiseConv, *POOLS)
 
 
 class Work(NamedTuple):
@@ -70,7 +72,7 @@ def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
         padded = [low + size + high for size, (low, high) in zip(spatial, pairs, strict=True)]
         numbers += n * math.prod(padded) * channels
         places = math.prod(out)
-    if not isinstance(spec, MaxPool | AvgPool):
+    if not isinstance(spec, POOLS):
         numbers += taps * math.prod(out[1:-1])  # which pixel each tap meets
     return Work(taps, numbers, weights, places * taps * met)
 

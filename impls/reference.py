@@ -4,6 +4,7 @@ Slow and obvious on purpose; ``parity_tests/core/test_reference.py`` holds it ag
 oracle that shares no code with it.
 """
 
+import math
 from collections.abc import Callable
 from functools import reduce, singledispatch
 from typing import Any, Protocol
@@ -43,6 +44,7 @@ from convparity.impls.spec import (
     InputNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -140,6 +142,18 @@ def _(spec: ConvTranspose, weights: Arrays, x: np.ndarray) -> np.ndarray:
 @run.register
 def _(spec: MaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
     return reduce(np.maximum, pool_windows(spec, x, -np.inf))
+
+
+@run.register
+def _(spec: MaxPoolIndices, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    """The first of equal values, and the last NaN, as in PyTorch; padding is never chosen."""
+    pixels = np.arange(math.prod(x.shape[1:-1])).reshape(1, *x.shape[1:-1], 1)
+    windows = zip(pool_windows(spec, x, -np.inf), pool_windows(spec, pixels, -1), strict=True)
+    largest, places = next(windows)
+    for values, others in windows:
+        larger = (values > largest) | np.isnan(values) | (places < 0)
+        largest, places = np.where(larger, values, largest), np.where(larger, others, places)
+    return np.broadcast_to(places, largest.shape).astype(np.float64)
 
 
 @run.register

@@ -13,6 +13,7 @@ from convparity.impls.spec import (
     ConvTranspose,
     DepthwiseConv,
     MaxPool,
+    MaxPoolIndices,
     Pairs,
     Shape,
     effective_kernel,
@@ -70,7 +71,7 @@ def surrounded(x: np.ndarray, pairs: Pairs, fill: float = 0.0) -> np.ndarray:
 
 
 def window_places(
-    spec: Conv | ConvTranspose | MaxPool | AvgPool, out: Shape
+    spec: Conv | ConvTranspose | MaxPool | MaxPoolIndices | AvgPool, out: Shape
 ) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
     """Each place of the window, and the pixels that meet it, for every output pixel at once."""
     axes = zip(spec.kernel_size, window_dilation(spec), spec.stride, out, strict=True)

@@ -14,6 +14,7 @@ from convparity.impls.spec import (
     AdaptiveMaxPool,
     AvgPool,
     MaxPool,
+    MaxPoolIndices,
     Shape,
     adaptive_windows,
     asked_pairs,
@@ -22,7 +23,9 @@ from convparity.impls.spec import (
 )
 
 
-def pool_windows(spec: MaxPool | AvgPool, x: np.ndarray, fill: float) -> Iterator[np.ndarray]:
+def pool_windows(
+    spec: MaxPool | MaxPoolIndices | AvgPool, x: np.ndarray, fill: float
+) -> Iterator[np.ndarray]:
     """For each place in the window, the pixels that meet it; ``fill`` where that is padding."""
     pairs = padding_pairs(spec, x.shape[1:-1])
     padded = surrounded(x, pairs, fill)

@@ -8,6 +8,7 @@ joins values along a canonical axis; and ``write_layer(spec, weights, shape, out
 calls of one layer to make a new ``y`` of ``y``.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,12 +18,15 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.spec import (
     Activation,
     ConvTranspose,
+    MaxPoolIndices,
     Reduce,
     Rescale,
     Shape,
     Slice,
     output_shape,
+    padding_pairs,
     transposed_crop,
+    window_extent,
 )
 
 WIDTH = 96
@@ -116,3 +120,31 @@ def function_call(calls: Mapping[str, str], spec: Activation, axis: int | None =
     if spec.function not in calls:
         raise UnsupportedError(f"no script is known for the activation {spec.function!r}")
     return calls[spec.function].format(alpha=spec.alpha, axis=axis)
+
+
+def places_of_largest(
+    spec: MaxPoolIndices, shape: Shape, out: Writer, *, y: str, first: int
+) -> None:
+    """Lines of NumPy that make ``places`` of ``y``, whose spatial axes begin at ``first``."""
+    sizes, axes = shape[1:-1], tuple(range(first, first + spec.rank))
+    form = [1] * len(shape)
+    form[first : first + spec.rank] = sizes
+    ends = [(0, 0)] * len(shape)
+    ends[first : first + spec.rank] = padding_pairs(spec, sizes)
+    steps = [":"] * len(shape)
+    steps[first : first + spec.rank] = [f"::{s}" for s in spec.stride]
+    index = ", ".join([*steps, *(f"::{d}" for d in spec.dilation)])
+    last, pixels = tuple(range(-spec.rank, 0)), math.prod(sizes)
+    out.say(
+        f"seen = np.pad({y}, {ends}, constant_values=-np.inf)",
+        f"places = np.pad(np.arange({pixels}).reshape({form}), {ends}, constant_values=-1)",
+        "windows = np.lib.stride_tricks.sliding_window_view",
+        f"seen = windows(seen, {window_extent(spec)}, {axes})[{index}]",
+        f"places = windows(places, {window_extent(spec)}, {axes})[{index}]",
+    )
+    out.say(
+        f"largest = seen.max(axis={last}, keepdims=True)",
+        "# of equal values the first one, which is never padding",
+        "chosen = (seen == largest) & (places >= 0)",
+        f"places = np.where(chosen, places, {pixels}).min(axis={last})",
+    )

@@ -45,6 +45,7 @@ from convparity.impls.spec import (
     InputNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -214,6 +215,7 @@ def _slope(spec: Activation, x: np.ndarray) -> np.ndarray:
 
 
 @adjoint.register(MaxPool)
+@adjoint.register(MaxPoolIndices)
 @adjoint.register(AvgPool)
 @adjoint.register(GlobalAvgPool)
 @adjoint.register(AdaptiveAvgPool)

@@ -39,6 +39,7 @@ from convparity.impls.spec import (
     Join,
     Layer,
     MaxPool,
+    MaxPoolIndices,
     Rearrange,
     Reduce,
     Resize,
@@ -339,6 +340,11 @@ class _Draw:
     def _(self, spec: Activation, shape: Shape) -> Weights:
         if spec.function == "relu6":
             self.size = 6
+        return {}
+
+    @layer.register
+    def _(self, spec: MaxPoolIndices, shape: Shape) -> Weights:
+        self.size = max(1, math.prod(shape[1:-1]) - 1)  # the last place
         return {}
 
     @layer.register

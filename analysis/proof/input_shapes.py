@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     Join,
     MaxPool,
+    MaxPoolIndices,
     Rearrange,
     Reduce,
     Shape,
@@ -46,7 +47,7 @@ ENOUGH = 40  # pixels an axis: a kernel that larger images alone would fill is n
 # the least by the number of axes, so that hundreds of values reach where activations bend
 LEAST = {1: 31, 2: 7, 3: 5}
 SIZES = (*range(5, 10), *range(11, ENOUGH, 4), *range(41, 140, 8), *range(145, 530, 16))
-WINDOWS = (Conv, DepthwiseConv, MaxPool, AvgPool)
+WINDOWS = (Conv, DepthwiseConv, MaxPool, MaxPoolIndices, AvgPool)
 # more of them where a pattern splits an axis into factors
 DIVISIBLE = sorted({*SIZES, *range(10, 65), *range(96, 530, 32)})
 MOST = 512  # the largest size an axis where a dense layer fixes how many pixels there must be

@@ -38,6 +38,7 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     Join,
     MaxPool,
+    MaxPoolIndices,
     Rearrange,
     Shape,
     Shapes,
@@ -53,7 +54,7 @@ from convparity.impls.values import gives_several
 from convparity.impls.weights import Weights
 
 MOVES = (Rearrange, Slice)  # which move channels
-LARGEST = (MaxPool, AdaptiveMaxPool, GlobalMaxPool)  # which choose among pixels
+LARGEST = (MaxPool, MaxPoolIndices, AdaptiveMaxPool, GlobalMaxPool)  # which choose among pixels
 
 
 class Lighting(NamedTuple):

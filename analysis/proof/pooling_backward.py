@@ -17,6 +17,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
     adaptive_windows,
     padding_pairs,
 )
@@ -39,6 +40,11 @@ def _(spec: MaxPool, x: np.ndarray, g: np.ndarray) -> np.ndarray:
         return np.where(won, g, 0)
 
     return _by_windows(spec, x, g, -np.inf, through)
+
+
+@backward.register
+def _(spec: MaxPoolIndices, x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    return np.zeros(x.shape)  # a place stays as it is, or jumps
 
 
 @backward.register

@@ -24,6 +24,7 @@ from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weake
 from convparity.analysis.proof.einsums import sum_of_products
 from convparity.analysis.proof.functions import rounded_clamp, rounded_function
 from convparity.analysis.proof.linear_form import to_filters
+from convparity.analysis.proof.places import place_of_largest
 from convparity.analysis.proof.reductions import reduction
 from convparity.analysis.proof.rounded import (
     TRANSFORM,
@@ -60,6 +61,7 @@ from convparity.impls.spec import (
     InputNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -324,6 +326,11 @@ def _(spec: Spec, weights: Arrays, x: Rounded) -> Rounded:
         noise=np.zeros(value.shape) if x.exact else run(spec, weights, x.disturbed) - value,
         own=run(spec, weights, x.small),
     )
+
+
+@trace.register
+def _(spec: MaxPoolIndices, weights: Arrays, x: Rounded) -> Rounded:
+    return place_of_largest(spec, x)
 
 
 @trace.register

@@ -13,6 +13,7 @@ from convparity.impls.spec import (
     DepthwiseConv,
     GlobalAvgPool,
     MaxPool,
+    MaxPoolIndices,
     Resize,
     Shapes,
     Spec,
@@ -83,7 +84,7 @@ def _along(spec: Spec, shape: Shapes, axis: int) -> _Along | None:
             taps.append(frozenset(range(min(n, places))))  # as many windows that differ
         if isinstance(step, Resize) and step.size is not None:
             taps.append(frozenset(range(min(spatial[axis - 1], step.size[axis - 1]))))
-        if not isinstance(step, Conv | DepthwiseConv | MaxPool | AvgPool):
+        if not isinstance(step, Conv | DepthwiseConv | MaxPool | MaxPoolIndices | AvgPool):
             continue
         low, high = padding_pairs(step, spatial)[axis - 1]
         n, k, s = spatial[axis - 1], step.kernel_size[axis - 1], step.stride[axis - 1]

@@ -73,6 +73,7 @@ ROWS = {
     "softsign, tanhshrink, log_sigmoid": "softsign {size} c4 | tanhshrink | log_sigmoid",
     "quick_gelu, softplus with a beta": "quick_gelu {size} c4 | softplus a2.0",
     "abs, hard_shrink": "abs {size} c4 | hard_shrink a2.0",
+    "places of max pooling": "maxpoolindices{r}d k3 s2 p1 ceil {size} c4",
     "relu_squared, soft_shrink": "relu_squared {size} c4 | soft_shrink",
     "resizing, nearest-exact, by a fraction": "resize{r}d by1.3 nearest-exact {size} c4",
     "resizing, cubic": "resize{r}d to9 cubic {size} c4",

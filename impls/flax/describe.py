@@ -108,7 +108,7 @@ def _rank(module: Any) -> int:
     for _, layer in nnx.iter_modules(module):
         if isinstance(layer, nnx.Conv | nnx.ConvTranspose | layers.ConvTranspose):
             return len(layer.kernel_size)
-        if isinstance(layer, pooling.MaxPool | pooling.AvgPool):
+        if isinstance(layer, pooling.MaxPool | pooling.MaxPoolIndices | pooling.AvgPool):
             return len(layer.window_shape)
         if isinstance(layer, pooling.AdaptiveAvgPool | pooling.AdaptiveMaxPool):
             return len(layer.output_size)

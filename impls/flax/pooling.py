@@ -3,6 +3,7 @@
 Shapes: x_NHWC the input, y_NHWC the output, where H and W stand for one to three spatial axes.
 """
 
+import math
 from collections.abc import Callable
 from functools import reduce
 
@@ -41,6 +42,12 @@ def larger(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where((b > a) | jnp.isnan(b), b, a)
 
 
+def slices(x_NHWC: jax.Array, axis: int, k: int, s: int, d: int) -> list[jax.Array]:
+    """What each of the ``k`` places of a window meets along an axis."""
+    reach = (x_NHWC.shape[axis] - (k - 1) * d - 1) // s * s + 1
+    return [jax.lax.slice_in_dim(x_NHWC, t * d, t * d + reach, s, axis) for t in range(k)]
+
+
 def fold(
     x_NHWC: jax.Array,
     combine: Callable[[jax.Array, jax.Array], jax.Array],
@@ -50,10 +57,8 @@ def fold(
 ) -> jax.Array:
     """Combine the pixels of each window, from the last axis on, out of slices."""
     for axis in range(len(size), 0, -1):
-        k, s, d = size[axis - 1], strides[axis - 1], dilation[axis - 1]
-        reach = (x_NHWC.shape[axis] - (k - 1) * d - 1) // s * s + 1
-        parts = [jax.lax.slice_in_dim(x_NHWC, t * d, t * d + reach, s, axis) for t in range(k)]
-        x_NHWC = reduce(combine, parts)
+        window = size[axis - 1], strides[axis - 1], dilation[axis - 1]
+        x_NHWC = reduce(combine, slices(x_NHWC, axis, *window))
     return x_NHWC
 
 
@@ -245,3 +250,66 @@ class GlobalMaxPool(nnx.Module):
 
     def __call__(self, x_NHWC: jax.Array) -> jax.Array:
         return jnp.max(x_NHWC, axis=tuple(range(1, x_NHWC.ndim - 1)))
+
+
+# ---------------------------------------------------------------- where the largest values lie
+
+
+Placed = tuple[jax.Array, jax.Array]  # values, and where they lie: -1 in the padding
+
+
+def first_largest(a: Placed, b: Placed) -> Placed:
+    """The larger of two values with its place: the first of equal ones, the last NaN, a pixel."""
+    (value, place), (other, further) = a, b
+    larger = (other > value) | jnp.isnan(other) | (place < 0)
+    return jnp.where(larger, other, value), jnp.where(larger, further, place)
+
+
+class MaxPoolIndices(nnx.Module):
+    """Where the largest value of each window lies among the pixels of the input, row by row.
+
+    A place is a number of the input's dtype. Flax and JAX have no such pool.
+
+    Args:
+        window_shape, strides, padding, ceil_mode, dilation: As in ``MaxPool``.
+
+    Shapes:
+        x_NHWC: any C
+        y_NHWC: that C
+    """
+
+    def __init__(
+        self,
+        window_shape: Axes,
+        strides: Axes,
+        padding: Padding = "VALID",
+        ceil_mode: bool = False,
+        dilation: Axes | None = None,
+    ) -> None:
+        self.window_shape = window_shape
+        self.strides = strides
+        self.padding = padding
+        self.ceil_mode = ceil_mode
+        self.dilation = dilation
+
+    def __call__(self, x_NHWC: jax.Array) -> jax.Array:
+        sizes = x_NHWC.shape[1:-1]
+        pixels, most = math.prod(sizes), int(2 / jnp.finfo(x_NHWC.dtype).eps)
+        if pixels > most:
+            raise ValueError(
+                f"an input of {pixels} pixels has more places than the {most} that "
+                f"{x_NHWC.dtype} counts without a gap: use a wider dtype"
+            )
+        strides = self.strides or (1,) * len(self.window_shape)
+        dilation = self.dilation or (1,) * len(self.window_shape)
+        extent = [(k - 1) * d + 1 for k, d in zip(self.window_shape, dilation, strict=True)]
+        pads = pads_of(x_NHWC, self.padding, tuple(extent), strides, self.ceil_mode)
+        ends = [(0, 0), *pads, (0, 0)]
+        values = jnp.pad(x_NHWC, ends, constant_values=-jnp.inf)
+        places = jnp.arange(pixels, dtype=jnp.int32).reshape(1, *sizes, 1)
+        places = jnp.pad(places, ends, constant_values=-1)
+        for axis in range(len(sizes), 0, -1):
+            window = self.window_shape[axis - 1], strides[axis - 1], dilation[axis - 1]
+            met = (slices(each, axis, *window) for each in (values, places))
+            values, places = reduce(first_largest, zip(*met, strict=True))
+        return jnp.broadcast_to(places, values.shape).astype(x_NHWC.dtype)

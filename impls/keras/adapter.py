@@ -172,7 +172,10 @@ class KerasAdapter(Adapter):
                 tape.watch(each)
             y = module(_as_called(x), training=training)
         by_x, by_weight = tape.gradient(
-            y, [x, [variable.value for variable in variables]], output_gradients=cotangent
+            y,
+            [x, [variable.value for variable in variables]],
+            output_gradients=cotangent,
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,  # of the place of a pixel
         )
         return by_x, by_weight
 

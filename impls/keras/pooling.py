@@ -26,6 +26,13 @@ from convparity.impls.keras.windows import (
 )
 
 
+def slices(x_NSC: Any, axis: int, k: int, s: int, d: int) -> list[Any]:
+    """What each of the ``k`` places of a window meets along an axis."""
+    reach = (ops.shape(x_NSC)[axis] - (k - 1) * d - 1) // s * s + 1
+    places = (slice(t * d, t * d + reach, s) for t in range(k))
+    return [x_NSC[(slice(None),) * axis + (at,)] for at in places]
+
+
 def fold(
     x_NSC: Any,
     combine: Callable[[Any, Any], Any],
@@ -35,10 +42,8 @@ def fold(
 ) -> Any:
     """Combine the pixels of each window, from the last axis on, out of slices."""
     for axis in range(len(size), 0, -1):
-        k, s, d = size[axis - 1], strides[axis - 1], dilation[axis - 1] if dilation else 1
-        reach = (ops.shape(x_NSC)[axis] - (k - 1) * d - 1) // s * s + 1
-        places = (slice(t * d, t * d + reach, s) for t in range(k))
-        x_NSC = reduce(combine, [x_NSC[(slice(None),) * axis + (at,)] for at in places])
+        window = size[axis - 1], strides[axis - 1], dilation[axis - 1] if dilation else 1
+        x_NSC = reduce(combine, slices(x_NSC, axis, *window))
     return x_NSC
 
 
@@ -306,3 +311,95 @@ class GlobalMaxPooling(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], input_shape[-1])
+
+
+# ---------------------------------------------------------------- where the largest values lie
+
+MOST_PLACES = {"float16": 2**11, "bfloat16": 2**8, "float64": 2**53}  # counted without a gap
+
+
+def first_largest(a: tuple[Any, Any], b: tuple[Any, Any]) -> tuple[Any, Any]:
+    """The larger of two values with its place: the first of equal ones, the last NaN, a pixel.
+
+    A place is -1 in the padding.
+    """
+    (value, place), (other, further) = a, b
+    larger = ops.logical_or(ops.logical_or(other > value, ops.isnan(other)), place < 0)
+    return ops.where(larger, other, value), ops.where(larger, further, place)
+
+
+@registered
+class MaxPoolIndices(keras.layers.Layer):
+    """Where the largest value of each window lies among the pixels of the input, row by row.
+
+    A place is a number of the layer's dtype. Keras has no such pool.
+
+    Args:
+        pool_size: Size of the window along each spatial axis.
+        strides: Pixels from one window to the next.
+        padding: "valid", "same" (at any stride) or a (low, high) pair an axis.
+        ceil_mode: As in ``MaxPooling2D``.
+        dilation: Pixels from one value of the window to the next.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC: any C
+        y_NSC: that C
+    """
+
+    def __init__(
+        self,
+        pool_size: Ints,
+        strides: Ints,
+        padding: str | Pairs = "valid",
+        ceil_mode: bool = False,
+        dilation: int | Ints = 1,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = tuple(pool_size)
+        self.strides = tuple(strides)
+        self.requested_padding = named_or_pairs(padding, len(self.pool_size))
+        self.ceil_mode = ceil_mode
+        self.dilation = per_axis(dilation, len(self.pool_size))
+        self.input_spec = keras.InputSpec(ndim=len(self.pool_size) + 2)
+
+    def call(self, x_NSC: Any) -> Any:
+        if (empty := without_examples(self, x_NSC)) is not None:
+            return empty
+        self._check(x_NSC.shape[1:-1])
+        extent = extent_of(self.pool_size, self.dilation)
+        x_NSC, pairs = fit(x_NSC, self.requested_padding, extent, self.strides, self.ceil_mode)
+        sizes = ops.shape(x_NSC)[1:-1]
+        ends = ((0, 0), *pairs, (0, 0))
+        values = ops.pad(x_NSC, ends, constant_values=-math.inf)
+        places = ops.reshape(ops.arange(math.prod(sizes), dtype="int32"), (1, *sizes, 1))
+        places = ops.pad(places, ends, constant_values=-1)
+        for axis in range(len(sizes), 0, -1):
+            window = self.pool_size[axis - 1], self.strides[axis - 1], self.dilation[axis - 1]
+            met = (slices(each, axis, *window) for each in (values, places))
+            values, places = reduce(first_largest, zip(*met, strict=True))
+        return ops.cast(ops.broadcast_to(places, ops.shape(values)), x_NSC.dtype)
+
+    def _check(self, sizes: Any) -> None:
+        most = MOST_PLACES.get(self.compute_dtype, 2**24)
+        if None not in sizes and math.prod(sizes) > most:
+            raise ValueError(
+                f"an input of {math.prod(sizes)} pixels has more places than the {most} "
+                f"that {self.compute_dtype} counts without a gap: use a wider dtype"
+            )
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        extent = extent_of(self.pool_size, self.dilation)
+        window = (extent, self.strides, input_shape[-1], self.ceil_mode)
+        return windows_shape(self.requested_padding, input_shape, *window)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.requested_padding,
+            "ceil_mode": self.ceil_mode,
+            "dilation": self.dilation,
+        }

@@ -14,7 +14,7 @@ with spaces between words::
     depthwise2d  cIN     kSIZES sSIZES dSIZES mMULTIPLIER PADDING MODE nobias
     separable2d  cIN>OUT kSIZES sSIZES dSIZES mMULTIPLIER PADDING MODE nobias | nodwbias | nopwbias
     transpose2d  cIN>OUT kSIZES sSIZES dSIZES gGROUPS PADDING opSIZES nobias
-    maxpool2d    kSIZES sSIZES PADDING
+    maxpool2d, maxpoolindices2d             kSIZES sSIZES PADDING
     avgpool2d    kSIZES sSIZES PADDING nocount         the padding is not counted
     batchnorm2d  cIN epsNUMBER momNUMBER noscale nooffset
     layernorm, instancenorm                 cIN epsNUMBER noscale nooffset

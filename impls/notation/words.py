@@ -40,6 +40,7 @@ from convparity.impls.spec import (
     Layer,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
     Pad,
     PReLU,
     Rearrange,
@@ -310,6 +311,7 @@ _OF_RANK: tuple[tuple[str, type[Spec], tuple[Token, ...], str | None], ...] = (
     ("adaptiveavgpool", AdaptiveAvgPool, _ADAPTIVE, None),
     ("adaptivemaxpool", AdaptiveMaxPool, _ADAPTIVE, None),
     ("resize", Resize, _RESIZE, None),
+    ("maxpoolindices", MaxPoolIndices, _MAXPOOL, None),
 )
 OWN_WORDS: dict[str, Word] = {
     **{

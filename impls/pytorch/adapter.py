@@ -164,7 +164,8 @@ class PyTorchAdapter(Adapter):
         native = [self._in(module, each).requires_grad_() for each in inputs_of(x)]
         trained = {n: s for n, s in self.slots(module).items() if s.variable.requires_grad}
         leaves = [*native, *(slot.variable for slot in trained.values())]
-        found = torch.autograd.grad(*self._ends(module, native, leaves, cotangent))
+        ends = self._ends(module, native, leaves, cotangent)
+        found = torch.autograd.grad(*ends, materialize_grads=True)
         by_x, by_weight = found[: len(native)], found[len(native) :]
         return together([self._out(each) for each in by_x]), {
             name: slot.layout.to_canonical(self.read(gradient))
@@ -178,7 +179,9 @@ class PyTorchAdapter(Adapter):
         made, wanted = module(*native), on_each(lambda each: self._in(module, each), cotangent)
         if isinstance(made, dict):
             wanted = {name: wanted[name] for name in made}
-        return parts(made), leaves, parts(wanted)
+        both = zip(parts(made), parts(wanted), strict=True)
+        given = [(y, by_y) for y, by_y in both if y.requires_grad]  # the place of a pixel has none
+        return [y for y, _ in given], leaves, [by_y for _, by_y in given]
 
     def chooses(self, layer: Spec, input_shape: Shape, memory_format: str) -> bool:
         """Whether "auto" runs other code than "native" does: it lays the input out anew."""

@@ -27,6 +27,7 @@ from convparity.impls.spec import (
     Graph,
     Identity,
     MaxPool,
+    MaxPoolIndices,
     Rearrange,
     Sequential,
     Spec,
@@ -135,7 +136,14 @@ def _behind(spec: Spec, axes: int | None) -> int | None:
                 axes = 2
             case Rearrange() | Graph():
                 axes = None
-            case Conv() | ConvTranspose() | DepthwiseConv() | MaxPool() | AvgPool():
+            case (
+                Conv()
+                | ConvTranspose()
+                | DepthwiseConv()
+                | MaxPool()
+                | MaxPoolIndices()
+                | AvgPool()
+            ):
                 axes = layer.rank + 2
     return axes
 

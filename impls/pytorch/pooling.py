@@ -85,6 +85,11 @@ class PoolNd(PadsFirst):
             pairs.append((0, last + extent - n - low - high))
         return tuple(pairs)
 
+    def whole(self, x_NCS: Tensor) -> Pairs:
+        """The (low, high) pads that come before the pool, with what ``ceil_mode`` adds."""
+        pairs = zip(self.pairs(x_NCS), self.rest(x_NCS), strict=True)
+        return tuple((low, high + more) for (low, high), (_, more) in pairs)
+
 
 class MaxPoolNd(PoolNd):
     """The largest value of each window: the padding is -inf, which never wins.
@@ -95,9 +100,7 @@ class MaxPoolNd(PoolNd):
     """
 
     def forward(self, x_NCS: Tensor) -> Tensor:
-        pairs = zip(self.pairs(x_NCS), self.rest(x_NCS), strict=True)
-        whole = tuple((low, high + more) for (low, high), (_, more) in pairs)
-        return super().forward(pad(x_NCS, whole, value=-torch.inf))
+        return super().forward(pad(x_NCS, self.whole(x_NCS), value=-torch.inf))
 
 
 class MaxPool1d(MaxPoolNd, nn.MaxPool1d):
@@ -208,3 +211,68 @@ class GlobalMaxPool(nn.Module):
 
     def forward(self, x_NCS: Tensor) -> Tensor:
         return x_NCS.amax(dim=tuple(range(2, x_NCS.ndim)))
+
+
+# ---------------------------------------------------------------- where the largest values lie
+
+
+class MaxPoolIndicesNd(PoolNd):
+    """Where the largest value of each window lies among the pixels of the input, row by row.
+
+    A place is a number of the input's dtype. Padding that comes first is not counted.
+
+    Args:
+        kernel_size, stride, padding, ceil_mode: As in ``PoolNd``.
+        dilation: Pixels from one value of the window to the next.
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | Ints,
+        stride: int | Ints | None = None,
+        padding: str | Pairs = "valid",
+        ceil_mode: bool = False,
+        dilation: int | Ints = 1,
+    ) -> None:
+        super().__init__(
+            kernel_size, stride, padding, ceil_mode, dilation=dilation, return_indices=True
+        )
+
+    def forward(self, x_NCS: Tensor) -> Tensor:
+        pixels, most = x_NCS[0, 0].numel(), int(2 / torch.finfo(x_NCS.dtype).eps)
+        if pixels > most:
+            raise ValueError(
+                f"an input of {pixels} pixels has more places than the {most} that "
+                f"{x_NCS.dtype} counts without a gap: use a wider dtype"
+            )
+        pads = self.whole(x_NCS)
+        _, places_NCS = super().forward(pad(x_NCS, pads, value=-torch.inf))
+        if self.pad_first is not None:
+            places_NCS = self.unpadded(places_NCS, x_NCS.shape[2:], pads)
+        return places_NCS.to(x_NCS.dtype)
+
+    def unpadded(self, places_NCS: Tensor, sizes: Ints, pads: Pairs) -> Tensor:
+        """The same places, counted without the padding.
+
+        Padding is chosen at the first place of a window that holds -inf alone: of its pixels the
+        first one counts.
+        """
+        found, step = torch.zeros_like(places_NCS), 1
+        dilation = per_axis(self.dilation, len(sizes))
+        for n, (low, high), d in reversed([*zip(sizes, pads, dilation, strict=True)]):
+            at = places_NCS % (low + n + high) - low
+            found = found + step * torch.where(at < 0, at % d, at)
+            places_NCS, step = places_NCS // (low + n + high), step * n
+        return found
+
+
+class MaxPoolIndices1d(MaxPoolIndicesNd, nn.MaxPool1d):
+    """The places that ``nn.MaxPool1d`` gives with ``return_indices``, with every padding."""
+
+
+class MaxPoolIndices2d(MaxPoolIndicesNd, nn.MaxPool2d):
+    """The places that ``nn.MaxPool2d`` gives with ``return_indices``, with every padding."""
+
+
+class MaxPoolIndices3d(MaxPoolIndicesNd, nn.MaxPool3d):
+    """The places that ``nn.MaxPool3d`` gives with ``return_indices``, with every padding."""

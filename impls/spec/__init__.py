@@ -99,6 +99,7 @@ from convparity.impls.spec.pooling import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
 )
 from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
 from convparity.impls.spec.resize import RESIZE_METHODS, Resize
@@ -156,6 +157,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "MaxPool",
+    "MaxPoolIndices",
     "Maximum",
     "Minimum",
     "Multiply",

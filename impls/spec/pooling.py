@@ -1,5 +1,6 @@
 """Pooling: the largest value or the mean of each window, and the mean of a whole image."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +59,40 @@ def _window(
 
 
 @dataclass(frozen=True, init=False)
-class MaxPool(Layer):
+class _Largest(Layer):
+    """What chooses the largest value of each window."""
+
+    kernel_size: Shape
+    stride: Shape
+    padding: Padding
+    rank: int
+    ceil_mode: bool
+    dilation: Shape
+
+    def __init__(
+        self,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: PaddingLike = "valid",
+        rank: int = 2,
+        ceil_mode: bool = False,
+        dilation: PerAxis = 1,
+    ) -> None:
+        window = _window(self, rank, kernel_size, stride, padding, ceil_mode, dilation)
+        set_fields(self, **window, dilation=per_axis(self, "dilation", dilation, window["rank"]))
+
+    def output_shape(self, input_shape: Shape, /) -> Shape:
+        takes(self, input_shape, self.rank + 2)
+        places = positions(self, input_shape[1:-1])
+        check_taps(self, input_shape[1:-1])
+        return (input_shape[0], *places, input_shape[-1])
+
+    def parameters(self) -> dict[str, Shape]:
+        return {}
+
+
+@dataclass(frozen=True, init=False)
+class MaxPool(_Largest):
     """The largest value of each window of a channel; a pixel of the padding is never the largest.
 
     Args:
@@ -91,33 +125,55 @@ class MaxPool(Layer):
         (1, 4, 4, 3)
     """
 
-    kernel_size: Shape
-    stride: Shape
-    padding: Padding
-    rank: int
-    ceil_mode: bool
-    dilation: Shape
 
-    def __init__(
-        self,
-        kernel_size: PerAxis,
-        stride: PerAxis | None = None,
-        padding: PaddingLike = "valid",
-        rank: int = 2,
-        ceil_mode: bool = False,
-        dilation: PerAxis = 1,
-    ) -> None:
-        window = _window(self, rank, kernel_size, stride, padding, ceil_mode, dilation)
-        set_fields(self, **window, dilation=per_axis(self, "dilation", dilation, window["rank"]))
+MOST_PLACES = 2**24  # which float32 counts without a gap
+
+
+@dataclass(frozen=True, init=False)
+class MaxPoolIndices(_Largest):
+    """Where the largest value of each window lies: what PyTorch's ``return_indices`` adds.
+
+    A place counts the pixels of the input, without padding, row by row; it is a number of the
+    input's dtype. Of equal values the first one counts, of several NaN the last. No gradient
+    passes.
+
+    Args:
+        kernel_size: Size of the window along each axis; a scalar stands for every axis.
+        stride: Pixels from one window to the next; None is the size of the window.
+        padding: "valid", "same", an int, one int an axis, or one ``(low, high)`` pair an axis, as
+            in ``Conv``; below the size of the window.
+        rank: Number of spatial axes: 1, 2 or 3.
+        ceil_mode: As in ``MaxPool``.
+        dilation: Pixels from one value of the window to the next, along each axis.
+
+    Shapes:
+        input: ``(N, *spatial, C)``, of 2**24 pixels at most, which float32 counts; a module of
+            float16 takes 2**11 and one of bfloat16 2**8
+        output: ``(N, *places, C)``, with the places of ``MaxPool``
+
+    Raises:
+        SpecError: A field has a wrong type or value, or a window would lie in the padding alone.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> x = np.array([[1, 5, 2], [7, 7, 0]]).reshape(1, 2, 3, 1)
+        >>> layer = cp.MaxPoolIndices(2, stride=1)
+        >>> cp.reference(layer, {}, x).ravel().tolist()
+        [3.0, 4.0]
+        >>> nodes = {"largest": (cp.MaxPool(2), "x"), "places": (cp.MaxPoolIndices(2), "x")}
+        >>> both = cp.Graph(nodes, outputs=("largest", "places"))
+    """
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
-        takes(self, input_shape, self.rank + 2)
-        places = positions(self, input_shape[1:-1])
-        check_taps(self, input_shape[1:-1])
-        return (input_shape[0], *places, input_shape[-1])
-
-    def parameters(self) -> dict[str, Shape]:
-        return {}
+        output = super().output_shape(input_shape)
+        if (pixels := math.prod(input_shape[1:-1])) > MOST_PLACES:
+            raise fail(
+                self,
+                f"an input of {pixels:,} pixels has more places than the {MOST_PLACES:,} that "
+                "float32 counts without a gap",
+            )
+        return output
 
 
 @dataclass(frozen=True, init=False)

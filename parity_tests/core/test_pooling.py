@@ -1,5 +1,6 @@
 """Pools that a port gets nearly right: each is seen, on data that any pool of its kind is given."""
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from convparity import (
     AvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
     SpecError,
     from_json,
     from_line,
@@ -22,6 +24,9 @@ from convparity import (
     to_json,
     to_line,
 )
+from convparity.analysis.proof.adjoint import adjoint
+from convparity.analysis.proof.rounded import exact_input
+from convparity.analysis.proof.rounding import trace
 from convparity.impls.spec import Shape, Spec, adaptive_windows
 from parity_tests.support.oracle import oracle
 
@@ -231,3 +236,85 @@ def test_a_pool_says_what_it_takes() -> None:
     ):
         with pytest.raises(SpecError, match=message):
             make()  # type: ignore[no-untyped-call]
+
+
+# ---------------------------------------------------------------- where the largest values lie
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("spec", "row", "places"),
+    [
+        (MaxPoolIndices(2, rank=1), [3, 3, 1, 2], [0, 3]),  # the first of equal ones
+        (MaxPoolIndices(3, 1, 1, 1), [-1, -2, -2], [0, 0, 1]),  # padding is not counted
+        (MaxPoolIndices(2, 2, 1, 1), [-INF, -INF, -INF], [0, 1]),  # nor chosen
+        (MaxPoolIndices(3, rank=1), [NAN, 7, NAN], [2]),  # as PyTorch has it
+        (MaxPoolIndices(2, rank=1, ceil_mode=True), [1, 2, 3], [1, 2]),
+        (MaxPoolIndices(2, 1, rank=1, dilation=2), [1, 9, 1, 9], [0, 1]),
+    ],
+)
+def test_the_first_largest_pixel_is_chosen(spec: Any, row: Any, places: Any) -> None:
+    x = np.array(row, dtype=float).reshape(1, -1, 1)
+    assert reference(spec, {}, x).ravel().tolist() == places
+
+
+def test_places_of_an_image_count_its_rows() -> None:
+    x = np.array([[0, 1, 0, 0], [0, 0, 0, 5], [7, 0, 5, 0]]).reshape(1, 3, 4, 1)
+    assert reference(MaxPoolIndices(2, 1), {}, x).ravel().tolist() == [1, 1, 7, 8, 5 + 5, 7]
+    padded = reference(MaxPoolIndices(3, 2, 1), {}, x)
+    assert padded.ravel().tolist() == [1, 7, 8, 7]
+
+
+def test_a_place_is_sure_where_no_other_value_comes_as_near_as_their_errors() -> None:
+    spec = MaxPoolIndices(2, rank=1)
+    exact = exact_input(np.array([3.0, 3, 1, 2, 5, 5.5]).reshape(1, 6, 1))
+    assert not trace(spec, {}, exact).untested.any()
+    off = np.array([0.0, 0, 0.4, 0.4, 0.4, 0.4]).reshape(1, 6, 1)
+    found = trace(spec, {}, dataclasses.replace(exact, bound=off, basis="proved"))
+    assert found.untested.ravel().tolist() == [False, False, True]
+    assert found.value.ravel().tolist() == [0, 3, 5]
+    assert not found.bound[~found.untested].any()
+    off[0, 0] = 1e-9  # one of two equal values is not exact
+    found = trace(spec, {}, dataclasses.replace(exact, bound=off, basis="proved"))
+    assert found.untested.ravel().tolist() == [True, False, True]
+
+
+def nearly(slip: str) -> Any:
+    """A candidate that gets the places nearly right."""
+
+    def places(spec: Any, weights: Any, x: np.ndarray) -> np.ndarray:
+        found, width = reference(spec, weights, x), x.shape[2]
+        match slip:
+            case "the last of equal ones":
+                opposite = reference(spec, weights, x[:, ::-1, ::-1])[:, ::-1, ::-1]
+                found = math.prod(x.shape[1:-1]) - 1 - opposite
+            case "column by column":
+                found = found % width * x.shape[1] + found // width
+            case "with the padding":
+                found = (found // width + 1) * (width + 2) + found % width + 1
+            case "from one":
+                found = found + 1
+        return found.astype(np.float32)
+
+    return places
+
+
+def test_places_that_are_nearly_right_are_seen() -> None:
+    spec, shape = MaxPoolIndices(3, 2, 1), (2, 5, 7, 3)
+    assert judge(nearly("none"), spec, input_shape=shape).ok
+    for slip in ("the last of equal ones", "column by column", "with the padding", "from one"):
+        assert judge(nearly(slip), spec, input_shape=shape).status == "wrong", slip
+
+
+def test_no_gradient_passes_a_place() -> None:
+    spec, x = MaxPoolIndices(2), np.arange(16.0).reshape(1, 4, 4, 1)
+    (by_x,) = adjoint(spec, {}, [x], np.ones((1, 2, 2, 1))).inputs
+    assert by_x.shape == x.shape
+    assert not by_x.any()
+
+
+def test_more_places_than_float32_counts() -> None:
+    assert output_shape(MaxPoolIndices(2), (1, 2**12, 2**12, 1)) == (1, 2**11, 2**11, 1)
+    with pytest.raises(SpecError, match="16,781,312 pixels has more places than the 16,777,216"):
+        output_shape(MaxPoolIndices(2), (1, 2**12, 2**12 + 1, 1))

@@ -16,10 +16,12 @@ from convparity import (
     GlobalMaxPool,
     Graph,
     MaxPool,
+    MaxPoolIndices,
     Multiply,
     Sequential,
     Spec,
     UnsupportedError,
+    apply,
     build,
     compare,
     convert,
@@ -27,6 +29,7 @@ from convparity import (
     init_weights,
     reference,
 )
+from convparity.impls.registry import get
 
 # squeeze and excitation, and what several pools see of one image
 GATED = Graph(
@@ -41,6 +44,16 @@ GATED = Graph(
         "both": (Concat(), "coarse", "peaks"),
         "top": (GlobalMaxPool(), "both"),
     }
+)
+
+# the largest values and their places, as PyTorch gives both
+PLACED = Graph(
+    {
+        "stem": (Conv(3, 4, 3, padding="same"), "x"),
+        "largest": (MaxPool(3, 2, 1), "stem"),
+        "places": (MaxPoolIndices(3, 2, 1), "stem"),
+    },
+    outputs=("largest", "places"),
 )
 
 
@@ -65,6 +78,11 @@ GATED = Graph(
         (AvgPool(3, 2, ((0, 1),), True, 1, True, 4), (2, 6, 3)),
         (AvgPool(2, divisor_override=-2), (2, 6, 5, 3)),
         (GATED, (2, 7, 5, 3)),
+        (MaxPoolIndices(3, 2, 1, 2, True, 2), (2, 7, 8, 3)),
+        (MaxPoolIndices((3, 2), (3, 2), ((0, 2), (1, 0)), 2, True), (2, 7, 6, 3)),
+        (MaxPoolIndices(3, 1, "same", 1), (2, 6, 3)),
+        (MaxPoolIndices(2, 3, "valid", 3, True), (1, 3, 4, 5, 2)),
+        (PLACED, (2, 6, 7, 3)),
     ],
 )
 def test_it_is_proved(spec: Spec, shape: tuple[int, ...]) -> None:
@@ -120,6 +138,8 @@ def test_pytorch_a_size_that_is_left_open() -> None:
         describe(nn.AdaptiveAvgPool2d((None, 1)))
     with pytest.raises(UnsupportedError, match="it needs return_indices=False"):
         describe(nn.AdaptiveMaxPool2d(2, return_indices=True))
+    with pytest.raises(UnsupportedError, match="a Graph of MaxPool and MaxPoolIndices"):
+        describe(nn.MaxPool2d(2, return_indices=True))
 
 
 CHAIN = Sequential(Conv(3, 4, 3), AdaptiveAvgPool((2, 3)), Activation("relu"))
@@ -177,6 +197,7 @@ def test_a_batch_of_a_size_not_known_before(framework: str) -> None:
         MaxPool((3, 2), (3, 2), ((0, 2), (1, 0)), 2, True),
         AvgPool((3, 2), (3, 2), ((0, 2), (1, 0)), True, 2, True),
         AvgPool(2, 3, 1, False, 2, True),
+        MaxPoolIndices(3, 2, 1, 2, True, 2),
     ],
 )
 def test_keras_leaves_the_sizes_of_a_last_window_open(spec: Spec) -> None:
@@ -188,3 +209,62 @@ def test_keras_leaves_the_sizes_of_a_last_window_open(spec: Spec) -> None:
         data = np.random.default_rng(n).standard_normal((n, 5 + n, 4 + n, 3)).astype(np.float32)
         got = keras.ops.convert_to_numpy(model(data))
         np.testing.assert_allclose(got, reference(spec, {}, data), rtol=0, atol=1e-5)
+
+
+# ---------------------------------------------------------------- where the largest values lie
+
+FRAMEWORKS = ("pytorch", "flax", "keras")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(
+    "spec",
+    [
+        MaxPoolIndices(3, 2, 1),
+        MaxPoolIndices(3, 2, ((1, 2), (2, 0))),
+        MaxPoolIndices(2, 1, "same"),
+        MaxPoolIndices(2, 2, ((2, 0), (1, 2)), 2, True, 2),
+    ],
+)
+def test_a_pixel_is_chosen_among_numbers_that_are_not_finite(framework: str, spec: Spec) -> None:
+    x = np.random.default_rng(0).integers(-3, 4, (2, 5, 6, 2)).astype(np.float32)
+    for hidden, value in ((x < 1, -np.inf), (x > 1, np.nan), (x > 1, np.inf), (x < 9, -np.inf)):
+        data = np.where(hidden, value, x).astype(np.float32)
+        places = apply(spec, {}, data, framework=framework)
+        np.testing.assert_array_equal(places, reference(spec, {}, data))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_no_dtype_is_asked_for_more_places_than_it_counts(framework: str) -> None:
+    spec, x = MaxPoolIndices(2), np.zeros((1, 16, 16, 1), np.float32)
+    x[0, -1, -1] = 1
+    last = apply(spec, {}, x, framework=framework, dtype="bfloat16")
+    assert np.asarray(last, np.float32).ravel()[-1] == 255
+    with pytest.raises(ValueError, match="288 pixels has more places than the 256"):
+        apply(spec, {}, np.zeros((1, 16, 18, 1)), framework=framework, dtype="bfloat16")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_no_gradient_passes_a_place(framework: str) -> None:
+    x = np.random.default_rng(0).integers(-3, 4, (2, 5, 6, 3)).astype(np.float32)
+    adapter = get(framework)
+    by_x, _ = adapter.backward(
+        build(MaxPoolIndices(2), framework=framework), x, np.ones((2, 2, 3, 3), np.float32)
+    )
+    np.testing.assert_array_equal(by_x, np.zeros(x.shape))
+    module = build(PLACED, init_weights(PLACED, 0), framework=framework)
+    ones = np.ones((2, 3, 3, 4), np.float32)
+    _, both = adapter.backward(module, x, (ones, ones))
+    _, alone = adapter.backward(module, x, (ones, 0 * ones))
+    assert both["stem.kernel"].any()
+    np.testing.assert_array_equal(both["stem.kernel"], alone["stem.kernel"])
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_places_are_read_as_they_were_made(framework: str) -> None:
+    for spec in (
+        MaxPoolIndices(2, rank=1),
+        MaxPoolIndices(3, 2, ((0, 1), (1, 0)), 2, True, 2),
+        MaxPoolIndices(2, 1, "same", 3),
+    ):
+        assert describe(build(spec, framework=framework)) == spec

@@ -32,6 +32,7 @@ from convparity.impls.spec import (
     LayerNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Residual,
@@ -158,6 +159,7 @@ LAYERS = {
     ),
     ConvTranspose: transposed_convs(),
     MaxPool: pools(MaxPool),
+    MaxPoolIndices: pools(MaxPoolIndices),
     AvgPool: pools(AvgPool),
     LayerNorm: st.builds(LayerNorm, INTS, EPS, st.booleans(), st.booleans())
     | norms_over_axes(LayerNorm),

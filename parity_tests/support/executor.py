@@ -43,6 +43,7 @@ from convparity.impls.spec import (
     InputNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -191,6 +192,10 @@ class Executor(Operations):
     @layer.register
     def _(self, spec: MaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
         return reduce(np.maximum, pool_windows(spec, x, -np.inf))
+
+    @layer.register
+    def _(self, spec: MaxPoolIndices, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return run(spec, weights, x).astype(np.float32)  # it compares, and computes nothing
 
     @layer.register
     def _(self, spec: AvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:

@@ -40,6 +40,7 @@ from convparity import (
     LayerNorm,
     Maximum,
     MaxPool,
+    MaxPoolIndices,
     Minimum,
     Multiply,
     Pad,
@@ -118,7 +119,7 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             return np.stack([x[..., c] * factor for c, factor in enumerate(factors)], axis=-1)
         case Activation():
             return activated(spec, x.astype(float))
-        case MaxPool() | AvgPool():
+        case MaxPool() | MaxPoolIndices() | AvgPool():
             return pooled(spec, x)
         case Dropout() | Identity():
             return x

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from convparity import MaxPool
+from convparity import AvgPool, MaxPool, MaxPoolIndices
 
 
 def pooled(spec: Any, x: np.ndarray) -> np.ndarray:
-    """The largest, or the mean, of the values that each window sees; padding holds none."""
+    """The largest, its place, or the mean of what each window sees; padding holds none."""
     windows = []  # for each axis, the places that each output sees
     counted = []  # and how many of its places lie in the image or its padding
     for axis, n in enumerate(x.shape[1:-1]):
         k, stride = spec.kernel_size[axis], spec.stride[axis]
-        step = spec.dilation[axis] if isinstance(spec, MaxPool) else 1
+        step = 1 if isinstance(spec, AvgPool) else spec.dilation[axis]
         reach = (k - 1) * step + 1
         match spec.padding:
             case "valid":
@@ -34,8 +34,12 @@ def pooled(spec: Any, x: np.ndarray) -> np.ndarray:
         counted.append([sum(-low <= p < n + high for p in each) for each in seen])
     y = np.empty((len(x), *map(len, windows), x.shape[-1]))
     for n, *at, c in np.ndindex(*y.shape):
-        places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
+        places = [*product(*(axis[i] for axis, i in zip(windows, at, strict=True)))]
         values = [float(x[(n, *place, c)]) for place in places]
+        if isinstance(spec, MaxPoolIndices):
+            first = places[values.index(max(values))]
+            y[(n, *at, c)] = int(np.ravel_multi_index(first, x.shape[1:-1]))
+            continue
         if isinstance(spec, MaxPool):
             y[(n, *at, c)] = max(values)
             continue

@@ -33,6 +33,7 @@ from convparity import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
     Residual,
     RMSNorm,
     Scale,
@@ -69,6 +70,7 @@ from parity_tests.support.pooling_strategies import (
     avg_pools,
     global_max_pools,
     max_pools,
+    places,
 )
 
 
@@ -124,6 +126,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     AdaptiveAvgPool: adaptive_pools(AdaptiveAvgPool),
     AdaptiveMaxPool: adaptive_pools(AdaptiveMaxPool),
     GlobalMaxPool: global_max_pools,
+    MaxPoolIndices: places,
     Clamp: clamps,
     PReLU: prelus,
     Identity: identities,

@@ -52,6 +52,7 @@ from .impls.spec import InstanceNorm as InstanceNorm
 from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import Maximum as Maximum
 from .impls.spec import MaxPool as MaxPool
+from .impls.spec import MaxPoolIndices as MaxPoolIndices
 from .impls.spec import Minimum as Minimum
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Pad as Pad

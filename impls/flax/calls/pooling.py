@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from convparity.impls.flax.calls.common import write_layer
-from convparity.impls.script_writer import Writer
+from convparity.impls.script_writer import Writer, places_of_largest
 from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -12,6 +12,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
     Shape,
     adaptive_windows,
     asked_pairs,
@@ -106,3 +107,10 @@ def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None
 @write_layer.register
 def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = jnp.max(y, axis={tuple(range(1, len(shape) - 1))})")
+
+
+@write_layer.register
+def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# flax and jax have no such pool: NumPy counts the pixels")
+    places_of_largest(spec, shape, out, y="np.asarray(y)", first=1)
+    out.say("y = jnp.asarray(places, y.dtype)")

@@ -10,6 +10,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
 )
 
 ADAPTIVE: Fields = {
@@ -31,4 +32,9 @@ ROWS = [
     Row(AdaptiveAvgPool, pooling.AdaptiveAvgPool, ADAPTIVE),
     Row(AdaptiveMaxPool, pooling.AdaptiveMaxPool, ADAPTIVE),
     Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        MaxPoolIndices,
+        pooling.MaxPoolIndices,
+        {**POOL, "dilation": Field("dilation", None, None, given)},
+    ),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from convparity.impls.keras.calls.common import pad, write_layer
-from convparity.impls.script_writer import Writer
+from convparity.impls.script_writer import Writer, places_of_largest
 from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -13,6 +13,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
     Shape,
     adaptive_windows,
     asked_pairs,
@@ -110,3 +111,10 @@ def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None
 @write_layer.register
 def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = keras.layers.GlobalMaxPooling{len(shape) - 2}D()(y)")
+
+
+@write_layer.register
+def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
+    out.say("# keras has no such pool: NumPy counts the pixels")
+    places_of_largest(spec, shape, out, y="keras.ops.convert_to_numpy(y)", first=1)
+    out.say("y = keras.ops.convert_to_tensor(places, dtype=y.dtype)")

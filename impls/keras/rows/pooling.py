@@ -14,6 +14,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
 )
 
 
@@ -111,6 +112,16 @@ ROWS = [
         pooling.GlobalMaxPooling,
         needs={**CHANNELS_LAST, "keepdims": False},
         also=GLOBAL_MAX,
+    ),
+    Row(
+        MaxPoolIndices,
+        pooling.MaxPoolIndices,
+        {
+            **POOL,
+            "padding": Field("padding", lambda module: module.requested_padding),
+            "dilation": "dilation",
+            "rank": Field(None, lambda module: len(module.pool_size)),
+        },
     ),
     Row(  # read and never made
         AdaptiveMaxPool,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from convparity.impls.pytorch.calls.common import from_last, pad, symmetric, write_layer
-from convparity.impls.script_writer import Writer
+from convparity.impls.script_writer import Writer, places_of_largest
 from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -11,6 +11,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
     Pairs,
     Shape,
     asked_pairs,
@@ -19,7 +20,9 @@ from convparity.impls.spec import (
 from convparity.impls.weights import Arrays
 
 
-def _pool_padding(spec: MaxPool | AvgPool, shape: Shape) -> tuple[Pairs, tuple[int, ...] | None]:
+def _pool_padding(
+    spec: MaxPool | MaxPoolIndices | AvgPool, shape: Shape
+) -> tuple[Pairs, tuple[int, ...] | None]:
     """The pairs, and what ``padding=`` takes: symmetric, at most half of the kernel."""
     padding = symmetric(asked_pairs(spec, shape[1:-1]))
     if padding and any(2 * p > k for p, k in zip(padding, spec.kernel_size, strict=True)):
@@ -106,3 +109,24 @@ def _(spec: AdaptiveMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None
 @write_layer.register
 def _(spec: GlobalMaxPool, weights: Arrays, shape: Shape, out: Writer) -> None:
     out.say(f"y = y.amax(dim={tuple(range(2, len(shape)))})")
+
+
+@write_layer.register
+def _(spec: MaxPoolIndices, weights: Arrays, shape: Shape, out: Writer) -> None:
+    _, padding = _pool_padding(spec, shape)
+    if padding is None:
+        out.say("# padding= is symmetric, at most half of the kernel: NumPy counts the pixels")
+        places_of_largest(spec, shape, out, y="y.numpy()", first=2)
+        out.say("y = torch.from_numpy(places).to(y.dtype)")
+        return
+    out.call(
+        f"_, places = F.max_pool{spec.rank}d",
+        "y",
+        f"{spec.kernel_size}",
+        stride=(spec.stride, spec.kernel_size),
+        padding=(padding, (0,) * spec.rank),
+        dilation=(spec.dilation, (1,) * spec.rank),
+        ceil_mode=(spec.ceil_mode, False),
+        return_indices=(True, False),
+    )
+    out.say("y = places.to(y.dtype)")

@@ -15,6 +15,7 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
+    MaxPoolIndices,
 )
 
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
@@ -28,6 +29,16 @@ def _check_pads_once(module: Any) -> None:
     refuse_unless(
         first is None or not any(np.ravel(module.padding)), module, "padding=0 beside a pad_first"
     )
+
+
+def _check_max_pool(module: Any) -> None:
+    refuse_unless(
+        not module.return_indices,
+        module,
+        "return_indices=False, as a layer gives one value: the two are a Graph of MaxPool and "
+        "MaxPoolIndices",
+    )
+    _check_pads_once(module)
 
 
 def _check_output_size(module: Any) -> None:
@@ -49,8 +60,7 @@ ROWS = [
         MaxPool,
         (pooling.MaxPool1d, pooling.MaxPool2d, pooling.MaxPool3d),
         {**POOL, "dilation": "dilation"},
-        needs={"return_indices": False},
-        check=_check_pads_once,
+        check=_check_max_pool,
         also=(MAX_POOL,),
     ),
     Row(
@@ -76,4 +86,11 @@ ROWS = [
         check=_check_output_size,
     ),
     Row(GlobalMaxPool, pooling.GlobalMaxPool),
+    Row(
+        MaxPoolIndices,
+        (pooling.MaxPoolIndices1d, pooling.MaxPoolIndices2d, pooling.MaxPoolIndices3d),
+        {**POOL, "dilation": "dilation"},
+        needs={"return_indices": True},
+        check=_check_pads_once,
+    ),
 ]
