@@ -262,8 +262,10 @@ def test_what_does_not_concern_a_layer_changes_nothing() -> None:
             weights, x = real_case(case.spec, case.input_shape, case.seed)
             plain = Arithmetic()(case.spec, weights, x)
             for name, double in DIRECT.items():
-                if not concerns(double, case.spec):
-                    np.testing.assert_array_equal(double(case.spec, weights, x), plain)
+                if not concerns(double, case.spec):  # one of its choices may, which is left
+                    left = narrowed(double, case.spec)
+                    expected = plain if left == Arithmetic() else left(case.spec, weights, x)
+                    np.testing.assert_array_equal(double(case.spec, weights, x), expected)
                 elif (double(case.spec, weights, x) != plain).any():
                     seen[True].add(name)
             double = draw_double(rng)
@@ -348,7 +350,8 @@ def test_a_bound_holds_the_error_of_the_input(family: str) -> None:
         change = run(case.spec, weights, before.value + off) - target.value
         assert (abs(change) <= target.bound).all(), case
         if not isinstance(case.spec, Composite):  # inside one, noise of its own is added
-            np.testing.assert_allclose(target.noise, change, rtol=1e-9, atol=1e-12)
+            known = np.isfinite(target.bound)  # where none is, a sample of the error says nothing
+            np.testing.assert_allclose(target.noise[known], change[known], rtol=1e-9, atol=1e-12)
 
 
 # ---------------------------------------------------------------- a fault stays a fault

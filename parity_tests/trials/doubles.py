@@ -29,17 +29,23 @@ from convparity.impls.reference import run
 from convparity.impls.spec import (
     PADDING_MODES,
     AdaptiveAvgPool,
+    Average,
     AvgPool,
     BatchNorm,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
-    GroupNorm,
-    LayerNorm,
+    InputNorm,
+    Power,
+    Reduce,
+    Rescale,
     Resize,
     Scale,
     Spec,
@@ -77,8 +83,8 @@ DOUBLES = {
 }
 
 _LINEAR = (Conv, ConvTranspose, DepthwiseConv, Dense)
-_MEANS = (AvgPool, GlobalAvgPool, AdaptiveAvgPool, LayerNorm, GroupNorm)
-_NORMS = (BatchNorm, LayerNorm, GroupNorm)
+_MEANS = (AvgPool, GlobalAvgPool, AdaptiveAvgPool, InputNorm, Average)
+_NORMS = (BatchNorm, InputNorm)
 
 
 def draw_double(rng: np.random.Generator) -> Arithmetic:
@@ -100,23 +106,40 @@ def draw_double(rng: np.random.Generator) -> Arithmetic:
 
 def choices_of(spec: Spec) -> set[str]:
     """Which of the choices of an arithmetic make a difference to a spec."""
-    layers = [layer for _, layer in walk(spec)]
-    sums = any(isinstance(layer, (*_LINEAR, *_MEANS, Resize)) for layer in layers)
-    norms = any(isinstance(layer, _NORMS) for layer in layers)
-    means = any(isinstance(layer, _MEANS) for layer in layers)
+    found = list(operations(spec))
+    reduced = {each.function for each in found if isinstance(each, Reduce)}
+    powers = [each.exponent for each in found if isinstance(each, Power)]
+
+    def has(*kinds: type[Spec]) -> bool:
+        return any(isinstance(each, kinds) for each in found)
+
+    sums = has(*_LINEAR, *_MEANS, Resize, Einsum) or bool(reduced - {"max", "min"})
+    means = has(*_MEANS) or bool(reduced & {"mean", "var", "std"})
+    norms = has(*_NORMS)
+    quotients = has(Divide) or any(each < 0 and each.is_integer() for each in powers)
     chosen = {
         "order": sums,
-        "fused": sums or norms,
-        "bias_first": any(isinstance(layer, _LINEAR) and layer.bias for layer in layers),
-        "flushed": any(not isinstance(layer, Flatten | Dropout) for layer in layers),
+        "fused": sums or norms or has(Rescale),
+        "bias_first": any(isinstance(each, _LINEAR) and each.bias for each in found),
+        "flushed": not all(isinstance(each, Flatten | Dropout) for each in found),
         "root": norms,
-        "root_lean": norms,
-        "library_lean": any(getattr(layer, "function", None) in MARGIN for layer in layers),
+        "root_lean": norms or quotients or bool(reduced & {"std", "norm"}),
+        "library_lean": any(getattr(each, "function", None) in MARGIN for each in found)
+        or not all(each.is_integer() for each in powers),
         "norm": norms,
         "count": means,
         "count_lean": means,
     }
     return {name for name, matters in chosen.items() if matters}
+
+
+def operations(spec: Spec) -> Iterator[Spec]:
+    """Every layer and join, depth first."""
+    if isinstance(spec, Composite):
+        for _, child in spec.children:
+            yield from operations(child)
+    else:
+        yield spec
 
 
 def chosen_by(double: Arithmetic) -> set[str]:
