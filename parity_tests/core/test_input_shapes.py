@@ -49,5 +49,5 @@ def test_a_dense_layer_asks_for_channels_of_an_image() -> None:
     assert fitting_shape(Sequential(Conv(3, 4, 3), Dense(5, 2))) is None
     on_pixels = Sequential(Conv(3, 4, 3), Dense(4, 2))
     assert output_shape(on_pixels, fitting_shape(on_pixels)) == (2, 5, 6, 2)
-    twice = Sequential(Conv(3, 4, 3), Dense(4, 2), Flatten(), Dense(2 * 42, 5))
+    twice = Sequential(Conv(3, 4, 3), Dense(4, 2), Flatten(), Dense(2 * 22, 5))  # 2x11 pixels
     assert output_shape(twice, fitting_shape(twice)) == (2, 5)
