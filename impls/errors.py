@@ -13,6 +13,8 @@ SHORT.maxlist = SHORT.maxtuple = SHORT.maxdict = SHORT.maxset = SHORT.maxlevel =
 # What code of others may raise. Who leaves the program is stopped, too; a Ctrl-C is the user's.
 FROM_USER_CODE = (Exception, SystemExit)
 LONGEST = 900  # letters of a message, whatever it repeats
+LONGEST_LIST = 500  # letters of the names that a message lists one and all
+NEAREST = 12  # names that it lists where all of them are longer
 
 
 class ConvparityError(Exception):
@@ -135,11 +137,19 @@ def printable(message: str) -> str:
 
 
 def unknown_name(what: str, name: object, known: Iterable[str]) -> str:
-    """The message for an unknown name: repeats it, suggests the nearest, lists the known ones."""
+    """The message for an unknown name: repeats it, suggests the nearest, lists the known ones.
+
+    Of a long list, it names the nearest and says how many others there are.
+    """
     names = sorted(known)
-    near = difflib.get_close_matches(str(name)[:MOST], names, n=1)
+    text = str(name)[:MOST]
+    near = difflib.get_close_matches(text, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"unknown {what} {quoted(name)}.{hint} Known: {', '.join(names)}."
+    listed = ", ".join(names)
+    if len(listed) > LONGEST_LIST:
+        nearest = sorted(difflib.get_close_matches(text, names, n=NEAREST, cutoff=0.0))
+        listed = f"{', '.join(nearest)} and {len(names) - len(nearest)} others"
+    return f"unknown {what} {quoted(name)}.{hint} Known: {listed}."
 
 
 def check_name(

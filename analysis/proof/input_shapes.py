@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache, lru_cache
-from itertools import islice, product
+from itertools import dropwhile, islice, product
 from typing import Any
 
 from convparity.impls.errors import SpecError
@@ -24,10 +24,12 @@ from convparity.impls.spec import (
     GlobalAvgPool,
     GlobalMaxPool,
     Join,
+    LayerNorm,
     MaxPool,
     MaxPoolIndices,
     Rearrange,
     Reduce,
+    RMSNorm,
     Shape,
     Slice,
     Spec,
@@ -61,7 +63,7 @@ def fitting_shape(spec: Spec) -> Shape | None:
     once, if that takes no more than ``ENOUGH`` pixels an axis; else one of about that size.
     """
     first = _first_layer(spec)
-    if sized := [layer for _, layer in walk(spec) if getattr(layer, "axes", -1) != -1]:
+    if sized := [layer for _, layer in walk(spec) if _has_other_axes(layer)]:
         return next((shape for shape in _of_its_sizes(sized[0]) if _fits(spec, shape)), None)
     if isinstance(first, Rearrange):
         return next((shape for shape in _split_evenly(first) if _fits(spec, shape)), None)
@@ -187,7 +189,12 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
 def _number(layer: Spec, name: str) -> int | None:
     """A number of channels that a layer has in a field; no size of other axes."""
     found: int | None = getattr(layer, name, None)
-    return found if getattr(layer, "axes", -1) == -1 else None
+    return None if _has_other_axes(layer) else found
+
+
+def _has_other_axes(layer: Spec) -> bool:
+    """Whether a layer is a norm over axes that are not that of the channels alone."""
+    return isinstance(layer, LayerNorm | RMSNorm) and layer.axes != -1
 
 
 def _of_its_sizes(norm: Any) -> Iterator[Shape]:
@@ -259,8 +266,10 @@ def _filled(spec: Spec, shape: Shape) -> bool | None:
 
 def _sizes_for_dense(spec: Spec, rank: int, channels: int) -> Shape | None:
     """Sizes whose pixels, flattened, are as many features as the dense layer behind them takes."""
-    asked = next((layer.in_features for _, layer in walk(spec) if isinstance(layer, Dense)), None)
-    if asked is None or not any(isinstance(layer, Flatten) for _, layer in walk(spec)):
+    layers = (layer for _, layer in walk(spec))
+    behind = dropwhile(lambda layer: not isinstance(layer, Flatten), layers)
+    asked = next((layer.in_features for layer in behind if isinstance(layer, Dense)), None)
+    if asked is None:
         return None
     return _product_of_axes(spec, rank, channels, asked)
 

@@ -11,6 +11,7 @@ from convparity.analysis.proof.compare import compare
 from convparity.analysis.replay.replay import parse
 from convparity.analysis.replay.scripts import write_script
 from convparity.impls import networks, registry
+from convparity.impls.errors import unknown_name
 
 SPEC = Conv(2, 3, 3)
 WEIGHTS = init_weights(SPEC, 0)
@@ -30,6 +31,15 @@ X = np.ones((1, 5, 5, 2))
 def test_an_unknown_framework_gets_a_suggestion(call):
     with pytest.raises(InputError, match=r"'pytroch'\. Did you mean 'pytorch'.*Known: flax"):
         call("pytroch")
+
+
+def test_of_a_long_list_the_nearest_names_are_said():
+    names = [f"layer{i}" for i in range(100)]
+    assert unknown_name("layer", "lair", names[:50]).endswith(f"{', '.join(sorted(names[:50]))}.")
+    message = unknown_name("layer", "layer77x", names)
+    assert "Did you mean 'layer77'? Known: layer" in message
+    assert " layer77, " in message
+    assert message.endswith(" and 88 others.")
 
 
 @pytest.mark.parametrize(("name", "meant"), [("torch", "pytorch"), ("jax", "flax")])

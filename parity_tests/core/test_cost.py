@@ -127,6 +127,16 @@ COSTS = {  # line -> (trainable, statistics, MACs, bias additions, values moved)
     "rescale scale=2.0 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
     "power exponent=2 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
     "reduce function=sum axes=-1 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 24),
+    "dense c5>7 n2 hw3x4": (42, 0, 35 * 24, 168, 120 + 42 + 168),
+    "instancenorm c5 n2 hw3x4": (10, 0, 0, 0, 120 + 10 + 120),
+    "rmsnorm c5 n2 hw3x4": (5, 0, 0, 0, 120 + 5 + 120),
+    "rmsnorm_over of4x5 axes2x-1 n2 hw3x4 c5": (20, 0, 0, 0, 120 + 20 + 120),
+    "layernorm_over of4x5 axes2x-1 n2 hw3x4 c5": (40, 0, 0, 0, 120 + 40 + 120),
+    "prelu n2 hw3x4 c5": (1, 0, 0, 0, 120 + 1 + 120),
+    "prelu slopes5 n2 hw3x4 c5": (5, 0, 0, 0, 120 + 5 + 120),
+    "identity n2 hw3x4 c5": (0, 0, 0, 0, 0),
+    "maxpoolindices2d k2 n2 hw4x6 c3": (0, 0, 0, 0, 144 + 36),
+    "clamp low0.0 high6.0 n2 hw3x4 c5": (0, 0, 0, 0, 120 + 120),
 }
 
 

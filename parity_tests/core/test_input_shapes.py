@@ -43,4 +43,11 @@ def test_a_dense_layer_behind_a_flatten_fixes_the_pixels() -> None:
         )[1:-1]
     )
     assert fitting_shape(Sequential(Conv(3, 4, 3), Flatten(), Dense(7, 2))) is None
-    assert fitting_shape(Sequential(Conv(3, 4, 3), Dense(4, 2))) is None
+
+
+def test_a_dense_layer_asks_for_channels_of_an_image() -> None:
+    assert fitting_shape(Sequential(Conv(3, 4, 3), Dense(5, 2))) is None
+    on_pixels = Sequential(Conv(3, 4, 3), Dense(4, 2))
+    assert output_shape(on_pixels, fitting_shape(on_pixels)) == (2, 5, 6, 2)
+    twice = Sequential(Conv(3, 4, 3), Dense(4, 2), Flatten(), Dense(2 * 22, 5))  # 2x11 pixels
+    assert output_shape(twice, fitting_shape(twice)) == (2, 5)
