@@ -196,7 +196,7 @@ def mean_of(total: Rounded, count: int) -> Rounded:
         roundings=QUOTIENT + 2,
         unit=None if total.unit is None or count & (count - 1) else total.unit / count,
         flushed=total.small / count,
-        rounds=count > 1,
+        rounds=True,  # by a reciprocal, which libraries approximate, that of 1 too
     )
 
 
@@ -240,12 +240,16 @@ def whole_power(x: Rounded, value: np.ndarray, exponent: int) -> Rounded:
         variance=lambda: size ** float(2 * n),
         roundings=n - 1,
         unit=None if x.unit is None else x.unit**n,
+        flushed=x.small ** float(n),
     )
     if exponent > 0:
         return dataclasses.replace(power, value=value)
     one = dataclasses.replace(x, value=np.ones(()), bound=np.zeros(()), noise=np.zeros(()))
-    inverse = quotient(dataclasses.replace(one, own=np.zeros(()), unit=1.0), power)
-    return dataclasses.replace(inverse, value=value)
+    one = dataclasses.replace(one, own=np.zeros(()), unit=1.0)
+    # the product is a part of this layer: its roundings are the layer's own, and no noise before it
+    inverse = quotient(one, dataclasses.replace(power, own=np.zeros(value.shape)))
+    of_product = np.where(np.isfinite(inverse.bound), abs(value) * power.own / abs(power.value), 0)
+    return dataclasses.replace(inverse, value=value, own=np.hypot(inverse.own, of_product))
 
 
 def fractional_power(x: Rounded, value: np.ndarray, exponent: float) -> Rounded:

@@ -39,7 +39,7 @@ from convparity.analysis.proof.node_by_node import (
 )
 from convparity.analysis.proof.rounded import rms, round_to
 from convparity.analysis.proof.shapes import asked_shape, shape_like
-from convparity.analysis.proof.trust import constant_outputs, weakest
+from convparity.analysis.proof.trust import OTHERS, constant_outputs, weakest
 from convparity.analysis.proof.verdict import SCALE_LIMIT, Place, Precision, Structure, Verdict
 from convparity.impls import registry
 from convparity.impls.adapter import DTYPES, Adapter
@@ -336,18 +336,18 @@ class _Exam:
     def _signal(self, asked: "_Question") -> float:
         """How many times what passes as rounding another input changes each output by.
 
-        It is -x; for an output that is the same of both, x with its entries moved on by one.
+        It is the first of ``OTHERS`` that changes the output.
         """
         values = [x.astype(np.float64) for x in parts(asked.x)]
 
         def outputs(change: Callable[[np.ndarray], np.ndarray]) -> Any:
             return parts(run(self.spec, asked.weights, *map(change, values)))
 
-        negated, signals = outputs(np.negative), []
+        negated, signals = outputs(OTHERS[0]), []
         for number, target in enumerate(parts(asked.target)):
             change = rms(negated[number] - target.value)
-            if not change:
-                change = rms(outputs(lambda x: np.roll(x, 1))[number] - target.value)
+            for other in OTHERS[1:]:
+                change = change or rms(outputs(other)[number] - target.value)
             passes = SCALE_LIMIT * rms(target.scale)
             if change:
                 signals.append(change / passes if passes else math.inf)

@@ -13,7 +13,7 @@ from convparity.impls.values import named_parts, parts
 
 NO_OUTPUT = "no entry of the right output is finite"
 NO_INPUT = "no entry of the input is finite"
-NO_BOUND = "no bound is known where rounding may take a divisor to 0"
+NO_BOUND = "no bound is known where rounding may take a divisor to 0, or make another value largest"
 
 
 def structure(output: Any, target: Any) -> Structure:

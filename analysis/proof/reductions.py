@@ -34,7 +34,7 @@ def reduction(spec: Reduce, x: Rounded) -> Rounded:
         roundings=(0 if means and exact_sums else count) + (ROOT + 2 if means else 0),
         unit=x.unit if not means else None if x.unit is None or not power else x.unit / count,
         flushed=run(plain, {}, x.small),
-        rounds=means and count > 1,
+        rounds=means,  # by a reciprocal, which libraries approximate, that of 1 too
     )
 
 
@@ -72,11 +72,14 @@ def _spread(spec: Reduce, x: Rounded) -> Rounded:
     error = total(2 * abs(off) * of_off + of_off**2) * share
     error = error + x.gamma(n + ROOT + 4) * (squares + error) + 2 * (n + 1) * x.tiny
     alone = x.u * (squares + share * np.sqrt(total(off**2 * x.value**2))) + x.tiny
+    if spec.function != "norm":  # of a mean that was rounded, where no deviation is larger
+        alone = alone + share * x.u**2 * total(x.value**2)
     if spec.function != "var":
         moved = np.minimum(np.sqrt(error), error / np.where(value > 0, value, np.inf))
         moved = np.where(value > 0, moved, np.sqrt(error))
         error = moved + ROOT * x.u * (value + moved) + x.tiny
-        alone = np.where(value > 0, alone / np.where(value > 0, 2 * value, 1), np.sqrt(alone))
+        by_slope = alone / np.where(value > 0, 2 * value, np.inf)
+        alone = np.where(value > 0, np.minimum(by_slope, np.sqrt(alone)), np.sqrt(alone))
         alone = alone + x.u * np.sqrt(total(x.value**2) / n)
     return dataclasses.replace(
         x,

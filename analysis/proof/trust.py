@@ -1,5 +1,6 @@
 """What data can tell: data on which a wrong layer gives what a right one gives prove nothing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
 
@@ -26,6 +27,14 @@ from convparity.impls.weights import Arrays, affine, init_weights
 
 __all__ = ["Trust", "constant", "lit", "trust", "weakest"]
 
+# Other inputs than x, each for outputs that those before it leave alone: the negative; the entries
+# moved on by one, as a channel of equal ones is as normal as its negative; and the double, as the
+# absolute value of one number, or an even power, is the same of both.
+OTHERS: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    np.negative,
+    lambda x: np.roll(x, 1),
+    lambda x: x + x,
+)
 SAMPLE = 64  # weights of an array that are changed one by one
 
 
@@ -78,10 +87,7 @@ def trust(layer: Layer, weights: Arrays, x: np.ndarray, path: str = "") -> Trust
 
 
 def changed(spec: Spec, weights: Arrays, *x: np.ndarray) -> list[np.ndarray]:
-    """Which numbers of each output another input changes: ``-x``, or else ``x`` moved on by one.
-
-    (A channel whose entries are all alike, for one, is as normal as its negative.)
-    """
+    """Which numbers of each output another input changes: the first of ``OTHERS`` that does."""
 
     def differ(*others: np.ndarray) -> list[np.ndarray]:
         return [
@@ -90,11 +96,13 @@ def changed(spec: Spec, weights: Arrays, *x: np.ndarray) -> list[np.ndarray]:
         ]
 
     right = parts(run(spec, weights, *x))
-    found = differ(*(-each for each in x))
-    if all(each.any() for each in found):
-        return found
-    moved = differ(*(np.roll(each, 1) for each in x))
-    return [a if a.any() else b for a, b in zip(found, moved, strict=True)]
+    found = [np.zeros(np.shape(each), bool) for each in right]
+    for other in OTHERS:
+        if all(each.any() for each in found):
+            break
+        now = differ(*(other(each) for each in x))
+        found = [a if a.any() else b for a, b in zip(found, now, strict=True)]
+    return found
 
 
 def constant(spec: Spec, *shapes: Shape) -> bool:
