@@ -95,6 +95,7 @@ def test_a_case_shrinks_to_the_simplest(kind: type) -> None:
         assert getattr(spec, name, (1,)) == (1,)
     assert getattr(spec, "padding", "valid") == "valid"
     assert getattr(spec, "padding_mode", "zeros") == "zeros"
+    assert getattr(spec, "mode", "zeros") == "zeros"
 
 
 @pytest.mark.parametrize("kind", [Conv, ConvTranspose])

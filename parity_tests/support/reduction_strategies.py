@@ -14,9 +14,9 @@ from parity_tests.support.movement_strategies import shapes
 def reduces(draw: Any, rank: int) -> Pair:
     """Over any axes but the batch, counted from either side; over all of them, they are kept."""
     shape = draw(shapes(rank))
-    each = st.integers(1, len(shape) - 1)
-    places = draw(st.lists(each, min_size=1, max_size=len(shape) - 1, unique=True))
-    keepdims = len(places) == len(shape) - 1 or draw(st.booleans())
+    order = draw(st.permutations(range(1, rank + 2)))  # as many choices of a flat shape, too
+    places = [at for at in order if at < len(shape)][: draw(st.integers(1, rank + 1))]
+    keepdims = draw(st.booleans()) or len(places) == len(shape) - 1
     spec = Reduce(
         draw(st.sampled_from(REDUCTIONS)),
         [draw(st.sampled_from([at, at - len(shape)])) for at in places],
