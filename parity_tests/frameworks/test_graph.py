@@ -222,9 +222,9 @@ INSIDE = Graph(
 POLYNOMIAL = Graph(
     {
         "c": (Conv(3, 3, 3, padding="same"), "x"),
-        "in": (INSIDE, "c", "x"),
-        "again": ("c", "in.less"),
-        "y": (Multiply(), "again", "in.sum"),
+        "first": (INSIDE, "c", "x"),
+        "again": ("c", "first.less"),
+        "y": (Multiply(), "again", "first.sum"),
     }
 )
 
