@@ -174,7 +174,7 @@ def test_flax_a_dense_layer_on_an_image() -> None:
     rngs = nnx.Rngs(0)
     module = nnx.Sequential(nnx.Conv(3, 4, (3, 3), rngs=rngs), nnx.Linear(4, 6, rngs=rngs))
     conv = Conv(3, 4, 3, padding="same")
-    assert describe(module) == Sequential({"layers_0": conv, "layers_1": Dense(4, 6)})
+    assert describe(module) == Sequential(conv, Dense(4, 6))
 
 
 # ---------------------------------------------------------------- nothing is changed

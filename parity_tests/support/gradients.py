@@ -13,13 +13,15 @@ import numpy as np
 
 from convparity.analysis.check.measured import Measure, moved
 from convparity.analysis.proof.backward import Backward, backward
+from convparity.analysis.proof.rounded import UNIT_ROUNDOFF
 from convparity.impls.adapter import Adapter
 from convparity.impls.reference import run
 from convparity.impls.spec import Spec, packed
 from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Arrays
 
-ROUNDOFF = 2.0**-32  # PyTorch has sixths that are rounded to float32 in its hard functions
+# PyTorch's hard functions have sixths, TensorFlow's GELU a root of 2, rounded to float32.
+ROUNDOFF = UNIT_ROUNDOFF["float32"]
 MOVED = 2.0**-45  # by so much the data are moved, of which float64 has 53 bits
 MOVES = 3  # backward passes on data moved by a rounding, which show what rounding makes of it
 
