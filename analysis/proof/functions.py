@@ -12,7 +12,7 @@ from convparity.impls.spec import OVER_AXIS, Activation, Clamp
 EXACT = ("relu", "relu6", "abs", "hard_shrink")  # none of them rounds
 # between what limits a function stays: no error is larger, and a product by a gate keeps its bound
 WIDTHS = {"sigmoid": 1.0, "hard_sigmoid": 1.0, "softmax": 1.0, "tanh": 2.0, "softsign": 2.0}
-LIBRARY = 16  # u, for a library's elementary function: a measured margin; 3 at most were seen
+LIBRARY = 16  # u, for a library's elementary function: a measured margin; 4 at most were seen
 
 
 def rounded_function(spec: Activation, x: Rounded, slopes: Mapping[str, float]) -> Rounded:
