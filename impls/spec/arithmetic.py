@@ -7,15 +7,15 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from convparity.impls.errors import FROM_USER_CODE, quoted
-from convparity.impls.spec.base import Join, Layer
+from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import Shape, fail, number, set_fields, takes
-from convparity.impls.spec.join import broadcast_shape
+from convparity.impls.spec.join import Elementwise
 
 MOST_CHANNELS = 2**16  # of numbers that a spec says one by one
 
 
 @dataclass(frozen=True)
-class Divide(Join):
+class Divide(Elementwise):
     """The first value by the second; a size of 1 along an axis stands for any other.
 
     A number by 0 is an infinity, and 0 by 0 is NaN. Where rounding may have taken the divisor to
@@ -34,15 +34,12 @@ class Divide(Join):
 
     arity: ClassVar[int | None] = 2
 
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
-
     def largest(self, *sizes: float) -> float:
         return sizes[0]  # of integers, which are at least 1 where they divide
 
 
 @dataclass(frozen=True)
-class Maximum(Join):
+class Maximum(Elementwise):
     """The largest of values, place by place; a size of 1 along an axis stands for any other.
 
     Shapes:
@@ -56,15 +53,12 @@ class Maximum(Join):
         (2, 5, 7, 3)
     """
 
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
-
     def largest(self, *sizes: float) -> float:
         return max(sizes)
 
 
 @dataclass(frozen=True)
-class Minimum(Join):
+class Minimum(Elementwise):
     """The smallest of values, place by place; a size of 1 along an axis stands for any other.
 
     Shapes:
@@ -78,15 +72,12 @@ class Minimum(Join):
         (2, 5, 7, 3)
     """
 
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
-
     def largest(self, *sizes: float) -> float:
         return max(sizes)
 
 
 @dataclass(frozen=True)
-class Average(Join):
+class Average(Elementwise):
     """The mean of values, place by place; a size of 1 along an axis stands for any other.
 
     Shapes:
@@ -99,9 +90,6 @@ class Average(Join):
         >>> cp.output_shape(layer, (2, 5, 7, 3), (2, 5, 7, 3))
         (2, 5, 7, 3)
     """
-
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
 
     def largest(self, *sizes: float) -> float:
         return sum(sizes) / len(sizes)

@@ -11,23 +11,25 @@ from convparity.impls.spec.base import INPUT, Composite, Join, Spec, Step, check
 from convparity.impls.spec.checks import Shape, axis_in, axis_of, set_fields, takes
 
 
-def broadcast_shape(owner: Join, *shapes: Shape) -> Shape:
-    """The shape of what is computed value by value, where a size of 1 stands for any other."""
-    for shape in shapes:
-        takes(owner, shape)
-    sizes = list(zip(*shapes, strict=False))
-    alike = len({len(shape) for shape in shapes}) == 1
-    if not alike or any(len(set(each) - {1}) > 1 for each in sizes):
-        said = " and ".join(map(str, shapes))
-        raise SpecError(
-            f"{type(owner).__name__} takes values of one shape, or of size 1 along an axis, not "
-            f"{said}"
-        )
-    return tuple(map(max, sizes))
+class Elementwise(Join):
+    """A join that computes value by value, where a size of 1 along an axis stands for any other."""
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        for shape in input_shapes:
+            takes(self, shape)
+        sizes = list(zip(*input_shapes, strict=False))
+        alike = len({len(shape) for shape in input_shapes}) == 1
+        if not alike or any(len(set(each) - {1}) > 1 for each in sizes):
+            said = " and ".join(map(str, input_shapes))
+            raise SpecError(
+                f"{type(self).__name__} takes values of one shape, or of size 1 along an axis, not "
+                f"{said}"
+            )
+        return tuple(map(max, sizes))
 
 
 @dataclass(frozen=True)
-class Add(Join):
+class Add(Elementwise):
     """The sum of values, from the left; a size of 1 along an axis stands for any other.
 
     Shapes:
@@ -41,12 +43,9 @@ class Add(Join):
         (2, 5, 7, 3)
     """
 
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
-
 
 @dataclass(frozen=True)
-class Multiply(Join):
+class Multiply(Elementwise):
     """The product of values, from the left; a size of 1 along an axis stands for any other.
 
     A squeeze-and-excitation block (arXiv 1709.01507) multiplies an image by a gate for each
@@ -63,15 +62,12 @@ class Multiply(Join):
         (2, 5, 7, 3)
     """
 
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
-
     def largest(self, *sizes: float) -> float:
         return math.prod(sizes)
 
 
 @dataclass(frozen=True)
-class Subtract(Join):
+class Subtract(Elementwise):
     """The first value less the second; a size of 1 along an axis stands for any other.
 
     Shapes:
@@ -86,9 +82,6 @@ class Subtract(Join):
     """
 
     arity: ClassVar[int | None] = 2
-
-    def output_shape(self, *input_shapes: Shape) -> Shape:
-        return broadcast_shape(self, *input_shapes)
 
 
 @dataclass(frozen=True, init=False)
