@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     GroupNorm,
     InputNorm,
     MaxPool,
+    Pad,
     SeparableConv,
     Sequential,
     Shape,
@@ -89,12 +90,22 @@ def cells(case: Case) -> Iterator[str]:
                 yield "in = out" if case.spec.out_features == channels else "in != out"
         case Graph():
             yield from _graph_cells(case.spec, case.input_shape)
+        case Pad():
+            yield from _pad_cells(case.spec, tuple(spatial))
         case Sequential():
             yield from (type(layer).__name__ for _, layer in walk(case.spec))
             if any(name == "layer0" for name, _ in case.spec.children):
                 yield "named layers"
         case _:
             yield type(case.spec).__name__
+
+
+def _pad_cells(spec: Pad, spatial: Shape) -> Iterator[str]:
+    yield "Pad"
+    axes = zip(spatial, spec.crops[:-1], spec.fills[:-1], strict=True)  # the last are channels
+    filled = [n - sum(crop) for n, crop, fill in axes if any(fill)]
+    if filled and min(filled) > 1:  # one pixel cannot be reflected, and repeats itself else
+        yield f"Pad, {spec.mode}"
 
 
 def _norm_cells(spec: BatchNorm | InputNorm) -> Iterator[str]:
@@ -436,11 +447,12 @@ FAMILIES["graphs"] = Family(
     0.08,  # each is compiled by itself
 )
 
+_OWN = {Pad: _each("Pad, {}", *PADDING_MODES)}  # hard cells besides
 _MET = {word for family in FAMILIES.values() for cell in family.cells for word in cell.split()}
 FAMILIES |= {  # any other kind of layer is a family by itself
     kind.__name__: Family(
         strategies.cases(strategies.layers(kind)),
-        frozenset({*_BATCHES, *_RANKS, kind.__name__}),
+        frozenset({*_BATCHES, *_RANKS, kind.__name__, *_OWN.get(kind, ())}),
         0.3,
     )
     for kind in strategies.MAKERS

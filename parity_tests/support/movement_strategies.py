@@ -75,7 +75,9 @@ def rearranges(draw: Any, rank: int) -> Pair:
 def pads(draw: Any, rank: int) -> Pair:
     """Some axes longer, some cropped, some both; by more than there is, too."""
     mode = draw(st.sampled_from(PADDING_MODES))
-    least = 2 if mode == "reflect" else 1  # one pixel has no reflection
+    least = draw(st.integers(1, 2))
+    if mode == "reflect":
+        least = 2  # one pixel has no reflection
     pairs, sizes = [], []
     for _ in range(rank):
         pair = draw(st.tuples(*[st.integers(-2, 6 - rank)] * 2))
