@@ -149,6 +149,11 @@ def replicated(spec: Pad, shape: Shape) -> Faulty | None:
     return _pad(spec, shape, mode="replicate") if spec.mode == "reflect" else None
 
 
-@fault("movement-10", "0 for the value that is padded with", Pad, hides="a value of 0, no pads")
+@fault("movement-10", "reflect for replicate", Pad, hides="other modes, a pad of less than 1")
+def reflected(spec: Pad, shape: Shape) -> Faulty | None:
+    return _pad(spec, shape, mode="reflect") if spec.mode == "replicate" else None
+
+
+@fault("movement-11", "0 for the value that is padded with", Pad, hides="a value of 0, no pads")
 def padded_with_nothing(spec: Pad, shape: Shape) -> Faulty | None:
     return _pad(spec, shape, value=0.0) if spec.mode == "zeros" else None
