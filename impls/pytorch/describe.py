@@ -41,10 +41,8 @@ def describe(module: nn.Module) -> Spec:
     if isinstance(module, nn.Module):
         _check_no_hooks(module)
     kind = type(module)
-    if (known := BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")) is not None:
-        with fields_of(module):
-            return known(module)
-    reader = find_reader(module, READERS, "forward")
+    known = BY_NAME.get(f"{kind.__module__}.{kind.__qualname__}")
+    reader = find_reader(module, READERS if known is None else {kind: known}, "forward")
     with fields_of(module):
         spec: Spec = reader(module)
     return spec
@@ -109,7 +107,7 @@ def _sequential(module: nn.Sequential) -> Spec:
         if axes is not None:
             AXES[child] = axes
         spec = describe(child)
-        axes = _behind(spec, axes)
+        axes = 2 if type(child) is nn.Linear else _behind(spec, axes)
         return spec
 
     return Sequential(read_children(module._modules, read))
@@ -119,8 +117,8 @@ def _asked_for(module: Any) -> int | None:
     """How many axes the first layer asks for that says it; None where a view comes before."""
     for layer in module.modules():
         kinds = {row.spec for row in TABLE.rows_of(layer)}
-        if Dense in kinds:
-            return 2
+        if Dense in kinds:  # ours takes an image, too
+            return 2 if type(layer) is nn.Linear else None
         if kinds & {Conv, ConvTranspose, DepthwiseConv}:
             return len(layer.kernel_size) + 2
         if kinds & {Flatten, Rearrange, GlobalAvgPool, GlobalMaxPool}:
@@ -132,7 +130,7 @@ def _behind(spec: Spec, axes: int | None) -> int | None:
     """How many axes there are behind a layer or chain, of a value that had so many."""
     for _, layer in walk(spec):
         match layer:
-            case Dense() | Flatten() | GlobalAvgPool() | GlobalMaxPool():
+            case Flatten() | GlobalAvgPool() | GlobalMaxPool():
                 axes = 2
             case Rearrange() | Graph():
                 axes = None

@@ -74,6 +74,10 @@ def test_layers_of_other_libraries_are_known_by_their_names() -> None:
     )
     with pytest.raises(UnsupportedError, match="code of its own"):
         describe(named("mine", "DropPath", drop_prob=0.1))
+    changed = named("timm.layers.drop", "DropPath", drop_prob=0.1)
+    changed.forward = lambda x: 2 * x
+    with pytest.raises(UnsupportedError, match="forward was set on the instance"):
+        describe(changed)
 
 
 def test_flax() -> None:

@@ -66,6 +66,7 @@ def test_pytorch() -> None:
     from torch import nn
 
     from convparity.impls import registry
+    from convparity.impls.pytorch.layers import Linear
 
     adapter = registry.get("pytorch")
     conv = Conv(4, 4, 1)
@@ -88,6 +89,8 @@ def test_pytorch() -> None:
         assert_means(adapter, module, Sequential(conv, norm))
     flat = nn.Sequential(nn.Linear(4, 6), nn.LayerNorm(6), nn.ReLU())
     assert adapter.describe(flat).children[1][1] == LayerNorm(6)
+    pixels = nn.Sequential(nn.Conv2d(4, 5, 1), Linear(5, 5), nn.LayerNorm(5))  # still an image
+    assert adapter.describe(pixels).children[2][1] == LayerNorm(5, axes=2)
     volume = nn.LayerNorm([2, 3, 4, 5])  # of four axes there is no other place
     assert_means(adapter, volume, LayerNorm((3, 4, 5, 2), axes=(1, 2, 3, -1)), (2, 3, 4, 5, 2))
 
