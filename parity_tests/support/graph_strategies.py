@@ -12,20 +12,31 @@ from hypothesis import strategies as st
 from convparity import (
     Activation,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
     Concat,
     Conv,
     ConvTranspose,
+    Dense,
     DepthwiseConv,
     Graph,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    Minimum,
     Multiply,
+    Pad,
+    PReLU,
+    Rearrange,
+    Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Sequential,
+    Slice,
     Spec,
     Subtract,
 )
@@ -59,6 +70,7 @@ def _layers(kind: Kind, other: int) -> list[tuple[Spec, Kind]]:
     pad = {"padding": "same"}
     resized = Kind(other, 1 - size)
     resize = Conv(c, other, 3, 2, "same") if size else ConvTranspose(c, other, 3, 2, "same")
+    sized = Slice(1, 0, None, 2) if size else Resize(scale=2)
     return [
         *((Activation(each), same) for each in FUNCTIONS),  # type: ignore[arg-type]
         (Conv(c, other, 1), wide),
@@ -75,6 +87,13 @@ def _layers(kind: Kind, other: int) -> list[tuple[Spec, Kind]]:
         (Scale(c), same),
         (MaxPool(3, 1, "same"), same),
         (AvgPool(3, 1, "same", count_include_pad=False), same),
+        (PReLU(c), same),
+        (InstanceNorm(c), same),
+        (RMSNorm(c), same),
+        (Dense(c, other), wide),
+        (Sequential(Pad((1, 1), "reflect"), Conv(c, other, 3)), wide),
+        (Rearrange("n h w (g c) -> n h w (c g)", g=2), same),
+        (Sequential(Slice(2, 0, None, 2), sized) if size else sized, Kind(c, 1 - size)),
     ]
 
 
@@ -86,7 +105,9 @@ WAYS = (
     "difference",
     "product",
     "gate",
+    "extreme",
     "concat",
+    "parts",
     "again",
     "graph",
 )
@@ -145,6 +166,16 @@ class _Drawing:
                 joined = self.draw(st.sampled_from([Multiply(), Add()]))
                 self.add(joined, first, gate, kind=kind)
                 del self.made[gate], self.ran[gate]
+            case "extreme":
+                joined = self.draw(st.sampled_from([Maximum(), Minimum(), Average()]))
+                self.add(joined, first, self.value(kind), kind=kind)
+            case "parts":  # of channels, and one after another in their other order
+                half = Kind(kind.channels // 2, kind.size)
+                low = self.add(Slice(-1, 0, half.channels), first, kind=half)
+                high = self.add(Slice(-1, half.channels), first, kind=half)
+                self.add(Concat(), high, low, kind=kind)
+                for part in (low, high):
+                    del self.made[part], self.ran[part]
             case "concat":
                 self.concat([first, self.value(size=kind.size)])
             case "again":
