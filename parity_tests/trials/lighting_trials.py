@@ -32,6 +32,7 @@ from convparity.impls.spec import (
     Spec,
     child_weights,
     fold_steps,
+    output_shape,
     under,
     walk_shapes,
 )
@@ -88,7 +89,9 @@ def built(adapter: Adapter, path: str, faulty: Faulty) -> Implementation:
         if faulty.weights is not None:
             own = faulty.weights(child_weights(weights, path))
             weights = {**weights, **under(path, own)}
-        return native(adapter)(replaced(spec, {path: faulty.spec}), weights, x)
+        network = replaced(spec, {path: faulty.spec})
+        output_shape(network, x.shape)  # where layers do not fit: each framework has its own error
+        return native(adapter)(network, weights, x)
 
     return candidate
 
