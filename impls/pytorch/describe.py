@@ -37,7 +37,14 @@ from convparity.impls.spec import (
 
 
 def describe(module: nn.Module) -> Spec:
-    """The spec of a native module."""
+    """The spec of a native module, of a value of any number of axes."""
+    if isinstance(module, nn.Module):
+        AXES.pop(module, None)
+    return _read(module)
+
+
+def _read(module: nn.Module) -> Spec:
+    """The spec of a native module, of a value of ``AXES`` axes."""
     if isinstance(module, nn.Module):
         _check_no_hooks(module)
     kind = type(module)
@@ -106,7 +113,7 @@ def _sequential(module: nn.Sequential) -> Spec:
         AXES.pop(child, None)
         if axes is not None:
             AXES[child] = axes
-        spec = describe(child)
+        spec = _read(child)
         axes = 2 if type(child) is nn.Linear else _behind(spec, axes)
         return spec
 
