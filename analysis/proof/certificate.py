@@ -18,10 +18,12 @@ from convparity.impls.reference_pooling import pool_windows
 from convparity.impls.spec import (
     Activation,
     AvgPool,
+    Clamp,
     Conv,
     ConvTranspose,
     DepthwiseConv,
     MaxPool,
+    PReLU,
     Shape,
     Spec,
     padding_pairs,
@@ -32,8 +34,14 @@ from convparity.impls.weights import Arrays
 
 # Where values lie on no lattice, a change by one step must be so many times the bound.
 RATIO = 100.0
-BENDS_AT = {"relu": (0.0,), "relu6": (0.0, 6.0), "leaky_relu": (0.0,), "hard_swish": (-3.0, 3.0)}
-BENDS_AT["hard_sigmoid"] = (-3.0, 3.0)
+# Where a function bends, or one that may be taken for it: ReLU6 at 6, where ReLU goes on.
+BENDS_AT = {
+    "relu": (0.0, 6.0),
+    "relu6": (0.0, 6.0),
+    "hard_swish": (-3.0, 3.0),
+    "hard_sigmoid": (-3.0, 3.0),
+}
+SHRINKS = ("soft_shrink", "hard_shrink")  # at their alpha, on both sides of 0
 
 
 def sums(target: Rounded, rng: np.random.Generator) -> tuple[np.ndarray, float]:
@@ -112,8 +120,8 @@ class Certificate:
         if isinstance(seen.spec, Conv | DepthwiseConv | ConvTranspose | MaxPool | AvgPool):
             for kind, lit in _borders(seen).items():
                 new |= self.add(f"{name}{kind}", np.array([lit]))
-        if isinstance(seen.spec, Activation):
-            new |= self.add(f"{name}sides of the bends", _sides(seen))
+        if bends := _bends(seen.spec):
+            new |= self.add(f"{name}sides of the bends", _sides(seen, bends))
         return new
 
     def _tell_apart(self, seen: Seen, g: np.ndarray, own: str) -> None:
@@ -227,10 +235,22 @@ def _places(seen: Seen, least: float) -> tuple[np.ndarray, np.ndarray]:
     return np.array(lit), np.array(asked)
 
 
-def _sides(seen: Seen) -> np.ndarray:
-    """Whether values lay on each side of each bend of an activation, and one was lit."""
-    assert isinstance(seen.spec, Activation)
+def _bends(spec: Spec) -> tuple[float, ...]:
+    """Where a function bends; nowhere what is none."""
+    match spec:
+        case Activation() if spec.function in SHRINKS:
+            return -float(spec.alpha or 0), float(spec.alpha or 0)
+        case Activation():
+            return BENDS_AT.get(spec.function, (0.0,))
+        case Clamp():
+            return tuple(each for each in (spec.low, spec.high) if each is not None)
+        case PReLU():
+            return (0.0,)
+    return ()
+
+
+def _sides(seen: Seen, bends: tuple[float, ...]) -> np.ndarray:
+    """Whether values lay on each side of each bend, and one was lit."""
     x, lit = seen.x, (seen.g != 0)
-    edges = (-np.inf, *BENDS_AT.get(seen.spec.function, (0.0,)), np.inf)
-    sides = itertools.pairwise(edges)
+    sides = itertools.pairwise((-np.inf, *bends, np.inf))
     return np.array([bool((lit & (low < x) & (x < high)).any()) for low, high in sides])
