@@ -20,17 +20,20 @@ from convparity.impls import networks
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     Activation,
+    BatchNorm,
+    Clamp,
     Conv,
     ConvTranspose,
     Dense,
     DepthwiseConv,
     GlobalAvgPool,
+    Identity,
     LayerNorm,
     Sequential,
     walk,
 )
 from parity_tests.trials.doubles import DOUBLES
-from parity_tests.trials.lighting_trials import Cached, black_box, cheat, rounded, run_trials
+from parity_tests.trials.lighting_trials import Cached, black_box, cheat, rounded, run_trials, sees
 from parity_tests.trials.trial_networks import LARGE, zoo
 
 SMALL = {name: net for name, net in zoo().items() if name not in LARGE}
@@ -67,6 +70,29 @@ def test_what_does_not_look_at_its_input_is_wrong(name):
 
         assert lit_structure(candidate, spec, shape, 0, "float32", True).status == "wrong"
     assert lit_structure(Cached(), spec, shape, 0, "float32", True).status == "wrong"
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (Activation("relu"), Activation("relu6")),
+        (Activation("relu6"), Activation("relu")),
+        (Clamp(-1, 3), Clamp(-1)),
+        (Clamp(-1, 3), Clamp(None, 3)),
+        (Activation("hard_shrink", 0.5), Identity()),
+    ],
+)
+def test_what_is_lit_tells_where_a_function_bends(right, wrong):
+    for seed in range(10):
+        layers = [Conv(3, 6, 3), BatchNorm(6), right, Conv(6, 4, 3, 2, 1)]
+        spec = Sequential(layers)
+        lights = Lights(spec, (1, 16, 16, 3), seed)
+        norm = lights.targets[1]
+        drawn = list(lights.of(norm))
+        assert lights.path(norm) == "1"
+        assert "1" not in lights.unlit
+        candidate = black_box("2", Faulty(wrong, "another function"))
+        assert any(sees(each, spec, candidate) for each in drawn), seed
 
 
 def test_any_two_filters_are_told_apart():
