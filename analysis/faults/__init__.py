@@ -19,6 +19,9 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     joins,
     movement,
     resize,
+    reduction,
+    arithmetic,
+    products,
     edges,
 )
 from convparity.analysis.faults.fault import FAULTS, Fault, Faulty

@@ -9,17 +9,32 @@ import numpy as np
 from convparity.analysis.faults.fault import Faulty, fault, own, pixels
 from convparity.impls.reference import Implementation
 from convparity.impls.reference_normalisation import normalised
-from convparity.impls.spec import BatchNorm, GroupNorm, LayerNorm, Sequential, Shape
-from convparity.impls.weights import Arrays
+from convparity.impls.spec import (
+    BatchNorm,
+    GroupNorm,
+    InstanceNorm,
+    LayerNorm,
+    RMSNorm,
+    Sequential,
+    Shape,
+    parameter_axes,
+)
+from convparity.impls.weights import Arrays, affine
 
-NORMS = (BatchNorm, LayerNorm, GroupNorm)
-BY_INPUT = (LayerNorm, GroupNorm)
+WITH_MEAN = (LayerNorm, GroupNorm, InstanceNorm)
+BY_INPUT = (*WITH_MEAN, RMSNorm)
+NORMS = (BatchNorm, *BY_INPUT)
 
 
 def _values(spec: Any, shape: Shape) -> int:
     """How many values are normalised together."""
     form, axes = normalised(spec, shape)
     return math.prod(form[axis] for axis in axes)
+
+
+def _is_its_mean(spec: Any, shape: Shape) -> bool:
+    """Nothing is left of one value without its mean."""
+    return not isinstance(spec, RMSNorm) and _values(spec, shape) == 1
 
 
 @fault(
@@ -38,8 +53,8 @@ def batch_epsilon(spec: BatchNorm, shape: Shape) -> Faulty | None:
     "normalisation-03",
     "epsilon of a norm of its input left at another framework's default",
     *BY_INPUT,
-    hides="one value to normalise",
-    hidden=lambda spec, shape: _values(spec, shape) == 1,
+    hides="one value to normalise by a mean",
+    hidden=lambda spec, shape: _is_its_mean(spec, shape),
     reference="candle #271",
 )
 def input_epsilon(spec: Any, shape: Shape) -> Faulty | None:
@@ -47,9 +62,9 @@ def input_epsilon(spec: Any, shape: Shape) -> Faulty | None:
     return Faulty(replace(spec, eps=eps), f"eps {eps:g} instead of {spec.eps:g}")
 
 
-@fault("normalisation-06", "scale and offset exchanged", *NORMS, hides="equal ones")
+@fault("normalisation-06", "scale and offset exchanged", BatchNorm, *WITH_MEAN, hides="equal ones")
 def scale_and_offset_exchanged(spec: Any, shape: Shape) -> Faulty | None:
-    if not (spec.scale and spec.offset):
+    if not (spec.scale and getattr(spec, "offset", False)):
         return None
 
     def exchange(weights: Arrays) -> Arrays:
@@ -80,11 +95,16 @@ def mean_and_variance_exchanged(spec: BatchNorm, shape: Shape) -> Faulty | None:
     reference="pytorch #52758",
 )
 def batch_statistics(spec: BatchNorm, shape: Shape) -> Faulty | None:
+    return _of_the_batch(spec, spec)
+
+
+def _of_the_batch(spec: Any, norm: BatchNorm) -> Faulty:
     def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
         axes = tuple(range(x.ndim - 1))
         wide = x.astype(np.float64)
         mean, variance = (f(wide, axis=axes).astype(np.float32) for f in (np.mean, np.var))
-        return right(spec, {**weights, "mean": mean, "variance": variance}, x)
+        y: np.ndarray = right(norm, {**weights, "mean": mean, "variance": variance}, x)
+        return y
 
     return Faulty(spec, "mean and variance of the batch", run=run)
 
@@ -192,7 +212,7 @@ def groups_interleaved(spec: GroupNorm, shape: Shape) -> Faulty | None:
 @fault(
     "normalisation-17",
     "variance over n - 1 in a norm of its input",
-    *BY_INPUT,
+    *WITH_MEAN,
     hides="one value to normalise",
 )
 def input_variance_unbiased(spec: Any, shape: Shape) -> Faulty | None:
@@ -212,3 +232,145 @@ def scale_from_one(spec: Any, shape: Shape) -> Faulty | None:
     if not spec.scale:
         return None
     return Faulty(spec, "scale + 1 for scale", own("scale", lambda scale: scale + 1))
+
+
+@fault(
+    "normalisation-19",
+    "instance normalisation by statistics of the batch",
+    InstanceNorm,
+    hides="batches of one",
+)
+def instances_together(spec: InstanceNorm, shape: Shape) -> Faulty | None:
+    if shape[0] == 1 or len(shape) > 5:
+        return None
+    n, rank = spec.num_features, len(shape) - 2
+    norm = BatchNorm(n, spec.eps, rank=rank, scale=spec.scale, offset=spec.offset)
+    return _of_the_batch(spec, norm)
+
+
+@fault(
+    "normalisation-20",
+    "layer normalisation of each pixel for instance normalisation",
+    InstanceNorm,
+    hides="one pixel of one channel",
+    hidden=lambda spec, shape: pixels(shape) * shape[-1] == 1,
+)
+def pixels_normalised(spec: InstanceNorm, shape: Shape) -> Faulty | None:
+    other = LayerNorm(spec.num_features, spec.eps, spec.scale, spec.offset)
+    return Faulty(other, f"over {spec.num_features} channels of each pixel")
+
+
+@fault(
+    "normalisation-21",
+    "instance normalisation of all channels together",
+    InstanceNorm,
+    hides="one channel",
+)
+def channels_together(spec: InstanceNorm, shape: Shape) -> Faulty | None:
+    n = spec.num_features
+    other = GroupNorm(1, n, spec.eps, spec.scale, spec.offset)
+    return None if n == 1 else Faulty(other, f"one group of {n} channels")
+
+
+@fault("normalisation-22", "RMS normalisation that subtracts the mean", RMSNorm)
+def mean_subtracted(spec: RMSNorm, shape: Shape) -> Faulty | None:
+    other = LayerNorm(spec.num_features, spec.eps, spec.scale, offset=False, axes=spec.axes)
+    return Faulty(other, "LayerNorm for RMSNorm")
+
+
+@fault("normalisation-23", "layer normalisation that subtracts no mean", LayerNorm)
+def mean_kept(spec: LayerNorm, shape: Shape) -> Faulty | None:
+    other = RMSNorm(spec.num_features, spec.eps, scale=False, axes=spec.axes)
+    return _scaled_by_hand(spec, "RMSNorm for LayerNorm", lambda right, x: right(other, {}, x))
+
+
+def _scaled_by_hand(spec: Any, detail: str, normalise: Any) -> Faulty:
+    def run(right: Implementation, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        scale, offset = affine(spec, weights, x.ndim)
+        y: np.ndarray = normalise(right, x) * scale + offset
+        return y.astype(x.dtype)
+
+    return Faulty(spec, detail, run=run)
+
+
+def _divided_by(spec: Any, detail: str, root: Any) -> Faulty:
+    """As its definition has it, but for the root."""
+
+    def normalise(right: Implementation, x: np.ndarray) -> np.ndarray:
+        form, axes = normalised(spec, x.shape)
+        centred = x.astype(np.float64).reshape(form)
+        if not isinstance(spec, RMSNorm):
+            centred = centred - centred.mean(axis=axes, keepdims=True)
+        square = (centred**2).mean(axis=axes, keepdims=True)
+        y: np.ndarray = (centred / root(square)).reshape(x.shape)
+        return y
+
+    return _scaled_by_hand(spec, detail, normalise)
+
+
+@fault(
+    "normalisation-24",
+    "epsilon of a norm of its input added behind the root",
+    *BY_INPUT,
+    hides="one value to normalise by a mean",
+    hidden=_is_its_mean,
+    reference="gpt-neox #1342",
+)
+def input_epsilon_behind_the_root(spec: Any, shape: Shape) -> Faulty | None:
+    return _divided_by(spec, "sqrt(v) + eps for sqrt(v + eps)", lambda v: np.sqrt(v) + spec.eps)
+
+
+@fault("normalisation-25", "epsilon of a norm of its input left out", *BY_INPUT)
+def input_epsilon_left_out(spec: Any, shape: Shape) -> Faulty | None:
+    return _divided_by(spec, "sqrt(v) for sqrt(v + eps)", np.sqrt)
+
+
+def _without(spec: Any, name: str) -> Faulty | None:
+    if not getattr(spec, name, False):
+        return None
+    return Faulty(
+        replace(spec, **{name: False}),
+        f"no {name}",
+        lambda weights: {n: w for n, w in weights.items() if n != name},
+    )
+
+
+@fault("normalisation-26", "scale of a norm left out", *NORMS, hides="a scale of 1, no scale")
+def scale_left_out(spec: Any, shape: Shape) -> Faulty | None:
+    return _without(spec, "scale")
+
+
+@fault(
+    "normalisation-27",
+    "offset of a norm left out",
+    BatchNorm,
+    *WITH_MEAN,
+    hides="an offset of 0, no offset",
+)
+def offset_left_out(spec: Any, shape: Shape) -> Faulty | None:
+    return _without(spec, "offset")
+
+
+@fault(
+    "normalisation-28",
+    "another axis of the same size normalised",
+    LayerNorm,
+    RMSNorm,
+    hides="sizes that differ, axes of one entry",
+)
+def another_axis_normalised(spec: Any, shape: Shape) -> Faulty | None:
+    own = [axis % len(shape) for axis in parameter_axes(spec)[0]]
+    alike = (
+        (axis, other)
+        for axis in own
+        for other in range(1, len(shape))
+        if other not in own and shape[axis] == shape[other] > 1
+    )
+    found = next(alike, None)
+    if found is None:
+        return None
+
+    def exchange(x: np.ndarray) -> np.ndarray:
+        return x.swapaxes(*found)
+
+    return Faulty(spec, f"axis {found[1]}, not {found[0]}", before=exchange, after=exchange)

@@ -1,5 +1,6 @@
-"""Pools: what the padding counts for, defaults, and the wrong kind."""
+"""Pools: what the padding counts for, defaults, the wrong kind, and how places are counted."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -7,7 +8,18 @@ import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
 from convparity.impls.reference import Implementation
-from convparity.impls.spec import AvgPool, GlobalAvgPool, MaxPool, Shape, asked_pairs, padding_pairs
+from convparity.impls.reference_pooling import pool_counts
+from convparity.impls.spec import (
+    AvgPool,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    MaxPoolIndices,
+    Shape,
+    asked_pairs,
+    output_shape,
+    padding_pairs,
+)
 from convparity.impls.weights import Arrays
 
 POOLS = (MaxPool, AvgPool)
@@ -125,3 +137,160 @@ def global_sum(spec: GlobalAvgPool, shape: Shape) -> Faulty | None:
     if max(shape[1:-1]) == 1:
         return None
     return _globally(spec, "the sum for the mean", lambda x, axes: x.sum(axis=axes))
+
+
+@fault("pooling-09", "global average for global max", GlobalMaxPool, hides="one pixel")
+def global_average(spec: GlobalMaxPool, shape: Shape) -> Faulty | None:
+    return Faulty(GlobalAvgPool(), "the mean for the largest") if max(shape[1:-1]) > 1 else None
+
+
+def _ceiled(spec: Any, shape: Shape, ceil_mode: bool) -> Faulty | None:
+    other = replace(spec, ceil_mode=ceil_mode)
+    right, wrong = (output_shape(each, shape) for each in (spec, other))
+    return None if right == wrong else Faulty(other, f"places {wrong[1:-1]}, not {right[1:-1]}")
+
+
+@fault(
+    "pooling-10",
+    "ceil_mode dropped",
+    *POOLS,
+    MaxPoolIndices,
+    hides="no pixels left over, or no such mode; elsewhere its shape shows it",
+    reference="onnx-mlir #560",
+)
+def ceil_mode_dropped(spec: Any, shape: Shape) -> Faulty | None:
+    return _ceiled(spec, shape, ceil_mode=False)
+
+
+@fault(
+    "pooling-11",
+    "ceil_mode added",
+    *POOLS,
+    MaxPoolIndices,
+    hides="no pixels left over, or such a mode; elsewhere its shape shows it",
+    reference="netscope #25",
+)
+def ceil_mode_added(spec: Any, shape: Shape) -> Faulty | None:
+    return _ceiled(spec, shape, ceil_mode=True)
+
+
+@fault(
+    "pooling-12",
+    "dilation of a pool dropped",
+    MaxPool,
+    MaxPoolIndices,
+    hides="no dilation; elsewhere its shape may show it",
+    hidden=lambda spec, shape: all(
+        k == 1 or d == 1 for k, d in zip(spec.kernel_size, spec.dilation, strict=True)
+    ),
+    reference="torch2trt #526",
+)
+def pool_dilation_dropped(spec: Any, shape: Shape) -> Faulty | None:
+    if max(spec.dilation) == 1:
+        return None
+    return Faulty(replace(spec, dilation=1), f"dilation 1 instead of {spec.dilation}")
+
+
+def _divided(spec: AvgPool, shape: Shape, divisor: int | None) -> Faulty | None:
+    other = replace(spec, divisor_override=divisor)
+    if (pool_counts(other, shape) == pool_counts(spec, shape)).all():
+        return None
+    return Faulty(other, f"divisor_override={divisor}")
+
+
+@fault(
+    "pooling-13",
+    "divisor_override ignored",
+    AvgPool,
+    hides="no such divisor, or the number of values",
+    reference="executorch #18616",
+)
+def divisor_ignored(spec: AvgPool, shape: Shape) -> Faulty | None:
+    return _divided(spec, shape, None)
+
+
+@fault(
+    "pooling-14",
+    "what ceil_mode adds is counted in an average",
+    AvgPool,
+    hides="no such mode, padding that is not counted, a divisor of its own",
+    reference="tract #2847",
+)
+def ceil_mode_counted(spec: AvgPool, shape: Shape) -> Faulty | None:
+    if spec.divisor_override is not None or not spec.count_include_pad:
+        return None
+    return _divided(spec, shape, math.prod(spec.kernel_size))
+
+
+def _split(y: np.ndarray, sizes: Shape) -> list[np.ndarray]:
+    """The coordinates of a place that is counted row by row."""
+    return [y // math.prod(sizes[i + 1 :]) % n for i, n in enumerate(sizes)]
+
+
+def _counted(at: list[np.ndarray], sizes: Shape) -> np.ndarray:
+    """The place at some coordinates."""
+    return np.asarray(sum(a * math.prod(sizes[i + 1 :]) for i, a in enumerate(at)))
+
+
+@fault("pooling-15", "places counted in the window", MaxPoolIndices, hides="one window of all")
+def places_in_the_window(spec: MaxPoolIndices, shape: Shape) -> Faulty | None:
+    places, pairs, sizes = output_shape(spec, shape)[1:-1], _pairs(spec, shape), shape[1:-1]
+    if spec.kernel_size == sizes and set(places) == {1} and not any(map(any, pairs)):
+        return None
+
+    def inside(y: np.ndarray) -> np.ndarray:
+        found = []
+        for axis, at in enumerate(_split(y, sizes)):
+            start = np.arange(places[axis]) * spec.stride[axis] - pairs[axis][0]
+            along = start.reshape([-1 if i == axis + 1 else 1 for i in range(y.ndim)])
+            found.append((at - along) // spec.dilation[axis])
+        return _counted(found, spec.kernel_size).astype(y.dtype)
+
+    return Faulty(spec, "from the first pixel of each window", after=inside)
+
+
+@fault(
+    "pooling-16",
+    "places counted column by column",
+    MaxPoolIndices,
+    hides="one row, one column",
+)
+def places_by_columns(spec: MaxPoolIndices, shape: Shape) -> Faulty | None:
+    sizes = shape[1:-1]
+    if sum(n > 1 for n in sizes) < 2:
+        return None
+    return Faulty(spec, "x h + y", after=lambda y: _counted(_split(y, sizes)[::-1], sizes[::-1]))
+
+
+@fault(
+    "pooling-17",
+    "places counted with the channels, as in TensorFlow",
+    MaxPoolIndices,
+    hides="one channel",
+    reference="tensorflow #7161",
+)
+def places_with_channels(spec: MaxPoolIndices, shape: Shape) -> Faulty | None:
+    c = shape[-1]
+    if c == 1:
+        return None
+    return Faulty(spec, f"{c} y + c", after=lambda y: y * c + np.arange(c, dtype=y.dtype))
+
+
+@fault(
+    "pooling-18",
+    "places counted with the padding",
+    MaxPoolIndices,
+    hides="no padding",
+    reference="tensorflow #10216",
+)
+def places_with_padding(spec: MaxPoolIndices, shape: Shape) -> Faulty | None:
+    pairs, sizes = _pairs(spec, shape), shape[1:-1]
+    wider = tuple(n + low + high for n, (low, high) in zip(sizes, pairs, strict=True))
+    lows = [low for low, _ in pairs]
+    if not any(lows) and wider[1:] == sizes[1:]:
+        return None
+
+    def after(y: np.ndarray) -> np.ndarray:
+        return _counted([a + n for a, n in zip(_split(y, sizes), lows, strict=True)], wider)
+
+    return Faulty(spec, f"in {wider} pixels", after=after)

@@ -120,3 +120,26 @@ def sum_for_mean(spec: AdaptiveAvgPool, shape: Shape) -> Faulty | None:
         return y
 
     return Faulty(spec, "the sum", after=times)
+
+
+def _each_one_pixel(spec: Any, shape: Shape) -> bool:
+    axes = zip(shape[1:-1], spec.output_size, strict=True)
+    return all(b - a == 1 for n, places in axes for a, b in adaptive_windows(n, places))
+
+
+@fault(
+    "resize-08", "the largest for the mean of adaptive windows", AdaptiveAvgPool, hides="one pixel"
+)
+def largest_for_mean(spec: AdaptiveAvgPool, shape: Shape) -> Faulty | None:
+    if _each_one_pixel(spec, shape):
+        return None
+    return Faulty(AdaptiveMaxPool(spec.output_size, spec.rank), "the largest")
+
+
+@fault(
+    "resize-09", "the mean for the largest of adaptive windows", AdaptiveMaxPool, hides="one pixel"
+)
+def mean_for_largest(spec: AdaptiveMaxPool, shape: Shape) -> Faulty | None:
+    if _each_one_pixel(spec, shape):
+        return None
+    return Faulty(AdaptiveAvgPool(spec.output_size, spec.rank), "the mean")

@@ -32,6 +32,7 @@ from convparity.analysis.proof.rounding import trace
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import walk
 from convparity.impls.weights import init_weights
+from parity_tests.support import operation_networks
 from parity_tests.support.asserts import assert_parity, assert_structure, coverage, note_cells
 from parity_tests.support.cells import FAMILIES
 from parity_tests.support.graph_strategies import doubled, graphs
@@ -105,6 +106,13 @@ def test_network(adapters: list[Adapter], spec: Spec) -> None:
     """Each kind of layer and each activation, with others before and behind it."""
     shape = (2, 8, 3) if spec is ROW else (2, 9, 8, 1 if spec is GRAY else 3)
     assert_parity(Case(spec, shape, 7), adapters)
+
+
+@pytest.mark.parametrize("name", operation_networks.NETWORKS)
+def test_operations(adapters: list[Adapter], name: str) -> None:
+    """Each kind of operation in a network, with an output of its own."""
+    spec = operation_networks.NETWORKS[name]
+    assert_parity(Case(spec, operation_networks.SHAPE, 7), adapters)
 
 
 @pytest.mark.parametrize("spec", NETWORKS[:4], ids=lambda spec: "-".join(kinds(spec))[:40])

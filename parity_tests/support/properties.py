@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
+from convparity.analysis.faults.activation import WRONG_ONES
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import (
@@ -13,24 +14,38 @@ from convparity.impls.spec import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     Add,
+    Average,
     AvgPool,
     BatchNorm,
+    Clamp,
     Concat,
     Conv,
     ConvTranspose,
     Dense,
     DepthwiseConv,
+    Divide,
     Dropout,
+    Einsum,
     Flatten,
     GlobalAvgPool,
+    GlobalMaxPool,
     Graph,
     GroupNorm,
+    InstanceNorm,
     LayerNorm,
+    Maximum,
     MaxPool,
+    MaxPoolIndices,
+    Minimum,
     Multiply,
     Pad,
+    Power,
+    PReLU,
     Rearrange,
+    Reduce,
+    Rescale,
     Resize,
+    RMSNorm,
     Scale,
     SeparableConv,
     Slice,
@@ -48,7 +63,7 @@ from parity_tests.properties import (
     test_relations,
     test_training,
 )
-from parity_tests.support import networks
+from parity_tests.support import networks, operation_networks
 from parity_tests.support.cells import FAMILIES
 from parity_tests.support.faults import Misbehaviour
 
@@ -159,6 +174,13 @@ def _all() -> Iterator[Property]:
         "forward",
         lambda adapter: [test_outputs.test_network([adapter], spec) for spec in activations],
     )
+    for name in operation_networks.NETWORKS:
+        yield Property(
+            f"outputs: {name} in a network",
+            ("network",),
+            "forward",
+            lambda adapter, name=name: test_outputs.test_operations([adapter], name),
+        )
     yield named(test_counts.test_layers, ("layer",), "count")
     yield named(test_counts.test_chains, ("network",), "count")
     yield named(test_conversion.test_build_and_dump, BOTH, "dump")
@@ -196,18 +218,40 @@ _CONVS = tuple(f"outputs: convolutions of rank {rank}" for rank in (2, 1, 3))
 KINDS = {
     **dict.fromkeys((Conv, DepthwiseConv, SeparableConv), _CONVS),
     ConvTranspose: ("outputs: transposed",),
-    **dict.fromkeys((MaxPool, AvgPool), ("outputs: pools",)),
-    **dict.fromkeys((BatchNorm, LayerNorm, GroupNorm), ("outputs: norms",)),
+    **dict.fromkeys((MaxPool, AvgPool), ("outputs: pools", "outputs: pools in a network")),
+    **dict.fromkeys(
+        (BatchNorm, LayerNorm, GroupNorm, InstanceNorm, RMSNorm),
+        ("outputs: norms", "outputs: norms in a network"),
+    ),
     **dict.fromkeys((Add, Multiply, Subtract, Concat), ("outputs: graphs",)),
+    **dict.fromkeys(
+        (Divide, Maximum, Minimum, Average, Einsum), ("outputs: arithmetic in a network",)
+    ),
     Graph: ("outputs: graphs", "outputs: several values"),
     **{
         kind: (f"outputs: {kind.__name__}", "outputs: moved")
         for kind in (Slice, Rearrange, Pad, Resize, AdaptiveAvgPool, AdaptiveMaxPool)
     },
+    **{
+        kind: (f"outputs: {kind.__name__}", f"outputs: {network} in a network")
+        for network, kinds in (
+            ("pools", (MaxPoolIndices, GlobalMaxPool)),
+            ("functions", (PReLU, Clamp)),
+            ("reductions", (Reduce,)),
+            ("arithmetic", (Rescale, Power)),
+        )
+        for kind in kinds
+    },
     **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
     Scale: ("outputs: scales",),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
 }
+
+
+def _network_of(function: str) -> str:
+    held = {getattr(layer, "function", "") for _, layer in operation_networks.FUNCTIONS.children}
+    return "functions in a network" if function in held else "activations"
+
 
 _NOT_FINITE = ("not_finite: layers", "not_finite: networks")
 FIRST = {  # data that others do not have
@@ -222,6 +266,13 @@ FIRST = {  # data that others do not have
     "gradient-09": ("gradients: scale and offset of norms",),
     "normalisation-16": ("outputs: decoder",),
     **{f"activation-{n:02}": ("outputs: activations",) for n in range(1, 11)},
+    **{
+        f"activation-{n}": (f"outputs: {name}", f"outputs: {_network_of(name)}")
+        for n, _, name, _, _ in WRONG_ONES
+    },
+    "activation-09": ("outputs: softmax", "outputs: functions in a network"),
+    "activation-26": ("outputs: softplus", "outputs: functions in a network"),
+    "arithmetic-15": ("outputs: arithmetic in a network",),
 }
 
 
