@@ -14,7 +14,7 @@ from convparity.impls.keras import layers
 from convparity.impls.keras.bindings import TABLE
 from convparity.impls.keras.describe import children, describe
 from convparity.impls.keras.functional import Functional, as_called, by_name, is_raw, tensors_of
-from convparity.impls.keras.make import build, make
+from convparity.impls.keras.make import make
 from convparity.impls.keras.variables import given
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, dotted
@@ -34,11 +34,10 @@ class KerasAdapter(Adapter):
     def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Any:
         # nothing is shared: a Keras variable is another framework's, and TensorFlow's copies
         with keras.device(place.device):
-            module = make(spec, dtype=place.dtype)
+            module = make(spec, place.dtype, self.children, weights)
             for layer in module._flatten_layers():
                 if isinstance(layer, layers.AnyWindow):
                     layer.algorithm = place.algorithm
-            build(module, spec, self.children, weights)
         return module
 
     def describe(self, module: Any) -> Spec:

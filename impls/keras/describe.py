@@ -8,11 +8,11 @@ import keras
 from convparity.impls.adapter import fields_of, find_reader, inside, read_children
 from convparity.impls.keras import layers
 from convparity.impls.keras.bindings import TABLE
-from convparity.impls.keras.functional import Functional, by_name, is_raw, wires
+from convparity.impls.keras.functional import Functional, by_name, composite, is_raw, wires
 from convparity.impls.keras.operations import describe_operation
 from convparity.impls.keras.rows.common import refused
 from convparity.impls.keras.rows.convolution import SEPARABLE
-from convparity.impls.spec import INPUT, Graph, Join, Sequential, Spec, wired
+from convparity.impls.spec import Join, Sequential, Spec, wired
 
 
 def describe(module: Any) -> Spec:
@@ -69,7 +69,7 @@ def _children(module: Any) -> dict[str, Spec]:
 
 
 def _functional(module: Any) -> Spec:
-    """A chain, whatever its input is called, and a residual are said short."""
+    """Joins of values that have the same number of axes, and layers."""
     held, steps, inputs, outputs = wires(module)
     found = read_children(held, describe)
     for name, spec in found.items():
@@ -79,12 +79,7 @@ def _functional(module: Any) -> Spec:
                 raise refused(
                     held[name], f"its values have {' and '.join(map(str, sorted(ranks)))} axes"
                 )
-    if len(inputs) == 1:
-        names = dict(zip(inputs, [INPUT], strict=True))
-        renamed = [(n, call, [names.get(x, x) for x in taken]) for n, call, taken in steps]
-        if outputs is None and not isinstance(short := wired(found, renamed), Graph):
-            return short
-    return wired(found, steps, inputs, outputs)
+    return composite(found, steps, inputs, outputs)
 
 
 def _layer(module: Any) -> Spec:

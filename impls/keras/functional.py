@@ -1,4 +1,4 @@
-"""Keras's Functional models: how the operations of one are wired."""
+"""Keras's Functional models: how the operations of one are wired, and one made of a wiring."""
 
 import re
 from collections import Counter
@@ -11,9 +11,18 @@ from keras.src.models.functional import Functional  # which Keras gives no publi
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import layers
 from convparity.impls.keras.rows.common import refused
-from convparity.impls.spec import INPUT, NAME
+from convparity.impls.spec import (
+    INPUT,
+    NAME,
+    Add,
+    Composite,
+    Graph,
+    Spec,
+    wired,
+    wiring,
+)
 
-__all__ = ["Functional", "as_called", "by_name", "is_raw", "tensors_of", "wires"]
+__all__ = ["Functional", "as_called", "by_name", "composite", "functional", "is_raw", "tensors_of", "wires"]
 
 UNNAMED = re.compile(r"input_layer(_\d+)?")  # what Keras calls an input that was given no name
 RESIDUAL = ({"body", "add"}, {"body", "shortcut", "add"})
@@ -78,6 +87,62 @@ def wires(model: Any) -> Wires:
     if steps and outputs == steps[-1][0]:
         outputs = None
     return Wires(children, steps, sources, outputs)
+
+
+def composite(
+    children: Mapping[str, Spec],
+    steps: Sequence[tuple[str, str, tuple[str, ...]]],
+    inputs: tuple[str, ...],
+    outputs: Any,
+) -> Composite:
+    """The spec of a model with this wiring: a chain and a residual, whatever their input's name."""
+    if len(inputs) == 1 and outputs is None:
+        names = dict(zip(inputs, [INPUT], strict=True))
+        renamed = [(n, call, [names.get(x, x) for x in taken]) for n, call, taken in steps]
+        if not isinstance(short := wired(children, renamed), Graph):
+            return short
+    return wired(children, steps, inputs, outputs)
+
+
+def functional(
+    children: Mapping[str, Any],
+    spec: Composite,
+    shapes: Sequence[tuple[int | None, ...]],
+    dtype: str,
+    name: str | None,
+) -> Any:
+    """The model of built ``children`` that are wired as those of ``spec`` are.
+
+    None where Keras would lose something of it, so that another spec would be read: a single value
+    in a tuple, the name of an input of a chain, or which of two runs of one layer is the first.
+    """
+    said = wiring(spec)
+    values: dict[str, Any] = {
+        source: keras.Input(shape[1:], name=None if source == INPUT else source, dtype=dtype)
+        for source, shape in zip(said.inputs, shapes, strict=True)
+    }
+    given = list(values.values())
+    ran: set[str] = set()
+    for step in said.steps:
+        taken = [values[each] for each in step.inputs]
+        layer = children.get(step.call)
+        if layer is None:
+            layer = keras.layers.Add(name=step.name, dtype=dtype)
+        alone = len(taken) == 1 and not isinstance(layer, layers.MERGES)
+        if isinstance(layer, Functional):
+            made = layer(as_called(layer, taken))
+        else:
+            made = layer(taken[0] if alone else taken)
+        if step.call in ran:
+            made = keras.layers.Identity(name=step.name, dtype=dtype)(made)
+        ran.add(step.call)
+        values |= layers.named(step.name, made)
+    ends = layers.gathered(values, said.steps[-1].name if said.outputs is None else said.outputs)
+    model = keras.Model(given[0] if len(given) == 1 else given, ends, name=name)
+    found = wires(model)
+    specs = {each: dict(spec.children).get(each, Add()) for each in found.children}
+    asked = wired(dict(spec.children), *said)
+    return model if composite(specs, *found[1:]) == asked else None
 
 
 def by_name(held: Iterable[Any]) -> dict[str, Any]:
