@@ -154,6 +154,13 @@ class Adapter(ABC):
     def named_modules(self, module: Any) -> dict[str, Any]:
         """The module ("") and every one inside it, by the dotted paths that its user knows."""
 
+    def input_shapes(self, module: Any) -> tuple[tuple[int | None, ...], ...] | None:
+        """The shape of each input, channels-last, that the module alone takes.
+
+        A size that may be any is None; None in place of all: whatever its layers take.
+        """
+        return None
+
     @abstractmethod
     def to_array(self, native: Any) -> np.ndarray:
         """A native tensor as a channels-last array; ``InputError`` for what is none."""

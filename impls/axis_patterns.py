@@ -7,11 +7,15 @@ again. The reference runs einops itself and knows nothing of this file.
 import math
 import re
 from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from operator import mul
 from typing import Any, NamedTuple
 
 Axes = tuple[tuple[str, ...], ...]  # the factors of each axis; an axis of size 1 has none
 Sizes = Iterable[tuple[str, int]]
 ELLIPSIS = "..."
+NAMES = ("d", "h", "w", "c")  # of the last axes of an image, of which the last are taken
+OPEN = (1_000_003, 1_000_033, 1_000_037, 1_000_039)  # primes that stand for sizes nobody knows
 
 
 class Moves(NamedTuple):
@@ -78,6 +82,59 @@ def moves(before: Axes, after: Axes, shape: Sequence[Any], sizes: Sizes) -> Move
         tuple(names.index(name) for axis in after for name in axis),
         tuple(math.prod(found[name] for name in axis) for axis in after),
     )
+
+
+def reshape_pattern(
+    before: Sequence[int | None], after: Sequence[int | None]
+) -> tuple[str, dict[str, int]] | None:
+    """The pattern, and the sizes of its factors, of a reshape that leaves the batch alone.
+
+    ``before`` and ``after`` are the sizes without the batch. An open one is None; where one alone
+    is open afterwards, it is whatever is left. Nothing comes back where no pattern says it: of the
+    factors of the one side some are no factors of the other, as of (4, 6) and (6, 4).
+    """
+    unknown = iter(OPEN)
+    if len(before) > len(NAMES) or 0 in (*before, *after):
+        return None
+    old = [next(unknown) if size is None else size for size in before]
+    new = [size or 0 for size in after]
+    gaps = [at for at, size in enumerate(after) if size is None]
+    opens = [size for size, given in zip(old, before, strict=True) if given is None]
+    if len(gaps) == 1:
+        new[gaps[0]] = math.prod(old) // math.prod(size for size in new if size)
+    elif len(gaps) == len(opens):
+        for at, size in zip(gaps, opens, strict=True):
+            new[at] = size
+    ends = sorted({1, *accumulate(old, mul), *accumulate(new, mul)})
+    if math.prod(old) != math.prod(new) or any(high % low for low, high in pairwise(ends)):
+        return None
+    names: dict[int, str] = {}  # of each factor, by where it begins
+    sizes: dict[str, int] = {}
+    for name, factors in zip(NAMES[-len(old) :], _factors(old, ends), strict=True):
+        for i, (start, size) in enumerate(factors.items()):
+            names[start] = name if len(factors) == 1 else f"{name}{i}"
+            if len(factors) > 1:
+                sizes[names[start]] = size
+    left, right = (
+        " ".join(_axis([names[start] for start in factors]) for factors in _factors(side, ends))
+        for side in (old, new)
+    )
+    return f"n {left} -> n {right}", sizes
+
+
+def _factors(sizes: Sequence[int], ends: Sequence[int]) -> list[dict[int, int]]:
+    """The size of each factor of each axis, by the product of all that are before it."""
+    found, start = [], 1
+    for size in sizes:
+        inside = [end for end in ends if start <= end <= start * size]
+        found.append({low: high // low for low, high in pairwise(inside)})
+        start *= size
+    return found
+
+
+def _axis(names: Sequence[str]) -> str:
+    """An axis of these factors, as a pattern writes it."""
+    return "1" if not names else names[0] if len(names) == 1 else f"({' '.join(names)})"
 
 
 def is_dense(equation: str) -> bool:

@@ -79,11 +79,17 @@ class Recorder:
         parts = tuple((step, self.kept(part)) for step, part in steps)
         return Value(None, type(native).__name__, parts)
 
-    def around(self, module: Any, run: Callable[..., Any]) -> Callable[..., Any]:
-        """``run`` with its calls kept as those of ``module``."""
+    def around(
+        self, module: Any, run: Callable[..., Any], given: Callable[..., Any] | None = None
+    ) -> Callable[..., Any]:
+        """``run`` with its calls kept as those of ``module``.
+
+        ``given`` says of what it is called with what counts as its inputs: None is all that has no
+        name.
+        """
 
         def recorded(*inputs: Any, **options: Any) -> Any:
-            self.enter(module, inputs)
+            self.enter(module, inputs if given is None else given(*inputs, **options))
             output = run(*inputs, **options)
             self.leave(output)
             return output

@@ -98,6 +98,26 @@ def fitting_shapes(spec: Spec) -> tuple[Shape, ...] | None:
     return None
 
 
+def shapes_as_asked(
+    spec: Spec, asked: Iterable[tuple[int | None, ...]]
+) -> tuple[Shape, ...] | None:
+    """Shapes that fit ``spec`` and have the sizes ``asked`` for, of which None is any."""
+    wanted = tuple(asked)
+    for sizes in (SIZES[:3], *((n, n + 1, n + 2) for n in SIZES), *((n,) * 3 for n in SIZES)):
+        shapes = tuple(_filled_in(shape, sizes) for shape in wanted)
+        if _fits(spec, *shapes):
+            return shapes
+    return None
+
+
+def _filled_in(shape: tuple[int | None, ...], sizes: Iterable[int]) -> Shape:
+    """The batch, then each open size of the axes, and one of the channels, by number."""
+    batch, *axes, channels = shape
+    some = BATCH if axes else VECTORS
+    found = (size or n for size, n in zip(axes, sizes, strict=False))
+    return (batch or some, *found, channels or CHANNELS[0])
+
+
 def _fits(spec: Spec, *shapes: Shape) -> bool:
     try:
         output_shape(spec, *shapes)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.proof.input_shapes import fitting_shapes
+from convparity.analysis.proof.input_shapes import fitting_shapes, shapes_as_asked
 from convparity.analysis.proof.rounded import round_to
 from convparity.analysis.proof.witness import Witness
 from convparity.impls import registry
@@ -193,7 +193,8 @@ def _few(inputs: Any) -> Any:
 
 
 def _drawn(adapter: Adapter, module: Any, spec: Spec) -> tuple[np.ndarray, ...]:
-    shapes = fitting_shapes(spec)
+    asked = adapter.input_shapes(module)
+    shapes = fitting_shapes(spec) if asked is None else shapes_as_asked(spec, asked)
     if shapes is None:
         raise UnsupportedError(
             f"{adapter.name}: no input was found that fits what was read from the module, so that "

@@ -1,7 +1,7 @@
 """Keras 3: build, read, write and run its layers and models."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -12,8 +12,9 @@ from convparity.impls.adapter import Adapter, Count, Placement, Slot
 from convparity.impls.errors import InputError, SpecError, UnsupportedError
 from convparity.impls.keras import layers
 from convparity.impls.keras.bindings import TABLE
-from convparity.impls.keras.describe import by_name, children, describe
-from convparity.impls.keras.make import build, make
+from convparity.impls.keras.describe import children, describe
+from convparity.impls.keras.functional import Functional, as_called, by_name, is_raw, tensors_of
+from convparity.impls.keras.make import make
 from convparity.impls.keras.variables import given
 from convparity.impls.recording import Call, Recorder, Value, generators_as_they_were
 from convparity.impls.spec import Conv, DepthwiseConv, Shape, Spec, dotted
@@ -33,11 +34,10 @@ class KerasAdapter(Adapter):
     def make(self, spec: Spec, weights: Weights | None, place: Placement) -> Any:
         # nothing is shared: a Keras variable is another framework's, and TensorFlow's copies
         with keras.device(place.device):
-            module = make(spec, dtype=place.dtype)
+            module = make(spec, place.dtype, self.children, weights)
             for layer in module._flatten_layers():
                 if isinstance(layer, layers.AnyWindow):
                     layer.algorithm = place.algorithm
-            build(module, spec, self.children, weights)
         return module
 
     def describe(self, module: Any) -> Spec:
@@ -68,7 +68,7 @@ class KerasAdapter(Adapter):
                 raise SpecError(
                     f"keras: every size of an input must be at least 1, not {each.shape}"
                 )
-        given = native[0] if len(native) == 1 else native
+        given = _as_called(module, native)
         if isinstance(module, keras.Model):
             return on_each(self._out, module.predict_on_batch(given))
         return on_each(self._out, module(given, training=False))
@@ -91,11 +91,11 @@ class KerasAdapter(Adapter):
             for each in parts:
                 # as the instance's own, past Keras, which would track it
                 before = vars(each).get("call")
-                vars(each)["call"] = recorder.around(each, each.call)
+                vars(each)["call"] = recorder.around(each, each.call, _given_to(each))
                 watched.callback(_put_back, each, before)
             given = [keras.ops.copy(each) for each in inputs]
-            if len(given) > 1 and _takes_a_list(module):
-                module(given, training=False)
+            if isinstance(module, Functional) or (len(given) > 1 and _takes_a_list(module)):
+                module(_as_called(module, given), training=False)
             else:
                 module(*given, training=False)
         return recorder.roots[0]
@@ -112,6 +112,13 @@ class KerasAdapter(Adapter):
 
         visit(module, "")
         return found
+
+    def input_shapes(self, module: Any) -> tuple[tuple[int | None, ...], ...] | None:
+        # a functional model refuses other sizes than those of its inputs
+        held = module.layers if isinstance(module, keras.Sequential) else [module]
+        if not any(isinstance(each, Functional) for each in held) or not module.built:
+            return None
+        return tuple(tuple(x.shape) for x in module.inputs)
 
     def to_array(self, native: Any) -> np.ndarray:
         if not keras.ops.is_tensor(native) and not isinstance(native, np.ndarray):
@@ -170,7 +177,7 @@ class KerasAdapter(Adapter):
         with tf.GradientTape() as tape:
             for each in inputs_of(x):
                 tape.watch(each)
-            y = module(_as_called(x), training=training)
+            y = module(_as_called(module, inputs_of(x)), training=training)
         by_x, by_weight = tape.gradient(
             y,
             [x, [variable.value for variable in variables]],
@@ -190,7 +197,7 @@ class KerasAdapter(Adapter):
         def run(x: Any, values: list[Any]) -> Any:
             state = list(zip(variables, values, strict=True))
             with keras.StatelessScope(state_mapping=state) as scope:
-                y = module(_as_called(x), training=training)
+                y = module(_as_called(module, inputs_of(x)), training=training)
             moved = [scope.get_current_value(variable) for variable in others]
             return y, [
                 old.value if new is None else new for old, new in zip(others, moved, strict=True)
@@ -284,6 +291,8 @@ class KerasAdapter(Adapter):
         """What the module computes in; a Sequential does not know it, its layers do."""
         if module.weights:
             return module.weights[0].dtype
+        if isinstance(module, Functional):
+            return str(module.inputs[0].dtype)
         children = self.children(module)
         return self._dtype(next(iter(children.values()))) if children else module.compute_dtype
 
@@ -291,14 +300,25 @@ class KerasAdapter(Adapter):
         return np.array(_widened(keras.ops.convert_to_numpy(tensor)))
 
 
-def _as_called(x: Any) -> Any:
-    """Several inputs are given as one list."""
-    return list(x) if isinstance(x, tuple) else x
+def _as_called(module: Any, inputs: Sequence[Any]) -> Any:
+    """Several inputs are given as one list, or as a functional model was made with them."""
+    if isinstance(module, Functional):
+        return as_called(module, inputs)
+    return inputs[0] if len(inputs) == 1 else list(inputs)
 
 
 def _takes_a_list(module: Any) -> bool:
-    """A functional model, a graph and a join take several inputs as one list."""
-    return hasattr(module, "_operations") or isinstance(module, (layers.Graph, *layers.MERGES))
+    """A graph and a join take several inputs as one list."""
+    return isinstance(module, (layers.Graph, *layers.MERGES))
+
+
+def _given_to(module: Any) -> Callable[..., Any] | None:
+    """What counts as the inputs of a model or a raw operation, of all that it is called with."""
+    if not (isinstance(module, Functional) or is_raw(module)):
+        return None
+    return lambda *inputs, **options: tuple(
+        tensors_of(module, (inputs, {} if isinstance(module, Functional) else options))
+    )
 
 
 def _put_back(module: Any, call: Any) -> None:
@@ -310,7 +330,7 @@ def _put_back(module: Any, call: Any) -> None:
 
 def _inside(module: Any) -> dict[str, Any]:
     """The layers that a layer holds: of a model of layers by their names, else by attribute."""
-    if isinstance(module, keras.Sequential) or hasattr(module, "_operations"):  # a functional one
+    if isinstance(module, keras.Sequential | Functional):
         return by_name(module.layers)
     found: dict[str, Any] = {}
     for name, value in vars(module).items():

@@ -1,45 +1,39 @@
 """Keras layers and models to specs: ours, and Keras's own where their meaning is ours."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import keras
 
-from convparity.impls.adapter import fields_of, find_reader, read_children
-from convparity.impls.errors import UnsupportedError, quoted
+from convparity.impls.adapter import fields_of, find_reader, inside, read_children
 from convparity.impls.keras import layers
 from convparity.impls.keras.bindings import TABLE
+from convparity.impls.keras.functional import Functional, by_name, composite, is_raw, wires
+from convparity.impls.keras.operations import describe_operation
+from convparity.impls.keras.rows.common import refused
 from convparity.impls.keras.rows.convolution import SEPARABLE
-from convparity.impls.spec import Sequential, Spec, wired
+from convparity.impls.spec import Join, Sequential, Spec, wired
 
 
 def describe(module: Any) -> Spec:
-    """The spec of a native layer or model."""
+    """The spec of a native layer or model, or of a raw operation of a model."""
+    if is_raw(module):
+        with fields_of(module):
+            return describe_operation(module)
     reader = find_reader(module, READERS, "call")
     with fields_of(module):
-        if not isinstance(module, keras.Sequential | layers.Graph):
+        if not isinstance(module, keras.Sequential | Functional | layers.Graph):
             _check_arithmetic(module)
         spec: Spec = reader(module)
     return spec
-
-
-def by_name(held: Iterable[Any]) -> dict[str, Any]:
-    """A model's layers by their names, which may have been changed since they were made."""
-    found: dict[str, Any] = {}
-    for layer in held:
-        if not isinstance(layer.name, str) or layer.name in found:
-            raise UnsupportedError(
-                f"keras: a {type(layer).__name__} is named {quoted(layer.name)}, and each layer of "
-                "a model needs a name of its own, a str: give it one"
-            )
-        found[layer.name] = layer
-    return found
 
 
 def children(module: Any) -> dict[str, Any]:
     """The layers inside a layer or model, under the names that its spec gives them."""
     if isinstance(module, keras.Sequential):
         return by_name(module.layers)
+    if isinstance(module, Functional):
+        return wires(module).children
     if isinstance(module, layers.Graph):
         return dict(module.children)
     if isinstance(module, SEPARABLE):
@@ -74,6 +68,20 @@ def _children(module: Any) -> dict[str, Spec]:
     return read_children(children(module), describe)
 
 
+def _functional(module: Any) -> Spec:
+    """Joins of values that have the same number of axes, and layers."""
+    held, steps, inputs, outputs = wires(module)
+    found = read_children(held, describe)
+    for name, spec in found.items():
+        ranks = {len(x.shape) for node in held[name]._inbound_nodes for x in node.input_tensors}
+        if isinstance(spec, Join) and len(ranks) > 1:
+            with inside(name):
+                raise refused(
+                    held[name], f"its values have {' and '.join(map(str, sorted(ranks)))} axes"
+                )
+    return composite(found, steps, inputs, outputs)
+
+
 def _layer(module: Any) -> Spec:
     _children(module)  # of a separable convolution: neither step has code of its own
     return TABLE.read(module, TABLE.rows_of(module))
@@ -81,6 +89,7 @@ def _layer(module: Any) -> Spec:
 
 READERS: dict[type, Callable[[Any], Spec]] = {
     **dict.fromkeys(TABLE.readers, _layer),
+    Functional: _functional,
     keras.Sequential: lambda module: Sequential(_children(module)),
     layers.Graph: lambda module: wired(
         _children(module), module.steps, module.sources, module.results

@@ -1,11 +1,14 @@
 """Specs to Keras layers and models, born with their weights."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 import keras
 
 from convparity.impls.keras import layers
 from convparity.impls.keras.bindings import TABLE, initializers
+from convparity.impls.keras.functional import functional
+from convparity.impls.keras.input_shapes import input_shapes
 from convparity.impls.keras.variables import born_with
 from convparity.impls.spec import (
     BatchNorm,
@@ -36,14 +39,36 @@ from convparity.impls.spec import (
 from convparity.impls.weights import Weights
 
 
-def make(spec: Spec, dtype: str, name: str | None = None) -> Any:
-    """The native layer or model of a spec, not built yet."""
+def make(
+    spec: Spec,
+    dtype: str,
+    children: Callable[[Any], dict[str, Any]],
+    weights: Weights | None,
+    name: str | None = None,
+    path: str = "",
+) -> Any:
+    """The native layer or model of a spec, born with its weights.
+
+    ``children`` finds the native modules inside a native module, by their names in the spec.
+    """
     if not isinstance(spec, Composite) or is_one_layer(spec):
-        return TABLE.make(spec, name=name, dtype=dtype)
-    children = {each: make(child, dtype, each) for each, child in spec.children}
+        module = TABLE.make(spec, name=name, dtype=dtype)
+        build(module, spec, children, weights, path)
+        return module
+    held = {
+        each: make(child, dtype, children, weights, each, dotted(path, each))
+        for each, child in spec.children
+    }
     if isinstance(spec, Sequential):
-        return keras.Sequential(list(children.values()), name=name)
-    return layers.Graph(children, *wiring(spec), name=name, dtype=dtype)
+        model = keras.Sequential(list(held.values()), name=name)
+        _build_whole(model, spec, held)
+        return model
+    shapes = input_shapes(spec)
+    found = None if shapes is None else functional(held, spec, shapes, dtype, name)
+    if found is None:
+        found = layers.Graph(held, *wiring(spec), name=name, dtype=dtype)
+        _build_whole(found, spec, held)
+    return found
 
 
 def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
@@ -84,21 +109,26 @@ def _of_any_rank(spec: Spec) -> TypeGuard[BatchNorm]:
     return hasattr(spec, "num_features") and getattr(spec, "rank", 1) == 1
 
 
-def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path: str = "") -> None:
-    """Build from the leaves up: behind a Flatten, Keras could not tell a Dense's inputs.
-
-    ``children`` finds the native modules inside a native module, by their names in the spec.
-    """
-    found = children(module)
-    for name, child in spec.children if isinstance(spec, Composite) else ():
-        build(found[name], child, children, weights, dotted(path, name))
-    shape = input_shape(spec)
-    if shape is None:  # Keras builds it when it sees its first input, unless nothing is to build
-        module.built = module.built or (bool(found) and all(each.built for each in found.values()))
+def build(module: Any, spec: Spec, children: Any, weights: Weights | None, path: str) -> None:
+    """Build one layer, born with its weights; the steps of a separable convolution first."""
+    if isinstance(spec, Composite):
+        found = children(module)
+        for name, child in spec.children:
+            build(found[name], child, children, weights, dotted(path, name))
+        _build_whole(module, spec, found)
         return
-    if weights is None or isinstance(spec, Composite):
+    shape = input_shape(spec)
+    if shape is None:  # Keras builds it when it sees its first input, if there is anything to build
+        return
+    own, attributes = own_weights(spec, path, weights or {}), initializers(module)
+    with born_with(module, {attributes[name]: array for name, array in own.items()}):
+        module.build(shape)
+
+
+def _build_whole(module: Any, spec: Composite, children: Mapping[str, Any]) -> None:
+    """Build what holds others that are built: behind a Flatten, Keras could not tell a Dense's."""
+    shape = input_shape(spec)
+    if shape is not None:
         module.build(shape)
     else:
-        own, attributes = own_weights(spec, path, weights), initializers(module)
-        with born_with(module, {attributes[name]: array for name, array in own.items()}):
-            module.build(shape)
+        module.built = module.built or all(each.built for each in children.values())

@@ -105,7 +105,7 @@ Said = tuple[Spec | str, ...]  # a node: its spec, or an earlier node, and its i
 Outputs = str | tuple[str, ...] | tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, init=False)
+@dataclass(frozen=True, init=False, eq=False)
 class Graph(Composite):
     """Named nodes in any wiring: branches that part and meet, several inputs and outputs.
 
@@ -123,7 +123,8 @@ class Graph(Composite):
         input: those of the nodes that take them
         output: those of the nodes that make them
 
-    The weights of a node have its name in front: ``stem.kernel``.
+    The weights of a node have its name in front: ``stem.kernel``. Graphs are equal that have the
+    same nodes, whatever the order in which they are written.
 
     Raises:
         SpecError: There is no node; a name is not allowed, is used twice, or is of a value that is
@@ -262,6 +263,16 @@ class Graph(Composite):
         dead += [name for name in self.inputs if name not in taken]
         if dead:
             raise fail(self, f"{quoted(dead[0])} leads to no output: leave it out")
+
+    @property
+    def _parts(self) -> tuple[frozenset[Step], tuple[str, ...], Outputs]:
+        return frozenset(self.nodes), self.inputs, self.outputs
+
+    def __eq__(self, other: object) -> bool:
+        return self._parts == other._parts if isinstance(other, Graph) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -12,7 +12,7 @@ from convparity.impls.keras.rows.common import check_built, refused
 from convparity.impls.spec import Average, Divide, Maximum, Minimum, Power, Rescale
 
 
-def _numbers(module: Any, value: Any) -> float | tuple[float, ...]:
+def numbers(module: Any, value: Any) -> float | tuple[float, ...]:
     """A number, or one a channel: those of an array along its last axis."""
     found = np.asarray(value, dtype=np.float64)
     if found.ndim and found.size != found.shape[-1]:
@@ -23,7 +23,7 @@ def _numbers(module: Any, value: Any) -> float | tuple[float, ...]:
 
 
 def _rescaling(name: str) -> Field:
-    return Field(None, lambda module: _numbers(module, getattr(module, name)))
+    return Field(None, lambda module: numbers(module, getattr(module, name)))
 
 
 def _check_rescaling(module: Any) -> None:
@@ -64,8 +64,8 @@ ROWS = [
         Rescale,
         keras.layers.Normalization,
         {
-            "scale": Field(None, lambda module: _numbers(module, _normalization(module)[0])),
-            "offset": Field(None, lambda module: _numbers(module, _normalization(module)[1])),
+            "scale": Field(None, lambda module: numbers(module, _normalization(module)[0])),
+            "offset": Field(None, lambda module: numbers(module, _normalization(module)[1])),
         },
         check=_check_normalization,
     ),
