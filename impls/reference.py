@@ -163,8 +163,8 @@ def _(spec: AvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 @run.register
 def _(spec: Dense, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    y = x @ weights["kernel"].astype(np.float64)
-    return y + weights["bias"] if spec.bias else y
+    y = np.moveaxis(x, spec.axis, -1) @ weights["kernel"].astype(np.float64)
+    return np.moveaxis(y + weights["bias"] if spec.bias else y, -1, spec.axis)
 
 
 @run.register

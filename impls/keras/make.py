@@ -84,7 +84,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     if _of_any_rank(spec):
         return (None, spec.num_features)
     if isinstance(spec, Dense):
-        return (None, spec.in_features)
+        behind = (None,) * (-spec.axis - 1)  # of an axis that is counted from the end
+        return (*(None,) * max(spec.axis, 1), spec.in_features, *behind)
     for _, layer in walk(spec):
         match layer:
             case Conv() | DepthwiseConv() | ConvTranspose():

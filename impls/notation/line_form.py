@@ -129,7 +129,7 @@ def from_line(text: str) -> tuple[Spec, Shapes | None]:
     Example:
         >>> import convparity as cp
         >>> cp.from_line("dense c8>2 n4 | softmax")
-        (Sequential(Dense(in_features=8, out_features=2, bias=True), Activation(...)), (4, 8))
+        (Sequential(Dense(in_features=8, out_features=2, ...), Activation(...)), (4, 8))
     """
     check_text(text)
     if text.lstrip().startswith("{"):

@@ -114,7 +114,7 @@ def _sequential(module: nn.Sequential) -> Spec:
         if axes is not None:
             AXES[child] = axes
         spec = _read(child)
-        axes = 2 if type(child) is nn.Linear else _behind(spec, axes)
+        axes = axes or 2 if type(child) is nn.Linear else _behind(spec, axes)
         return spec
 
     return Sequential(read_children(module._modules, read))

@@ -51,7 +51,7 @@ class Sequential(Composite):
         >>> cp.parameter_shapes(net)
         {'stem.kernel': (3, 3, 3, 8), 'stem.bias': (8,)}
         >>> cp.Sequential(cp.Flatten(), cp.Dense(8, 2)).children
-        (('0', Flatten()), ('1', Dense(in_features=8, out_features=2, bias=True)))
+        (('0', Flatten()), ('1', Dense(in_features=8, out_features=2, bias=True, axis=-1)))
     """
 
     layers: tuple[tuple[str, Spec], ...]

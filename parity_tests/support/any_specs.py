@@ -174,7 +174,7 @@ LAYERS = {
     Dropout: st.builds(
         Dropout, st.floats(0, 1, exclude_max=True), st.sampled_from(["element", "channel", "path"])
     ),
-    Dense: st.builds(Dense, INTS, INTS, st.booleans()),
+    Dense: st.builds(Dense, INTS, INTS, st.booleans(), st.sampled_from([-1, 1, -2])),
     Scale: st.builds(Scale, INTS),
 }
 LAYERS |= {  # of any other, those that fit some input

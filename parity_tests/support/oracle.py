@@ -86,8 +86,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             y = matmul(y, weights["pointwise.kernel"].reshape(y.shape[-1], -1))
             return y + weights["pointwise.bias"] if spec.pointwise_bias else y
         case Dense():
-            y = matmul(x, weights["kernel"])
-            return y + weights["bias"] if spec.bias else y
+            y = matmul(x.swapaxes(spec.axis, -1), weights["kernel"])
+            return (y + weights["bias"] if spec.bias else y).swapaxes(spec.axis, -1)
         case BatchNorm():
             y = np.empty(x.shape)
             for c in range(x.shape[-1]):

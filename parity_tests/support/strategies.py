@@ -96,13 +96,17 @@ def heads(draw: Any) -> Pair:
     shape = draw(values(draw(ranks), flat=False))
     match draw(st.sampled_from(HEADS)):
         case kind if kind is Dense:
-            features = shape[-1]
-            made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
             flat = draw(st.booleans())
-            return Dense(features, made, draw(st.booleans())), (
-                shape[0],
-                features,
-            ) if flat else shape
+            if flat:
+                shape = (shape[0], shape[-1])
+            axis = -draw(st.integers(1, len(shape) - 1))
+            if draw(st.booleans()):  # of a size that another axis has, too
+                shape = (shape[0], *[shape[axis]] * (len(shape) - 1))
+            features = shape[axis]
+            made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
+            if axis != -1 and draw(st.booleans()):
+                axis += len(shape)
+            return Dense(features, made, draw(st.booleans()), axis), shape
         case kind if kind is Dropout:
             return Dropout(0.25, draw(st.sampled_from(["element", "channel", "path"]))), shape
         case kind:
