@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layout.moves import Writer, whole
-from convparity.impls.layout.program import BATCH
-from convparity.impls.layout.values import Atom, Axes, Axis, Value, borders_of, flat, new_axis
+from convparity.impls.layout.values import Atom, Axes, Axis, Value, borders_of, flat, new_axis, said
 
 Map = Mapping[Atom, Atom]
 Column = Sequence[int | None]  # which axis of each value meets here; None of one that has none
@@ -51,12 +50,12 @@ def align(write: Writer, values: Iterable[Value], columns: Iterable[Column]) -> 
     values, made = list(values), []
     maps: list[dict[Atom, Atom]] = [{} for _ in values]
     for column in columns:
-        held = [
-            (i, at) for i, at in enumerate(column) if at is not None and values[i].logical[at]
-        ]
+        held = [(i, at) for i, at in enumerate(column) if at is not None and values[i].logical[at]]
         sizes = {values[i].shape[at] for i, at in held}
         if len(sizes) > 1:
-            raise UnsupportedError(f"axes of sizes {' and '.join(map(_said, sizes))} meet")
+            raise UnsupportedError(
+                f"axes of sizes {' and '.join(said((size,)) for size in sizes)} meet"
+            )
         every = {b for i, at in held for b in borders_of(a.size for a in values[i].logical[at])}
         borders = sorted(every, reverse=True)
         if any(high % low for high, low in pairwise(borders)):
@@ -71,10 +70,6 @@ def align(write: Writer, values: Iterable[Value], columns: Iterable[Column]) -> 
             maps[i].update(zip(values[i].logical[at], axis, strict=True))
         made.append(axis)
     return Aligned(values, maps, made)
-
-
-def _said(size: int) -> str:
-    return "the batch" if size % BATCH == 0 else str(size)
 
 
 def _one_atom(write: Writer, value: Value, at: int) -> Value:
@@ -92,9 +87,7 @@ def _one_atom(write: Writer, value: Value, at: int) -> Value:
 # ---------------------------------------------------------------- orders
 
 
-def common_axes(
-    stored: Sequence[Axes | None], logical: Axes, there: Collection[Atom]
-) -> Axes:
+def common_axes(stored: Sequence[Axes | None], logical: Axes, there: Collection[Atom]) -> Axes:
     """How these atoms of a result are stored, whose operands are stored so; None moves anyway.
 
     Of the orders of operands that have all atoms, and the order batch, space, channels, it is the
@@ -143,9 +136,7 @@ def product_order(logical: Axes) -> Axis:
     if roles[-2:] == ["S", "S"]:
         return tuple(atoms)
     key = {"N": 0, "S": 1, "C": 2}
-    return tuple(
-        sorted(atoms, key=lambda a: (key[a.role], a.home if a.role == "S" else ()))
-    )
+    return tuple(sorted(atoms, key=lambda a: (key[a.role], a.home if a.role == "S" else ())))
 
 
 def cut_by_neighbours(stored: Sequence[Axes], order: Axis) -> list[Axes]:

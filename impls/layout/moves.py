@@ -33,7 +33,7 @@ def transposes(spec: Spec) -> int:
         spec: A graph, or any other spec.
 
     Returns:
-        The number of its ``Rearrange``\\ s that change the order of values.
+        The number of its nodes that rearrange, and change the order of values.
     """
     return sum(moves_values(each) for _, each in walk(spec) if not isinstance(each, Composite))
 
@@ -50,7 +50,7 @@ def rearranged(stored: Axes, target: Axes) -> Rearrange:
 
 
 def names_of(axes: Iterable[Axis]) -> dict[Axis, str]:
-    """A short name for each axis that has an atom: n is the batch, h and w are pixels, c channels."""
+    """A short name for each axis that has an atom: n the batch, h and w pixels, c channels."""
     names: dict[Axis, str] = {}
     used: Counter[str] = Counter()
     for axis in axes:

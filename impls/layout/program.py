@@ -12,7 +12,7 @@ read anew. In a program
 - sizes are integers, and that of the batch is ``BATCH``: ``View((BATCH * 4, 49, 96))``.
 
 Unsqueeze, squeeze, flatten and unflatten are each a ``View`` of the shape that they make; chunks
-are ``Slice``\\ s; a repeat is a ``View``, an ``Expand`` and a ``View``.
+are slices; a repeat is a ``View``, an ``Expand`` and a ``View``.
 """
 
 import re

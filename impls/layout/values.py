@@ -64,6 +64,12 @@ def new_axis(size: int, role: Role, *home: int) -> Axis:
     return (Atom(size, role, home),) if size > 1 else ()
 
 
+def said(shape: Shape) -> str:
+    """A shape in words, the batch as N."""
+    sizes = [str(n) if n % BATCH else "N" if n == BATCH else f"{n // BATCH} N" for n in shape]
+    return f"({', '.join(sizes)})"
+
+
 @dataclass(frozen=True)
 class Value:
     """A value of the source.
@@ -213,7 +219,7 @@ def apart(stored: Axes, atoms: Collection[Atom]) -> Axes:
 
 
 def as_one(stored: Axes, atoms: Collection[Atom]) -> tuple[Axes, int]:
-    """The stored axes where a run of atoms is one of them, and which; of no atoms, one of size 1."""
+    """The stored axes where a run of atoms is one, and which it is; of no atoms, one of size 1."""
     if not atoms:
         found = stored if stored[-1] == () else (*stored, ())
         return found, len(found) - 1

@@ -164,9 +164,10 @@ def meet(d: Drawing, name: str, shape: Shape) -> None:
             ((1,) * (ndim - len(s)) + s for s in (shape, each)),
         ]
         columns = list(zip(*pairs[0], strict=True))
-        if all(a == b or 1 in (a, b) for a, b in columns) and sum(
-            max(column) % BATCH == 0 for column in columns
-        ) == 1:
+        if (
+            all(a == b or 1 in (a, b) for a, b in columns)
+            and sum(max(column) % BATCH == 0 for column in columns) == 1
+        ):
             made = tuple(map(max, columns))
             if places(made) <= MOST_PLACES:
                 found[other] = made

@@ -81,14 +81,21 @@ def weights_of(program: Program, rng: np.random.Generator) -> dict[str, np.ndarr
 
 
 def interpret(
-    program: Program, weights: Mapping[str, np.ndarray], arrays: Mapping[str, np.ndarray], batch: int
+    program: Program,
+    weights: Mapping[str, np.ndarray],
+    arrays: Mapping[str, np.ndarray],
+    batch: int,
 ) -> dict[str, np.ndarray]:
     """Every value of a program, in the source's axes."""
     values = dict(arrays)
     for operation in program.operations:
         name, what = own_spec(program, operation)
-        own = {k.removeprefix(f"{name}."): v for k, v in weights.items() if k.startswith(f"{name}.")}
-        values[operation.name] = _run(what, own, batch, *(values[each] for each in operation.inputs))
+        own = {
+            k.removeprefix(f"{name}."): v for k, v in weights.items() if k.startswith(f"{name}.")
+        }
+        values[operation.name] = _run(
+            what, own, batch, *(values[each] for each in operation.inputs)
+        )
     return values
 
 
@@ -163,7 +170,9 @@ def _norm(what: LayerNorm | RMSNorm, own: Mapping[str, np.ndarray], x: np.ndarra
     centred = x if isinstance(what, RMSNorm) else x - x.mean(axes, keepdims=True)
     y = centred / np.sqrt((centred**2).mean(axes, keepdims=True) + what.eps)
     form = [n if i in axes else 1 for i, n in enumerate(x.shape)]
-    scale, offset = (own[k].reshape(form) if k in own else d for k, d in (("scale", 1), ("offset", 0)))
+    scale, offset = (
+        own[k].reshape(form) if k in own else d for k, d in (("scale", 1), ("offset", 0))
+    )
     return np.asarray(y * scale + offset)
 
 
