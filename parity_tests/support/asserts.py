@@ -17,6 +17,14 @@ from parity_tests.support.cells import cells
 from parity_tests.support.strategies import Case
 
 
+class NotRight(AssertionError):
+    """A verdict that is not ok; ``statuses`` are those of all that are not: wrong, not tested."""
+
+    def __init__(self, message: str, statuses: set[str]) -> None:
+        super().__init__(message)
+        self.statuses = statuses
+
+
 def replay(case: Case, data: str = "ints") -> str:
     """The command that judges the case again, on the same data ("ints" or "reals")."""
     return f"  replay: convparity replay '{Replay(case.spec, case.input_shape, data, case.seed)}'"
@@ -70,7 +78,7 @@ def _assert_right(examples: Sequence[Replay], adapters: Iterable[Adapter]) -> No
                 f"  replay: convparity replay '{example}'",
                 f"  diagnose: convparity diagnose '{example}' --frameworks {_frameworks(wrong)}",
             ]
-            raise AssertionError("\n".join(message))
+            raise NotRight("\n".join(message), {each.status for each in wrong.values()})
 
 
 def _frameworks(wrong: Iterable[str]) -> str:

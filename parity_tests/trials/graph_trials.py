@@ -3,13 +3,15 @@
     python -m parity_tests.trials.graph_trials --examples 1000 --seed 0 [--done FILE]
 
 A graph is that of its number: the same wherever and whenever it is drawn. Those that fail are
-printed as JSON, to be judged again by ``convparity replay``. With ``--done``, the numbers of those
-that were judged are appended to a file, and are not judged again.
+printed as JSON, to be judged again by ``convparity replay``; so are those whose data could not
+tell, which are counted by themselves. With ``--done``, the numbers of those that were judged are
+appended to a file, and are not judged again.
 """
 
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from convparity.analysis.replay.replay import Replay
 from convparity.impls import registry
 from convparity.impls.spec import Shape, Spec
-from parity_tests.support.asserts import assert_parity
+from parity_tests.support.asserts import NotRight, assert_parity
 from parity_tests.support.graph_strategies import graphs
 from parity_tests.support.strategies import Case
 
@@ -56,13 +58,15 @@ def cases(start: int) -> Iterator[tuple[str, Case]]:
         batch += 1
 
 
-def failure(case: Case, adapters: list[Any]) -> str | None:
-    """What is wrong with a graph in some framework, if anything; no error stops the campaign."""
+def judged(case: Case, adapters: list[Any]) -> tuple[str, str]:
+    """What became of a graph, and what is wrong with it; no error stops the campaign."""
     try:
         assert_parity(case, adapters)
+    except NotRight as error:
+        return "untested" if error.statuses == {"not tested"} else "failed", str(error)
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return None
+        return "failed", f"{type(error).__name__}: {error}"
+    return "ok", ""
 
 
 def main() -> None:
@@ -75,22 +79,22 @@ def main() -> None:
     adapters = [registry.get(name) for name in registry.FRAMEWORKS]
     lines = asked.done.read_text().splitlines() if asked.done and asked.done.exists() else []
     before: dict[str, str] = dict(line.split(maxsplit=1) for line in lines)
-    failed = sum(outcome != "ok" for outcome in before.values())
+    found = Counter(before.values())
     for number, (name, case) in enumerate(cases(asked.seed)):
         if number == asked.examples:
             break
         if name in before:
             continue
-        problem = failure(case, adapters)
-        if problem is not None:
-            failed += 1
+        outcome, problem = judged(case, adapters)
+        found[outcome] += 1
+        if problem:
             line = str(Replay(case.spec, case.input_shape, "ints", case.seed))
             print(json.dumps({"graph": name, "problem": problem, "line": line}), flush=True)
         if asked.done:
             with asked.done.open("a") as file:
-                file.write(f"{name} {'ok' if problem is None else 'failed'}\n")
-    print(f"{asked.examples} graphs, {failed} failed")
-    sys.exit(failed > 0)
+                file.write(f"{name} {outcome}\n")
+    print(f"{asked.examples} graphs, {found['untested']} not tested, {found['failed']} failed")
+    sys.exit(found["failed"] > 0)
 
 
 if __name__ == "__main__":
