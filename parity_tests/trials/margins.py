@@ -1,20 +1,36 @@
-"""How far each framework's activations are from the float64 reference, on this processor.
+"""How far each framework's library functions are from the float64 reference, on this processor.
 
-    python -m parity_tests.trials.margins
+    python -m parity_tests.trials.margins [relu_squared quotient ...]
 
-The error is counted in u (|x| + |y| + 1), u = 2**-24: exp(x) - 1 and 1 + tanh(x) cancel, so that
-the error of a small y may be one of numbers as large as 1. A margin is measured, not proved: it
-holds for the libraries and the processors that it was measured on.
+The error of an activation is counted in u (|x| + |y| + 1), u = 2**-24: exp(x) - 1 and 1 + tanh(x)
+cancel, so that the error of a small y may be one of numbers as large as 1. That of a quotient is
+counted in u |y|, and that of x ** e in u (1 + |e log x|) |y|, as what a relative error of x makes.
+A margin is measured, not proved: it holds for the libraries and the processors that it was
+measured on. The bounds of ``analysis/proof`` allow four times what was seen, or more.
 """
 
+import sys
 from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from convparity.analysis.proof.rounded import UNIT_ROUNDOFF
 from convparity.impls import registry
+from convparity.impls.reference import run
 from convparity.impls.reference_activation import activate
-from convparity.impls.spec import ACTIVATIONS, DEFAULT_ALPHA, OVER_AXIS, Activation
+from convparity.impls.spec import (
+    ACTIVATIONS,
+    DEFAULT_ALPHA,
+    OVER_AXIS,
+    Activation,
+    Average,
+    Divide,
+    Graph,
+    Power,
+    Spec,
+    together,
+)
 from parity_tests.support.processor import processor
 
 CHUNK = (2**14, 64)  # a million values at a time
@@ -66,16 +82,59 @@ def margins(function: str) -> dict[str, tuple[float, float]]:
     return worst
 
 
+def positive(rng: np.random.Generator, exponent: float) -> np.ndarray:
+    """Numbers from 2 ** -exponent to its inverse, as many of every size."""
+    return (2.0 ** rng.uniform(-exponent, exponent, CHUNK)).astype(np.float32)
+
+
+class Ratio(NamedTuple):
+    """What is measured relative to its result; the results are neither subnormal nor infinite."""
+
+    specs: tuple[Spec, ...]
+    values: int  # that a spec takes
+    exponent: float  # of the largest of them
+
+
+EXPONENTS = (0.5, -0.5, 1.5, 2.5, 0.3, -1.7, 1 / 3)
+RATIOS = {
+    "quotient": Ratio((Graph({"y": (Divide(), "a", "b")}, inputs=("a", "b"), outputs="y"),), 2, 60),
+    "inverse": Ratio((Power(-1.0),), 1, 120),
+    "mean": Ratio(tuple(Graph({"y": (Reduce("mean", -1), "x")}, outputs="y") for _ in "x"), 1, 120),
+    "power": Ratio(tuple(map(Power, EXPONENTS)), 1, 40),
+}
+
+
+def relative(name: str) -> dict[str, tuple[float, float]]:
+    """``margins`` of a quotient, a mean or a power."""
+    worst = dict.fromkeys(registry.FRAMEWORKS, (0.0, 0.0))
+    rng = np.random.default_rng(0)
+    specs, count, exponent = RATIOS[name]
+    for spec in specs:
+        values = [positive(rng, exponent) for _ in range(count)]
+        wide = [each.astype(np.float64) for each in values]
+        exact: Any = run(spec, {}, *wide)
+        slope = abs(spec.exponent * np.log(wide[0])) if name == "power" else 0  # type: ignore[attr-defined]
+        size = UNIT_ROUNDOFF["float32"] * (1 + slope) * exact
+        for framework in worst:
+            adapter = registry.get(framework)
+            y = adapter.apply(adapter.build(spec, {}), spec, together(values))
+            error = abs(y - exact) / size
+            error[np.isnan(error)] = np.inf
+            at = np.unravel_index(error.argmax(), error.shape)
+            worst[framework] = max(worst[framework], (float(error[at]), float(values[0][at])))
+    return worst
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, or the lines that are asked for."""
     print(processor())
     for name in registry.FRAMEWORKS:
         parts = (f"{each} {version}" for each, version in registry.versions(name).items())
         print(f"  {name}: {', '.join(parts)}")
-    print("largest error in u (|x| + |y| + 1), and the x where it was seen")
+    print("largest error in the unit of the function, and the x where it was seen")
     print(f"{'':13}" + "".join(f"{name:>24}" for name in registry.FRAMEWORKS))
-    for function in ACTIVATIONS:
-        found = margins(function)
+    for function in sys.argv[1:] or (*ACTIVATIONS, *RATIOS):
+        found = relative(function) if function in RATIOS else margins(function)
         cells = (f"{error:12.3f} at {x:<8.3g}" for error, x in found.values())
         print(f"{function:13}" + "".join(f"{cell:>24}" for cell in cells), flush=True)
 
