@@ -11,7 +11,7 @@ measured on. The bounds of ``analysis/proof`` allow four times what was seen, or
 
 import sys
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,10 +24,10 @@ from convparity.impls.spec import (
     DEFAULT_ALPHA,
     OVER_AXIS,
     Activation,
-    Average,
     Divide,
     Graph,
     Power,
+    Reduce,
     Spec,
     together,
 )
@@ -87,34 +87,36 @@ def positive(rng: np.random.Generator, exponent: float) -> np.ndarray:
     return (2.0 ** rng.uniform(-exponent, exponent, CHUNK)).astype(np.float32)
 
 
-class Ratio(NamedTuple):
-    """What is measured relative to its result; the results are neither subnormal nor infinite."""
-
-    specs: tuple[Spec, ...]
-    values: int  # that a spec takes
-    exponent: float  # of the largest of them
-
-
+RATIOS = ("quotient", "inverse", "mean", "power")
 EXPONENTS = (0.5, -0.5, 1.5, 2.5, 0.3, -1.7, 1 / 3)
-RATIOS = {
-    "quotient": Ratio((Graph({"y": (Divide(), "a", "b")}, inputs=("a", "b"), outputs="y"),), 2, 60),
-    "inverse": Ratio((Power(-1.0),), 1, 120),
-    "mean": Ratio(tuple(Graph({"y": (Reduce("mean", -1), "x")}, outputs="y") for _ in "x"), 1, 120),
-    "power": Ratio(tuple(map(Power, EXPONENTS)), 1, 40),
-}
+
+
+def ratios(name: str) -> Iterator[tuple[Spec, list[np.ndarray]]]:
+    """What is measured beside its result, which is neither subnormal nor infinite, and of what."""
+    rng = np.random.default_rng(0)
+    if name == "quotient":
+        spec = Graph({"y": (Divide(), "a", "b")}, inputs=("a", "b"), outputs="y")
+        yield spec, [positive(rng, 60), positive(rng, 60)]
+    elif name == "inverse":
+        yield Power(-1.0), [positive(rng, 120)]
+    elif name == "mean":  # of one number and zeros, whose sum is exact
+        for count in (3, 7, 49):
+            x = np.zeros((CHUNK[0], count), np.float32)
+            x[:, 0] = positive(rng, 110)[:, 0]
+            yield Reduce("mean", -1, keepdims=True), [x]
+    else:
+        for exponent in EXPONENTS:
+            yield Power(exponent), [positive(rng, 40)]
 
 
 def relative(name: str) -> dict[str, tuple[float, float]]:
     """``margins`` of a quotient, a mean or a power."""
     worst = dict.fromkeys(registry.FRAMEWORKS, (0.0, 0.0))
-    rng = np.random.default_rng(0)
-    specs, count, exponent = RATIOS[name]
-    for spec in specs:
-        values = [positive(rng, exponent) for _ in range(count)]
+    for spec, values in ratios(name):
         wide = [each.astype(np.float64) for each in values]
         exact: Any = run(spec, {}, *wide)
-        slope = abs(spec.exponent * np.log(wide[0])) if name == "power" else 0  # type: ignore[attr-defined]
-        size = UNIT_ROUNDOFF["float32"] * (1 + slope) * exact
+        steep = abs(spec.exponent * np.log(wide[0])) if name == "power" else 0  # type: ignore[attr-defined]
+        size = UNIT_ROUNDOFF["float32"] * (1 + steep) * exact
         for framework in worst:
             adapter = registry.get(framework)
             y = adapter.apply(adapter.build(spec, {}), spec, together(values))
