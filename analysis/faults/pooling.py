@@ -264,7 +264,7 @@ def places_by_columns(spec: MaxPoolIndices, shape: Shape) -> Faulty | None:
 
 @fault(
     "pooling-17",
-    "places counted with the channels, as in TensorFlow",
+    "places counted with the channels",
     MaxPoolIndices,
     hides="one channel",
     reference="tensorflow #7161",

@@ -11,6 +11,7 @@ from convparity.impls.spec import (
     DEFAULT_ALPHA,
     OVER_AXIS,
     PADDING_MODES,
+    REDUCTIONS,
     Activation,
     AvgPool,
     BatchNorm,
@@ -26,6 +27,8 @@ from convparity.impls.spec import (
     InputNorm,
     MaxPool,
     Pad,
+    Reduce,
+    Reduction,
     SeparableConv,
     Sequential,
     Shape,
@@ -43,6 +46,7 @@ from parity_tests.support.activation_strategies import activation_layers
 from parity_tests.support.convolution_strategies import CONVS
 from parity_tests.support.drawing import ranks
 from parity_tests.support.graph_strategies import graphs
+from parity_tests.support.reduction_strategies import reduces
 from parity_tests.support.strategies import Case
 
 
@@ -94,12 +98,23 @@ def cells(case: Case) -> Iterator[str]:
             yield from _graph_cells(case.spec, case.input_shape)
         case Pad():
             yield from _pad_cells(case.spec, tuple(spatial))
+        case Reduce():
+            yield from _reduced_cells(case.spec, case.input_shape)
         case Sequential():
             yield from (type(layer).__name__ for _, layer in walk(case.spec))
             if any(name == "layer0" for name, _ in case.spec.children):
                 yield "named layers"
         case _:
             yield type(case.spec).__name__
+
+
+def _reduced_cells(spec: Reduce, shape: Shape) -> Iterator[str]:
+    own = spec.places(shape)
+    if spec.count(shape) > 1:
+        yield f"Reduce, {spec.function}{' over n - 1' * spec.correction}"
+    others = {n for axis, n in enumerate(shape) if axis not in (0, *own)}
+    if not spec.keepdims and any(shape[axis] in others - {1} for axis in own):
+        yield "Reduce, beside an axis of the same size"
 
 
 def _pad_cells(spec: Pad, spatial: Shape) -> Iterator[str]:
@@ -257,6 +272,8 @@ def _pool_cells(spec: MaxPool | AvgPool, spatial: Shape) -> Iterator[str]:
     asked = asked_pairs(spec, spatial)
     if pairs != asked:
         yield f"{kind}, ceil_mode adds a window"
+        if isinstance(spec, AvgPool) and spec.count_include_pad and spec.divisor_override is None:
+            yield "AvgPool, ceil_mode adds what does not count"
     rests = zip(spatial, pairs, window_extent(spec), spec.stride, strict=True)
     if spec.ceil_mode and any((n + low + high - k) % s for n, (low, high), k, s in rests):
         yield f"{kind}, ceil_mode leaves a window out"
@@ -329,6 +346,13 @@ def _activation(function: str) -> Family:
     return Family(strategies.cases(specs), cells, 0.3 if own else 0.2)
 
 
+def _reduction(function: Reduction) -> Family:
+    own = [function, f"{function} over n - 1"] if function in ("var", "std") else [function]
+    specs = ranks.flatmap(lambda rank: reduces(rank, function))
+    hard = _each("Reduce, {}", *own, "beside an axis of the same size")
+    return Family(strategies.cases(specs), frozenset({*_BATCHES, *_RANKS, *hard}), 0.12)
+
+
 FAMILIES = {
     **{f"convolutions of rank {rank}": _convolutions(rank) for rank in (1, 2, 3)},
     "transposed": Family(
@@ -378,6 +402,7 @@ FAMILIES = {
                 *_each("AvgPool{}", " with padding", ", asymmetric same", ", asymmetric pairs"),
                 *_each("MaxPool, ceil_mode {}", "adds a window", "leaves a window out"),
                 *_each("AvgPool, ceil_mode {}", "adds a window", "leaves a window out"),
+                "AvgPool, ceil_mode adds what does not count",
                 "a dilated maximum",
                 "a divisor of its own",
                 "padding counted",
@@ -414,6 +439,7 @@ FAMILIES = {
         strategies.scale_cases, frozenset({*_BATCHES, *_RANKS, "rank 0", "Scale"}), 0.3
     ),
     **{function: _activation(function) for function in ACTIVATIONS},
+    **{f"Reduce, {function}": _reduction(function) for function in REDUCTIONS},
     "heads": Family(
         strategies.head_cases,
         frozenset({*_BATCHES, *_RANKS, "rank 0", "in = out", "in != out"})
@@ -459,5 +485,5 @@ FAMILIES |= {  # any other kind of layer is a family by itself
         0.3,
     )
     for kind in strategies.MAKERS
-    if kind.__name__ not in {*_MET, Activation.__name__}
+    if kind.__name__ not in {*_MET, Activation.__name__, Reduce.__name__}
 }

@@ -96,6 +96,7 @@ MARGIN = {
     "quick_gelu": 2.0,
     "relu_squared": 1.0,
 }
+POWER = 2.0  # the same of a power, in u (1 + |e log x|) |y|
 
 
 @dataclasses.dataclass(frozen=True)
@@ -338,7 +339,7 @@ class Executor(Operations):
         with np.errstate(divide="ignore"):
             exact = run(spec, {}, x.astype(np.float64))
             slope = abs(spec.exponent * np.log(np.where(x > 0, x, 1)))
-        size = np.where(np.isfinite(exact), 8 * U * (1 + slope) * abs(exact), 0)
+        size = np.where(np.isfinite(exact), 2 * POWER * U * (1 + slope) * abs(exact), 0)
         return self.kept(erring(exact, size, self.how.library_lean, self.rng))
 
     @layer.register(Pad)

@@ -5,11 +5,12 @@ from typing import NamedTuple
 
 import pytest
 
-from convparity.analysis.faults.activation import WRONG_ONES
+from convparity.analysis.faults import activation, reduction
 from convparity.impls import registry
 from convparity.impls.adapter import Adapter
 from convparity.impls.spec import (
     ACTIVATIONS,
+    REDUCTIONS,
     Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
@@ -237,7 +238,6 @@ KINDS = {
         for network, kinds in (
             ("pools", (MaxPoolIndices, GlobalMaxPool)),
             ("functions", (PReLU, Clamp)),
-            ("reductions", (Reduce,)),
             ("arithmetic", (Rescale, Power)),
         )
         for kind in kinds
@@ -245,6 +245,10 @@ KINDS = {
     **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
     Scale: ("outputs: scales",),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
+    Reduce: (
+        *(f"outputs: Reduce, {function}" for function in REDUCTIONS),
+        "outputs: reductions in a network",
+    ),
 }
 
 
@@ -268,7 +272,14 @@ FIRST = {  # data that others do not have
     **{f"activation-{n:02}": ("outputs: activations",) for n in range(1, 11)},
     **{
         f"activation-{n}": (f"outputs: {name}", f"outputs: {_network_of(name)}")
-        for n, _, name, _, _ in WRONG_ONES
+        for n, _, name, _, _ in activation.WRONG_ONES
+    },
+    **{
+        f"reduction-{n}": (f"outputs: Reduce, {name}",) for n, _, name, _, _ in reduction.WRONG_ONES
+    },
+    **{
+        f"reduction-{n}": (f"outputs: Reduce, {f}",)
+        for n, f in ((11, "var"), (12, "var"), (13, "norm"))
     },
     "activation-09": ("outputs: softmax", "outputs: functions in a network"),
     "activation-26": ("outputs: softplus", "outputs: functions in a network"),

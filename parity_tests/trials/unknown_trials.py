@@ -314,11 +314,11 @@ def _alike(case: Case, port: Implementation, answer: Answer) -> bool:
 
 
 def cases(count: int, first_seed: int) -> Iterator[Case]:
-    """Of each family in turn; the activations are one family."""
+    """Of each family in turn; the activations are one family, and so are the reductions."""
     several = [name for name in FAMILIES if name not in ACTIVATIONS]
     families: dict[str, list[Case]] = {}
     for name in (*several, *ACTIVATIONS):
-        family = "activations" if name in ACTIVATIONS else name
+        family = "activations" if name in ACTIVATIONS else name.partition(",")[0]
         families.setdefault(family, []).extend(_drawn(name, max(10, count // 2), first_seed))
     rng = np.random.default_rng(first_seed)
     while True:
