@@ -114,9 +114,10 @@ class KerasAdapter(Adapter):
         return found
 
     def input_shapes(self, module: Any) -> tuple[tuple[int | None, ...], ...] | None:
-        # a functional model refuses other sizes than those of its inputs
+        # a functional model refuses other sizes than those of its inputs, and so does a reshape
         held = module.layers if isinstance(module, keras.Sequential) else [module]
-        if not any(isinstance(each, Functional) for each in held) or not module.built:
+        fixed = any(isinstance(each, Functional | keras.layers.Reshape) for each in held)
+        if not fixed or not module.built or not isinstance(module, keras.Model):
             return None
         return tuple(tuple(x.shape) for x in module.inputs)
 

@@ -118,7 +118,14 @@ def _power(operation: Any) -> Spec:
     first, second = _operands(operation)
     if not _is_computed(first) or _is_computed(second):
         raise refused(operation, "its exponent is no number")
-    return Power(_one(operation, _constant(operation, second)))
+    exponent = _one(operation, _constant(operation, second))
+    if exponent.is_integer():
+        raise refused(
+            operation,
+            f"it takes its value to the power of {exponent:g} by a library's function, which "
+            "rounds more than products do: multiply, or use ops.square",
+        )
+    return Power(exponent)
 
 
 def _clamp(operation: Any) -> Spec:
@@ -131,7 +138,7 @@ def _clamp(operation: Any) -> Spec:
 
 def _axes(operation: Any, axes: Any) -> list[int]:
     """Axes as a spec says them: that of the channels is -1."""
-    n = len(operation.input.shape)
+    n = len(operation._inbound_nodes[0].input_tensors[0].shape)
     if axes is None:
         raise refused(operation, "it is over all axes, the batch too: name the axes")
     given = axes if isinstance(axes, list | tuple) else [axes]
