@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
-from keras.src.models.functional import Functional  # which Keras gives no public name
+from keras.src.models.functional import Functional  # these have no public names
+from keras.src.ops.numpy import Add as RawAdd
 
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import layers
@@ -22,7 +23,16 @@ from convparity.impls.spec import (
     wiring,
 )
 
-__all__ = ["Functional", "as_called", "by_name", "composite", "functional", "is_raw", "tensors_of", "wires"]
+__all__ = [
+    "Functional",
+    "as_called",
+    "by_name",
+    "composite",
+    "functional",
+    "is_raw",
+    "tensors_of",
+    "wires",
+]
 
 UNNAMED = re.compile(r"input_layer(_\d+)?")  # what Keras calls an input that was given no name
 RESIDUAL = ({"body", "add"}, {"body", "shortcut", "add"})
@@ -75,7 +85,7 @@ def wires(model: Any) -> Wires:
                 values[id(x)] = f"{step}.{name}" if name else step
         steps.append((step, call, tuple(values[id(x)] for x in node.input_tensors)))
     children = {name: each for name, each in held.items() if name != "add"}
-    if held.keys() not in RESIDUAL or not isinstance(held["add"], keras.layers.Add):
+    if held.keys() not in RESIDUAL or type(held["add"]) not in (keras.layers.Add, RawAdd):
         children = held
     given = [values[id(x)] for x in model.outputs]
     structure = _unpacked(model.output)
@@ -160,15 +170,14 @@ def by_name(held: Iterable[Any]) -> dict[str, Any]:
 
 def is_raw(operation: Any) -> bool:
     """Whether it is one of ``keras.ops`` or of Python's operators, and no layer."""
-    return isinstance(operation, keras.Operation) and not isinstance(
-        operation, keras.layers.Layer
-    )
+    return isinstance(operation, keras.Operation) and not isinstance(operation, keras.layers.Layer)
 
 
 def tensors_of(operation: Any, given: Any) -> list[Any]:
     """Of all that an operation is given, what the model computes: a constant is its own."""
     if isinstance(operation, Functional):
-        return list(keras.tree.flatten(given[0][0]))
+        inputs, options = given
+        return list(keras.tree.flatten(inputs[0] if inputs else options["inputs"]))
     asked = operation._inbound_nodes[0].arguments
     computed = keras.tree.flatten((asked.args, asked.kwargs))
     return [

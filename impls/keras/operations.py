@@ -197,7 +197,9 @@ def _swapped(operation: Any) -> Sequence[int]:
 
 def _moved(operation: Any) -> Sequence[int]:
     n = len(operation.input.shape)
-    source, places = ([axis % n for axis in each] for each in (operation.source, operation.destination))
+    source, places = (
+        [axis % n for axis in each] for each in (operation.source, operation.destination)
+    )
     order = [axis for axis in range(n) if axis not in source]
     for place, axis in sorted(zip(places, source, strict=True)):
         order.insert(place, axis)
@@ -215,7 +217,9 @@ def _item(operation: Any) -> Spec:
     ranges = {at: each for at, each in enumerate(key) if each != slice(None)}
     whole = [each for each in ranges.values() if not isinstance(each, slice)]
     if whole or len(ranges) != 1:
-        raise refused(operation, "a spec takes one range of one axis: index one axis, as x[..., a:b]")
+        raise refused(
+            operation, "a spec takes one range of one axis: index one axis, as x[..., a:b]"
+        )
     ((axis, taken),) = ranges.items()
     (at,) = _axes(operation, axis)
     return Slice(at, taken.start or 0, taken.stop, 1 if taken.step is None else taken.step)

@@ -122,7 +122,10 @@ def test_inputs_and_outputs_have_names() -> None:
     both = keras.layers.Concatenate(name="both")([a, b])
     head = keras.layers.GlobalAveragePooling2D(name="head")(both)
     nodes = {"both": (Concat(), "right", "left"), "head": (GlobalAvgPool(), "both")}
-    for inputs, names in (([a, b], ("right", "left")), ({"right": a, "left": b}, ("left", "right"))):
+    for inputs, names in (
+        ([a, b], ("right", "left")),
+        ({"right": a, "left": b}, ("left", "right")),
+    ):
         model = keras.Model(inputs, {"image": both, "head": head})
         outputs = {"image": "both", "head": "head"}
         assert describe(model) == Graph(nodes, names, outputs)
@@ -145,9 +148,7 @@ def test_models_in_models_are_graphs_in_graphs() -> None:
     chain = keras.Sequential([keras.layers.Dense(4, name="d"), keras.layers.ReLU(name="r")])
     chain.name = "chain"
     model = given_values(keras.Model(x, chain(keras.layers.Multiply(name="product")([less, made]))))
-    within = Graph(
-        {"less": (Subtract(), "u", "v"), "c": (CONV, "v")}, ("u", "v"), ("less", "c")
-    )
+    within = Graph({"less": (Subtract(), "u", "v"), "c": (CONV, "v")}, ("u", "v"), ("less", "c"))
     assert describe(model) == Graph(
         {
             "stem": (CONV, "x"),
@@ -267,7 +268,9 @@ def refused() -> dict[str, Callable[[Any], Any]]:
         "Mean .* over all axes": lambda x: x * ops.mean(x),
         "Multiply .* takes the variable 'held'": lambda x: x * held,
         "Multiply .* numbers of shape": lambda x: x * np.ones((6, 1, 1), np.float32),
-        "Pad .* by mode='symmetric'": lambda x: ops.pad(x, [[0, 0], [1, 1], [0, 0], [0, 0]], "symmetric"),
+        "Pad .* by mode='symmetric'": lambda x: ops.pad(
+            x, [[0, 0], [1, 1], [0, 0], [0, 0]], "symmetric"
+        ),
         "values have 2 and 4 axes": lambda x: x * layers.GlobalAveragePooling2D()(x),
         "'a.b' cannot be read .* letters, digits": lambda x: conv("a.b")(x),
         "in layer 'own': .*Lambda cannot be read": lambda x: layers.Lambda(abs, name="own")(x),
@@ -313,7 +316,12 @@ BLOCK = Graph(
         "norm": (BatchNorm(3), "x"),
         "wide": (Dense(3, 4), "norm"),
         "deep": (Sequential({"d": Dense(4, 4), "act": Activation("relu")}), "wide"),
-        "more": (Graph({"e": (Dense(4, 4), "y"), "f": (BatchNorm(4), "y"), "g": (Add(), "e", "f")}, ("y",)), "deep"),
+        "more": (
+            Graph(
+                {"e": (Dense(4, 4), "y"), "f": (BatchNorm(4), "y"), "g": (Add(), "e", "f")}, ("y",)
+            ),
+            "deep",
+        ),
         "sum": (Add(), "more", "wide"),
         "both": (Concat(), "sum", "norm"),
     },
