@@ -35,7 +35,7 @@ from convparity.impls.spec import (
 )
 
 Number = float | tuple[float, ...]
-MODES = {"constant": "zeros", "reflect": "reflect"}
+MODES: dict[str, Any] = {"constant": "zeros", "reflect": "reflect"}
 
 
 def describe_operation(operation: Any) -> Spec:
