@@ -37,7 +37,11 @@ def build(
 
     Returns:
         A ``torch.nn.Module``, which takes images ``(N, C, *spatial)``; or a ``flax.nnx.Module`` or
-        ``keras.Layer``, which take ``(N, *spatial, C)``.
+        ``keras.Layer``, which take ``(N, *spatial, C)``. Of Keras a chain is a ``Sequential``, and
+        another graph a Functional ``Model`` wherever the spec says how many axes and channels each
+        input has: a layer reaches it before other values do. Any other is one layer with its
+        wiring inside, and so is a graph of which Keras would lose something: a single value in a
+        tuple, or the name of the input of a mere chain.
 
     Raises:
         SpecError: ``spec`` is not a spec.

@@ -69,7 +69,8 @@ class KerasAdapter(Adapter):
                     f"keras: every size of an input must be at least 1, not {each.shape}"
                 )
         given = _as_called(module, native)
-        if isinstance(module, keras.Model):
+        # predict_on_batch traces a model, which takes longer than a graph's few runs
+        if isinstance(module, keras.Model) and not isinstance(module, Functional):
             return on_each(self._out, module.predict_on_batch(given))
         return on_each(self._out, module(given, training=False))
 
@@ -114,9 +115,10 @@ class KerasAdapter(Adapter):
         return found
 
     def input_shapes(self, module: Any) -> tuple[tuple[int | None, ...], ...] | None:
-        # a functional model refuses other sizes than those of its inputs
+        # a functional model refuses other sizes than those of its inputs, and so does a reshape
         held = module.layers if isinstance(module, keras.Sequential) else [module]
-        if not any(isinstance(each, Functional) for each in held) or not module.built:
+        fixed = any(isinstance(each, Functional | keras.layers.Reshape) for each in held)
+        if not fixed or not module.built or not isinstance(module, keras.Model):
             return None
         return tuple(tuple(x.shape) for x in module.inputs)
 
@@ -316,9 +318,7 @@ def _given_to(module: Any) -> Callable[..., Any] | None:
     """What counts as the inputs of a model or a raw operation, of all that it is called with."""
     if not (isinstance(module, Functional) or is_raw(module)):
         return None
-    return lambda *inputs, **options: tuple(
-        tensors_of(module, (inputs, {} if isinstance(module, Functional) else options))
-    )
+    return lambda *inputs, **options: tuple(tensors_of(module, (inputs, options)))
 
 
 def _put_back(module: Any, call: Any) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
-from keras.src.models.functional import Functional  # which Keras gives no public name
+from keras.src.models.functional import Functional  # these have no public names
+from keras.src.ops.numpy import Add as RawAdd
 
 from convparity.impls.errors import UnsupportedError, quoted
 from convparity.impls.keras import layers
@@ -22,7 +23,16 @@ from convparity.impls.spec import (
     wiring,
 )
 
-__all__ = ["Functional", "as_called", "by_name", "composite", "functional", "is_raw", "tensors_of", "wires"]
+__all__ = [
+    "Functional",
+    "as_called",
+    "by_name",
+    "composite",
+    "functional",
+    "is_raw",
+    "tensors_of",
+    "wires",
+]
 
 UNNAMED = re.compile(r"input_layer(_\d+)?")  # what Keras calls an input that was given no name
 RESIDUAL = ({"body", "add"}, {"body", "shortcut", "add"})
@@ -59,6 +69,8 @@ def wires(model: Any) -> Wires:
             raise refused(each, "a name in a spec is letters, digits and '_': give it another")
     sources = _sources(model)
     values = {id(x): name for x, name in zip(model.inputs, sources, strict=True)}
+    if not nodes:
+        raise refused(model, "it gives its inputs as they are")
     steps, ran = [], Counter[str]()
     for node in nodes:
         call = node.operation.name
@@ -67,26 +79,17 @@ def wires(model: Any) -> Wires:
         if id(node) in again:
             step = again[id(node)].operation.name
         results = _names(_structure_of(node.operation), node.operation)
-        outputs = (node, again[id(node)]) if id(node) in again else (node,)
-        for made in outputs:
+        for made in (node, again[id(node)]) if id(node) in again else (node,):
             if len(made.outputs) != len(results):
                 raise refused(node.operation, f"it gives {len(made.outputs)} values")
             for name, x in zip(results, made.outputs, strict=True):
                 values[id(x)] = f"{step}.{name}" if name else step
         steps.append((step, call, tuple(values[id(x)] for x in node.input_tensors)))
     children = {name: each for name, each in held.items() if name != "add"}
-    if held.keys() not in RESIDUAL or not isinstance(held["add"], keras.layers.Add):
+    if held.keys() not in RESIDUAL or type(held["add"]) not in (keras.layers.Add, RawAdd):
         children = held
-    given = [values[id(x)] for x in model.outputs]
-    structure = _unpacked(model.output)
-    names = _names(structure, model)
-    outputs: Any = given[0] if names == [""] else tuple(given)
-    if isinstance(structure, Mapping):
-        found = dict(zip(names, given, strict=True))
-        outputs = tuple((name, found[name]) for name in structure)
-    if steps and outputs == steps[-1][0]:
-        outputs = None
-    return Wires(children, steps, sources, outputs)
+    outputs = _outputs(model, values)
+    return Wires(children, steps, sources, None if outputs == steps[-1][0] else outputs)
 
 
 def composite(
@@ -160,15 +163,14 @@ def by_name(held: Iterable[Any]) -> dict[str, Any]:
 
 def is_raw(operation: Any) -> bool:
     """Whether it is one of ``keras.ops`` or of Python's operators, and no layer."""
-    return isinstance(operation, keras.Operation) and not isinstance(
-        operation, keras.layers.Layer
-    )
+    return isinstance(operation, keras.Operation) and not isinstance(operation, keras.layers.Layer)
 
 
 def tensors_of(operation: Any, given: Any) -> list[Any]:
     """Of all that an operation is given, what the model computes: a constant is its own."""
     if isinstance(operation, Functional):
-        return list(keras.tree.flatten(given[0][0]))
+        inputs, options = given
+        return list(keras.tree.flatten(inputs[0] if inputs else options["inputs"]))
     asked = operation._inbound_nodes[0].arguments
     computed = keras.tree.flatten((asked.args, asked.kwargs))
     return [
@@ -215,6 +217,15 @@ def _sources(model: Any) -> tuple[str, ...]:
     return (INPUT,) if unnamed else names
 
 
+def _outputs(model: Any, values: Mapping[int, str]) -> Any:
+    """The names of a model's outputs, as ``wired`` takes them."""
+    structure, given = _unpacked(model.output), [values[id(x)] for x in model.outputs]
+    found = dict(zip(_names(structure, model), given, strict=True))
+    if isinstance(structure, Mapping):
+        return tuple((name, found[name]) for name in structure)
+    return found.get("", tuple(given))
+
+
 def _structure_of(operation: Any) -> Any:
     """What holds the values that an operation gives; None where it is one."""
     if isinstance(operation, Functional):
@@ -233,12 +244,12 @@ def _unpacked(structure: Any) -> Any:
 
 def _names(structure: Any, said: Any) -> list[str]:
     """What each value of a structure is called, in the order in which Keras flattens it."""
+    found = [""]
+    parts: Iterable[Any] = ()
     if isinstance(structure, Mapping):
         found, parts = sorted(structure), structure.values()
     elif isinstance(structure, list | tuple):
         found, parts = [str(i) for i in range(len(structure))], structure
-    else:
-        return [""]
     if any(isinstance(each, Mapping | list | tuple) for each in parts):
         raise refused(said, "its inputs or outputs are lists inside of others: give one list")
     return found

@@ -35,7 +35,7 @@ from convparity.impls.spec import (
 )
 
 Number = float | tuple[float, ...]
-MODES = {"constant": "zeros", "reflect": "reflect"}
+MODES: dict[str, Any] = {"constant": "zeros", "reflect": "reflect"}
 
 
 def describe_operation(operation: Any) -> Spec:
@@ -118,7 +118,14 @@ def _power(operation: Any) -> Spec:
     first, second = _operands(operation)
     if not _is_computed(first) or _is_computed(second):
         raise refused(operation, "its exponent is no number")
-    return Power(_one(operation, _constant(operation, second)))
+    exponent = _one(operation, _constant(operation, second))
+    if exponent.is_integer():
+        raise refused(
+            operation,
+            f"it takes its value to the power of {exponent:g} by a library's function, which "
+            "rounds more than products do: multiply, or use ops.square",
+        )
+    return Power(exponent)
 
 
 def _clamp(operation: Any) -> Spec:
@@ -131,7 +138,7 @@ def _clamp(operation: Any) -> Spec:
 
 def _axes(operation: Any, axes: Any) -> list[int]:
     """Axes as a spec says them: that of the channels is -1."""
-    n = len(operation.input.shape)
+    n = len(operation._inbound_nodes[0].input_tensors[0].shape)
     if axes is None:
         raise refused(operation, "it is over all axes, the batch too: name the axes")
     given = axes if isinstance(axes, list | tuple) else [axes]
@@ -190,7 +197,9 @@ def _swapped(operation: Any) -> Sequence[int]:
 
 def _moved(operation: Any) -> Sequence[int]:
     n = len(operation.input.shape)
-    source, places = ([axis % n for axis in each] for each in (operation.source, operation.destination))
+    source, places = (
+        [axis % n for axis in each] for each in (operation.source, operation.destination)
+    )
     order = [axis for axis in range(n) if axis not in source]
     for place, axis in sorted(zip(places, source, strict=True)):
         order.insert(place, axis)
@@ -208,7 +217,9 @@ def _item(operation: Any) -> Spec:
     ranges = {at: each for at, each in enumerate(key) if each != slice(None)}
     whole = [each for each in ranges.values() if not isinstance(each, slice)]
     if whole or len(ranges) != 1:
-        raise refused(operation, "a spec takes one range of one axis: index one axis, as x[..., a:b]")
+        raise refused(
+            operation, "a spec takes one range of one axis: index one axis, as x[..., a:b]"
+        )
     ((axis, taken),) = ranges.items()
     (at,) = _axes(operation, axis)
     return Slice(at, taken.start or 0, taken.stop, 1 if taken.step is None else taken.step)

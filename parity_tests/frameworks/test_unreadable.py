@@ -232,10 +232,14 @@ def test_keras_layers_that_say_no_spec() -> None:
         layer.build((1, *shape))
         return layer
 
+    class Doubled(keras.Model):
+        def call(self, x: Any, training: bool | None = None) -> Any:
+            return 2 * super().call(x, training=training)
+
     image = keras.Input((5, 5, 2))
-    functional = keras.Model(image, layers.Conv2D(3, 3)(image))
+    functional = Doubled(image, layers.Conv2D(3, 3)(image))
     first = layers.Conv2D(3, 3, data_format="channels_first")
-    assert_unreadable(functional, "Functional cannot be read as a spec")
+    assert_unreadable(functional, "Doubled cannot be read as a spec: it has code of its own")
     assert_unreadable(built(Scaled(3), 2), "Scaled cannot be read as a spec")
     assert_unreadable(built(layers.Dense(3, "relu"), 2), "Dense '.*' .*it has an activation inside")
     assert_unreadable(built(layers.Conv2D(3, 3, activation="relu"), 5, 5, 2), "activation inside")

@@ -184,6 +184,15 @@ for name, row in FRAMEWORKS.items():
 ALLOWED["impls.keras.rows"] += " impls.keras.windows"
 for name in ("make", "adapter"):
     ALLOWED[f"impls.keras.{name}"] += " impls.keras.variables"
+# Its Functional models: the wiring of one, the raw operations in one, what its inputs are.
+PAGES = "impls.keras.functional impls.keras.operations impls.keras.input_shapes"
+for name in ("make", "describe", "adapter"):
+    ALLOWED[f"impls.keras.{name}"] += f" {PAGES}"
+ALLOWED["impls.keras.input_shapes"] = "impls.spec"
+ALLOWED["impls.keras.functional"] = (
+    "keras impls.errors impls.spec impls.keras.layers impls.keras.rows"
+)
+ALLOWED["impls.keras.operations"] = "keras impls.errors impls.spec impls.adapter impls.keras.rows"
 ALLOWED["impls.keras.movement"] += " impls.keras.windows"
 ALLOWED["impls.keras.windows"] = ALLOWED["impls.keras.layers"]
 ALLOWED["impls.keras.variables"] = "keras tensorflow numpy"
@@ -327,4 +336,5 @@ def test_every_framework_folder_has_the_same_files():
     common |= {f"rows/{name}.py" for name in rows.split()}
     common |= {f"calls/{name}.py" for name in calls.split()}
     files["keras"] -= {"variables.py", "windows.py"}  # its detours
+    files["keras"] -= {"functional.py", "operations.py", "input_shapes.py"}  # its graphs
     assert files == dict.fromkeys(files, common)
