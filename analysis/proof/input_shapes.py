@@ -219,10 +219,8 @@ def _has_other_axes(layer: Spec) -> bool:
 
 def _of_its_sizes(layer: Any, spec: Spec) -> Iterator[Shape]:
     """Images of the sizes that a layer along their axes asks for, and larger ones that shrink."""
-    if isinstance(layer, Dense):
-        axes, sizes = (layer.axis,), (layer.in_features,)
-    else:
-        axes, sizes = parameter_axes(layer)
+    own = ((layer.axis,), (layer.in_features,)) if isinstance(layer, Dense) else None
+    axes, sizes = own or parameter_axes(layer)
     said = [each for (each,) in _channels(spec)]
     for factor, ndim, channels in product((1, 2, 4, 8, 16, 32), (4, 3, 5, 2), said):
         shape = [BATCH, *range(5, 5 + ndim - 2), channels]
