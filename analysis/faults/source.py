@@ -32,7 +32,7 @@ def parameter_along_another_axis(spec: Parameter, shape: Shape) -> Faulty | None
 
 
 def _held(spec: Constant, shape: Shape) -> bool:
-    values = np.float32(spec.values)
+    values = np.array(spec.values, np.float32)
     return np.array_equal(round_to(values, "bfloat16"), values)
 
 
