@@ -30,6 +30,7 @@ from convparity.impls.spec import (
     Clamp,
     Composite,
     Concat,
+    Constant,
     Conv,
     ConvTranspose,
     Dense,
@@ -57,6 +58,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Scale,
     Slice,
+    Source,
     Spec,
     Subtract,
     fold_steps,
@@ -287,6 +289,12 @@ def _(spec: Pad, weights: Arrays, x: np.ndarray) -> np.ndarray:
     if spec.mode == "zeros":
         return np.pad(kept, ((0, 0), *spec.fills), constant_values=spec.value)
     return np.pad(kept, ((0, 0), *spec.fills), mode=NUMPY_MODES[spec.mode])
+
+
+@run.register
+def _(spec: Source, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    own = np.reshape(spec.values, spec.shape) if isinstance(spec, Constant) else weights["value"]
+    return np.stack([own.astype(np.float64)] * len(x))
 
 
 @run.register

@@ -22,6 +22,7 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     reduction,
     arithmetic,
     products,
+    source,
     edges,
 )
 from convparity.analysis.faults.fault import FAULTS, Fault, Faulty

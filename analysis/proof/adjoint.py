@@ -58,6 +58,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Scale,
     Slice,
+    Source,
     Spec,
     Subtract,
     parameter_axes,
@@ -136,6 +137,13 @@ def _(
         found["bias"] = by_channel(g)
     by_input = g @ weights["kernel"].astype(np.float64).T
     return Gradients((np.moveaxis(by_input, -1, spec.axis),), found)
+
+
+@adjoint.register
+def _(
+    spec: Source, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((np.zeros(inputs[0].shape),), {name: g.sum(axis=0) for name in weights})
 
 
 @adjoint.register

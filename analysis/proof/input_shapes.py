@@ -16,6 +16,7 @@ from convparity.impls.spec import (
     AvgPool,
     Composite,
     Concat,
+    Constant,
     Conv,
     Dense,
     DepthwiseConv,
@@ -27,11 +28,13 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     MaxPoolIndices,
+    Parameter,
     Rearrange,
     Reduce,
     RMSNorm,
     Shape,
     Slice,
+    Source,
     Spec,
     fold_steps,
     output_shape,
@@ -76,12 +79,22 @@ def fitting_shape(spec: Spec) -> Shape | None:
                 return shape
             continue
         found = _sizes(spec, rank, channels) or _sizes_for_dense(spec, rank, channels)
-        if found is not None:
-            return found
+        if found is not None:  # what is added to it may ask for more, and take less
+            return max((found, *_of_its_sources(spec)), key=math.prod)
     if isinstance(first, Slice):  # its ends may be far apart, or meet in small inputs alone
         alike = ((BATCH, *(n,) * (ndim - 1)) for n in (4, 3, 2, 1, *SIZES) for ndim in (4, 2, 3, 5))
         return next((shape for shape in alike if _fits(spec, shape)), None)
-    return None
+    return next(_of_its_sources(spec), None)
+
+
+def _of_its_sources(spec: Spec) -> Iterator[Shape]:
+    """Inputs in the shapes of what a network holds by itself, of the channels that it may have."""
+    shapes = [layer.shape for _, layer in walk(spec) if isinstance(layer, Constant | Parameter)]
+    for shape in shapes:
+        for channels in (shape[-1], *(each for (each,) in _channels(spec))):
+            if _fits(spec, found := (BATCH, *shape[:-1], channels)):
+                yield found
+                break
 
 
 def fitting_shapes(spec: Spec) -> tuple[Shape, ...] | None:
@@ -195,6 +208,8 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
             return (
                 None if isinstance(step, Concat | Einsum) else next(filter(_known, carried), None)
             )
+        if isinstance(step, Source):
+            return None
         says = (_number(step, name) for name in CHANNELS_ARE)
         said = next(filter(_known, says), None)
         if carried[0] is not None and said is not None:
@@ -224,10 +239,8 @@ def _has_other_axes(layer: Spec) -> bool:
 
 def _of_its_sizes(layer: Any, spec: Spec) -> Iterator[Shape]:
     """Images of the sizes that a layer along their axes asks for, and larger ones that shrink."""
-    if isinstance(layer, Dense):
-        axes, sizes = (layer.axis,), (layer.in_features,)
-    else:
-        axes, sizes = parameter_axes(layer)
+    own = ((layer.axis,), (layer.in_features,)) if isinstance(layer, Dense) else None
+    axes, sizes = own or parameter_axes(layer)
     said = [each for (each,) in _channels(spec)]
     for factor, ndim, channels in product((1, 2, 4, 8, 16, 32), (4, 3, 5, 2), said):
         shape = [BATCH, *range(5, 5 + ndim - 2), channels]

@@ -94,8 +94,7 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     Pixels are counted in C order; -1 is none, i.e. padding with zeros.
     """
     if isinstance(layer, Dense):
-        places = math.prod(input_shape[1:]) // layer.in_features
-        return np.arange(places)[None]
+        return np.arange(math.prod(input_shape[1:]) // layer.in_features)[None]
     spatial, out = input_shape[1:-1], output_shape(layer, input_shape)[1:-1]
     rank = len(spatial)
     found = np.zeros((1,) * 2 * rank, dtype=int)

@@ -75,6 +75,7 @@ from convparity.impls.spec import (
     Scale,
     Shape,
     Slice,
+    Source,
     Spec,
     Subtract,
     fold_steps,
@@ -438,6 +439,22 @@ def _(spec: Pad, weights: Arrays, x: Rounded) -> Rounded:
         own=padded[2],
         unit=finer(x.unit, common_unit(fill)),
         basis=x.rests_on("proved" if slip else "exact"),
+    )
+
+
+@trace.register
+def _(spec: Source, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    slip = abs(round_to(value, x.dtype) - value)  # of a number that the dtype lacks
+    slip = slip + np.where(abs(value) < x.tiny, abs(value), 0)
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=slip,
+        noise=np.zeros(value.shape),
+        own=slip,
+        unit=common_unit(value),
+        basis="proved" if slip.any() else "exact",
     )
 
 

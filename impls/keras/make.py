@@ -28,6 +28,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Sequential,
     Slice,
+    Source,
     Spec,
     dotted,
     is_one_layer,
@@ -75,6 +76,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
     if isinstance(spec, Graph):
         return None  # what it takes may meet before a layer does
+    if isinstance(spec, Source):
+        return (None, 1)  # or any other
     if isinstance(spec, LayerNorm | RMSNorm):
         axes, sizes = parameter_axes(spec)
         return (None, sizes[0] if axes == (-1,) else None)

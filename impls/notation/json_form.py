@@ -124,7 +124,7 @@ def _plain_graph(graph: Graph) -> dict[str, Any]:
     nodes = {
         step.name: {
             **({"layer": plain(step.spec)} if step.child == step.name else {"again": step.child}),
-            "inputs": list(step.inputs),
+            "inputs": list(step.said),
         }
         for step in graph.nodes
     }

@@ -61,6 +61,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Scale,
     Slice,
+    Source,
     Spec,
     Subtract,
     adaptive_windows,
@@ -197,6 +198,10 @@ class Executor(Operations):
         if not self.how.bias_first:
             return self.add(self.total(count, terms), bias)
         return self.total(count + 1, lambda i: terms(i - 1) if i else (bias, None))
+
+    @layer.register
+    def _(self, spec: Source, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return self.kept(run(spec, weights, x).astype(np.float32))
 
     @layer.register
     def _(self, spec: MaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:

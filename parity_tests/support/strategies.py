@@ -48,6 +48,7 @@ from parity_tests.support import (
     movement_strategies,
     reduction_strategies,
     resize_strategies,
+    source_strategies,
 )
 from parity_tests.support.activation_strategies import (
     activation_layers,
@@ -140,6 +141,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     **arithmetic_strategies.MAKERS,
     **reduction_strategies.MAKERS,
     **resize_strategies.MAKERS,
+    **source_strategies.MAKERS,
 }
 
 
