@@ -138,11 +138,11 @@ def lay_out(program: Program) -> LaidOut:
     """
     operations = program.live
     names = [each.name for each in (*program.inputs, *program.operations)]
-    write = Writer(names)
     origin = {each.name: each.what for each in operations}  # of a shared one, the first's name
     uses = Counter(_first(each, origin) for each in operations)
     values = {each.name: _input(each) for each in program.inputs}
-    inputs = {each.name: _order(values[each.name]) for each in program.inputs}
+    inputs = {name: _order(value) for name, value in values.items()}
+    write = Writer({name: value.stored_shape for name, value in values.items()}, names)
     for each in operations:
         first = _first(each, origin)
         write.name, write.first, write.shared = each.name, first, uses[first] > 1

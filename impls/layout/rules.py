@@ -35,6 +35,7 @@ from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Clamp,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -56,11 +57,10 @@ from convparity.impls.spec import (
     Resize,
     RMSNorm,
     Scale,
-    SeparableConv,
     Shape,
     Slice,
     Spec,
-    output_shape,
+    is_one_layer,
     parameter_axes,
 )
 
@@ -350,7 +350,7 @@ def along(write: Writer, spec: PReLU | Rescale | Scale, value: Value, at: int) -
 
 
 IMAGES = (
-    *(Conv, DepthwiseConv, SeparableConv, ConvTranspose, BatchNorm, GroupNorm, InstanceNorm),
+    *(Conv, DepthwiseConv, ConvTranspose, BatchNorm, GroupNorm, InstanceNorm),
     *(MaxPool, MaxPoolIndices, AvgPool, AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool),
     *(GlobalMaxPool, Resize, Pad),
 )
@@ -363,14 +363,12 @@ def image(what: Any, write: Writer, value: Value) -> Value:
         raise UnsupportedError("an image is (N, C, *spatial): its first axis is the batch")
     batch, channels, *spatial = value.logical
     target = (batch, *spatial, channels)
-    tensor = write.arranged(value, target)
-    shape = (size_of(batch) // BATCH, *map(size_of, spatial), size_of(channels))
-    sizes = output_shape(what, shape)
+    made = write.node(what, write.arranged(value, target))
     axes = [
         axis if size_of(axis) == size else new_axis(size, role, at)
-        for at, (axis, size, role) in enumerate(_met(target[1:], sizes[1:]), 1)
+        for at, (axis, size, role) in enumerate(_met(target[1:], write.shapes[made][1:]), 1)
     ]
-    return Value(write.node(what, tensor), (batch, axes[-1], *axes[:-1]), (batch, *axes))
+    return Value(made, (batch, axes[-1], *axes[:-1]), (batch, *axes))
 
 
 def _met(axes: Axes, sizes: Shape) -> list[tuple[Axis, int, Role]]:
@@ -384,3 +382,11 @@ def _met(axes: Axes, sizes: Shape) -> list[tuple[Axis, int, Role]]:
 
 for _kind in IMAGES:
     rule.register(_kind, image)
+
+
+@rule.register
+def _(what: Composite, write: Writer, value: Value) -> Value:
+    """One that is a single layer to a framework, as a separable convolution is."""
+    if not is_one_layer(what):
+        raise UnsupportedError("its layers are to be operations of their own")
+    return image(what, write, value)

@@ -89,6 +89,12 @@ class Value:
         """The shape in the source."""
         return tuple(map(size_of, self.logical))
 
+    @property
+    def stored_shape(self) -> Shape:
+        """The shape of the array, of one example."""
+        batch, *others = map(size_of, self.stored)
+        return (batch // BATCH, *others)
+
     def read(self, logical: Iterable[Axis]) -> "Value":
         """The same array, with other axes in the source."""
         return replace(self, logical=tuple(logical))
