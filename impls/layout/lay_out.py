@@ -137,7 +137,7 @@ def lay_out(program: Program) -> LaidOut:
         Moves(split=(4, 5, 6, 2), order=(1, 2, 0, 3), merged=(120, 2))
     """
     operations = program.live
-    names = [each.name for each in (*program.inputs, *program.operations)]
+    names = [*(each.name for each in program.inputs), *(each.name for each in program.operations)]
     origin = {each.name: each.what for each in operations}  # of a shared one, the first's name
     uses = Counter(_first(each, origin) for each in operations)
     values = {each.name: _input(each) for each in program.inputs}

@@ -190,11 +190,22 @@ def stored_axis(at: int, ndim: int) -> int:
 
 
 @rule.register(Clamp)
-@rule.register(Dropout)
 @rule.register(Identity)
 @rule.register(Power)
 def _(what: Spec, write: Writer, value: Value) -> Value:
     """In whatever order the numbers are stored."""
+    return replace(value, tensor=write.node(what, value.tensor))
+
+
+@rule.register
+def _(what: Dropout, write: Writer, value: Value) -> Value:
+    """In training a channel goes as a whole, or an example: each is to be an axis by itself."""
+    if what.kind == "channel":
+        return image(what, write, value)
+    if what.kind == "path":
+        first = value.logical[0]
+        rest = [a for a in apart(value.stored, first) if not (a and a[0] in first)]
+        value = write.held(value, (first, *(rest or [()])))
     return replace(value, tensor=write.node(what, value.tensor))
 
 
@@ -319,7 +330,7 @@ DENSE_ON_ANY_AXIS = "axis" in {each.name for each in fields(Dense)}
 @rule.register(PReLU)
 @rule.register(Rescale)
 @rule.register(Scale)
-def _(what: Spec, write: Writer, value: Value) -> Value:
+def _(what: PReLU | Rescale | Scale, write: Writer, value: Value) -> Value:
     return along(write, what, value, 1)
 
 

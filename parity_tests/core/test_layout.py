@@ -16,6 +16,7 @@ from convparity import (
     Concat,
     Conv,
     Dense,
+    Dropout,
     Einsum,
     GroupNorm,
     Identity,
@@ -136,6 +137,13 @@ def test_what_is_no_neighbour_is_not_fused_where_it_lies(order: tuple[int, ...])
     assert transposes(exact(s, y).graph) == (order != (0, 1, 2))
 
 
+def test_neighbours_are_fused_in_their_order_alone() -> None:
+    """(2, 3, 5) read as (5, 6), stored next to each other as (2, 5, 3)."""
+    s = Source(N, 2, 5, 3, channels=-1)
+    y = s(Reduce("max", 1), s.view(s.permute("x", 0, 1, 3, 2), N, 5, 6))
+    assert transposes(exact(s, y).graph) == 1
+
+
 def test_fusing_sees_what_lies_between() -> None:
     """Rows and columns with channels between them, as einsum heads leave them."""
     s = Source(N, 5, 2, 3, channels=2)  # stored (N, 5, 3, 2)
@@ -162,6 +170,30 @@ def test_a_value_meets_itself_in_another_order() -> None:
     s = Source(N, 3, 3, channels=-1)
     found = exact(s, s(Subtract(), "x", s.permute("x", 0, 2, 1)))
     assert transposes(found.graph) == 1
+
+
+def test_an_operand_has_a_part_of_an_axis() -> None:
+    """Tokens of two rows, and what is the same for all rows: in a sum, and in a product."""
+    s = Source(N, 6, 5, channels=-1)
+    y = s.view("x", N, 2, 3, 5)
+    rows = s(Reduce("max", 2, keepdims=True), y)
+    columns = s(Reduce("max", 1), y)
+    found = exact(
+        s, s(Add(), y, rows), s(Contract("n a b c, n b c -> n c"), y, columns), s(Add(), rows, y)
+    )
+    assert transposes(found.graph) == 0
+
+
+def test_dropout_finds_what_it_drops_whole() -> None:
+    """Channels in an axis of their own, and examples, or windows where these are the examples."""
+    s = Source(N, 4, 6, 5)
+    y = s(Dropout(0.5, "channel"), s.permute(s(Clamp(-1, 1), "x"), 0, 2, 3, 1))
+    windows = s.view(s.permute("x", 0, 2, 1, 3), N * 6, 4, 5)
+    z = s(Dropout(0.5, "path"), windows)
+    found = exact(s, y, s(Dropout(0.5), z))
+    axes = {name: found.outputs[name] for name in (y, z) if name in found.outputs}
+    assert axes == {y: (0, 2, 3, 1)}  # stored as (N, W, C, H): of a source's image (N, H, W, C)
+    assert Rearrange("n h w c -> (n h) w c") in nodes_of(found, Rearrange)
 
 
 def test_outer_sums_need_no_transpose() -> None:
@@ -226,6 +258,15 @@ def test_layers_that_run_again_share_their_weights() -> None:
     found = assert_laid_out(s.program(s(Add(), norm, both)), exact=False)
     assert sum(step.child == first for step in found.graph.steps) == 2
     assert found.weights.keys() <= {f"{norm}.scale", f"{norm}.offset"}
+
+
+def test_a_dense_layer_that_runs_again_keeps_its_rows() -> None:
+    """After a flatten, and after itself."""
+    s = Source(N, 2, 3, 4)
+    fc = s(Dense(24, 24), s.view("x", N, 24))
+    found = exact(s, s(fc, s(Clamp(-1, 1), fc)))
+    assert found.weights == {}
+    assert transposes(found.graph) == 1
 
 
 def test_layers_on_images_and_their_relatives() -> None:
