@@ -53,9 +53,7 @@ def align(write: Writer, values: Iterable[Value], columns: Iterable[Column]) -> 
         held = [(i, at) for i, at in enumerate(column) if at is not None and values[i].logical[at]]
         sizes = {values[i].shape[at] for i, at in held}
         if len(sizes) > 1:
-            raise UnsupportedError(
-                f"axes of sizes {' and '.join(said((size,)) for size in sizes)} meet"
-            )
+            raise UnsupportedError(f"axes of sizes {said(tuple(sorted(sizes)))} meet")
         every = {b for i, at in held for b in borders_of(a.size for a in values[i].logical[at])}
         borders = sorted(every, reverse=True)
         if any(high % low for high, low in pairwise(borders)):

@@ -65,10 +65,10 @@ import numpy as np
 from convparity.impls.axis_patterns import Moves
 from convparity.impls.errors import SpecError, UnsupportedError
 from convparity.impls.layout import joins  # noqa: F401 (it registers its rules)
-from convparity.impls.layout.moves import Writer, whole
+from convparity.impls.layout.moves import Writer
 from convparity.impls.layout.program import BATCH, Input, Operation, Program, What
 from convparity.impls.layout.rules import rule
-from convparity.impls.layout.values import Role, Value, flat, is_ordered_run, new_axis, said
+from convparity.impls.layout.values import Role, Value, flat, new_axis, said
 from convparity.impls.spec import Graph, Identity
 
 Order = tuple[int, ...]
@@ -137,12 +137,12 @@ def lay_out(program: Program) -> LaidOut:
         Moves(split=(4, 5, 6, 2), order=(1, 2, 0, 3), merged=(120, 2))
     """
     operations = program.live
-    names = [each.name for each in (*program.inputs, *program.operations)]
-    write = Writer(names)
+    names = [*(each.name for each in program.inputs), *(each.name for each in program.operations)]
     origin = {each.name: each.what for each in operations}  # of a shared one, the first's name
     uses = Counter(_first(each, origin) for each in operations)
     values = {each.name: _input(each) for each in program.inputs}
-    inputs = {each.name: _order(values[each.name]) for each in program.inputs}
+    inputs = {name: _order(value) for name, value in values.items()}
+    write = Writer({name: value.stored_shape for name, value in values.items()}, names)
     for each in operations:
         first = _first(each, origin)
         write.name, write.first, write.shared = each.name, first, uses[first] > 1
@@ -193,20 +193,14 @@ def _input(given: Input) -> Value:
 
 
 def _output(write: Writer, value: Value) -> Value:
-    """Each axis of the source whole, in the order in which they lie if none is torn."""
+    """Each axis of the source whole, in the order in which the first atoms of all lie."""
     if len(value.logical) < 2:
         raise UnsupportedError("a graph gives values with an axis besides the batch")
     value = write.filled(value, flat(value.logical))
-    if sorted(map(len, value.stored)) == sorted(map(len, value.logical)) and all(
-        axis in value.stored for axis in value.logical
-    ):
+    if Counter(value.stored) == Counter(value.logical):
         return value
-    axes = [axis for axis in value.logical if axis]
-    if all(is_ordered_run(value.stored, axis) for axis in axes):
-        order = flat(value.stored)
-        axes.sort(key=lambda axis: order.index(axis[0]))
-    else:
-        axes = [axis for axis in whole(value.logical, value.stored) if axis]
+    order = flat(value.stored)
+    axes = sorted((axis for axis in value.logical if axis), key=lambda axis: order.index(axis[0]))
     for at, axis in enumerate(value.logical):
         if not axis:  # behind the axis that it is behind in the source
             before = [each for each in value.logical[:at] if each]

@@ -6,13 +6,22 @@ in full, a ``Resize`` to nearest pixels repeats it, in its place.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from convparity.impls.axis_patterns import Moves, sides
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layout.values import Atom, Axes, Axis, Value, flat, size_of
-from convparity.impls.spec import Composite, Rearrange, Resize, Shape, Spec, parameter_shapes, walk
+from convparity.impls.spec import (
+    Composite,
+    Rearrange,
+    Resize,
+    Shape,
+    Spec,
+    output_shape,
+    parameter_shapes,
+    walk,
+)
 from convparity.impls.spec.graph import Said
 
 LETTERS = {"N": "n", "S": "hwijklopqrstuvxyz", "C": "cgdefab"}
@@ -84,10 +93,12 @@ class Writer:
     """The nodes of the graph that is made, and how weights follow.
 
     Args:
+        inputs: The shapes of the values that the graph takes, of one example.
         reserved: Names that no node of ours may have.
     """
 
-    def __init__(self, reserved: Iterable[str]) -> None:
+    def __init__(self, inputs: Mapping[str, Shape], reserved: Iterable[str]) -> None:
+        self.shapes = dict(inputs)  # of every value of the graph
         self.nodes: dict[str, Said] = {}
         self.weights: dict[str, Moves] = {}
         self.name = ""  # of the operation that is written
@@ -98,6 +109,7 @@ class Writer:
 
     def node(self, spec: Spec, *tensors: str) -> str:
         """Write the node of the operation: its own spec, as the graph has it."""
+        self.shapes[self.name] = output_shape(spec, *(self.shapes[each] for each in tensors))
         if self.first == self.name or not parameter_shapes(spec):
             self.nodes[self.name] = (spec, *tensors)
         elif self.nodes[self.first][0] == spec:
@@ -123,6 +135,7 @@ class Writer:
                 number += 1
                 name = f"{stem}{number}"
             self.nodes[name] = (spec, tensor)
+            self.shapes[name] = output_shape(spec, self.shapes[tensor])
             self._once[tensor, spec] = name
         return self._once[tensor, spec]
 

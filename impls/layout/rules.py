@@ -35,6 +35,7 @@ from convparity.impls.spec import (
     AvgPool,
     BatchNorm,
     Clamp,
+    Composite,
     Conv,
     ConvTranspose,
     Dense,
@@ -56,11 +57,10 @@ from convparity.impls.spec import (
     Resize,
     RMSNorm,
     Scale,
-    SeparableConv,
     Shape,
     Slice,
     Spec,
-    output_shape,
+    is_one_layer,
     parameter_axes,
 )
 
@@ -190,11 +190,22 @@ def stored_axis(at: int, ndim: int) -> int:
 
 
 @rule.register(Clamp)
-@rule.register(Dropout)
 @rule.register(Identity)
 @rule.register(Power)
 def _(what: Spec, write: Writer, value: Value) -> Value:
     """In whatever order the numbers are stored."""
+    return replace(value, tensor=write.node(what, value.tensor))
+
+
+@rule.register
+def _(what: Dropout, write: Writer, value: Value) -> Value:
+    """In training a channel goes as a whole, or an example: each is to be an axis by itself."""
+    if what.kind == "channel":
+        return image(what, write, value)
+    if what.kind == "path":
+        first = value.logical[0]
+        rest = [a for a in apart(value.stored, first) if not (a and a[0] in first)]
+        value = write.held(value, (first, *(rest or [()])))
     return replace(value, tensor=write.node(what, value.tensor))
 
 
@@ -319,7 +330,7 @@ DENSE_ON_ANY_AXIS = "axis" in {each.name for each in fields(Dense)}
 @rule.register(PReLU)
 @rule.register(Rescale)
 @rule.register(Scale)
-def _(what: Spec, write: Writer, value: Value) -> Value:
+def _(what: PReLU | Rescale | Scale, write: Writer, value: Value) -> Value:
     return along(write, what, value, 1)
 
 
@@ -350,7 +361,7 @@ def along(write: Writer, spec: PReLU | Rescale | Scale, value: Value, at: int) -
 
 
 IMAGES = (
-    *(Conv, DepthwiseConv, SeparableConv, ConvTranspose, BatchNorm, GroupNorm, InstanceNorm),
+    *(Conv, DepthwiseConv, ConvTranspose, BatchNorm, GroupNorm, InstanceNorm),
     *(MaxPool, MaxPoolIndices, AvgPool, AdaptiveAvgPool, AdaptiveMaxPool, GlobalAvgPool),
     *(GlobalMaxPool, Resize, Pad),
 )
@@ -363,14 +374,12 @@ def image(what: Any, write: Writer, value: Value) -> Value:
         raise UnsupportedError("an image is (N, C, *spatial): its first axis is the batch")
     batch, channels, *spatial = value.logical
     target = (batch, *spatial, channels)
-    tensor = write.arranged(value, target)
-    shape = (size_of(batch) // BATCH, *map(size_of, spatial), size_of(channels))
-    sizes = output_shape(what, shape)
+    made = write.node(what, write.arranged(value, target))
     axes = [
         axis if size_of(axis) == size else new_axis(size, role, at)
-        for at, (axis, size, role) in enumerate(_met(target[1:], sizes[1:]), 1)
+        for at, (axis, size, role) in enumerate(_met(target[1:], write.shapes[made][1:]), 1)
     ]
-    return Value(write.node(what, tensor), (batch, axes[-1], *axes[:-1]), (batch, *axes))
+    return Value(made, (batch, axes[-1], *axes[:-1]), (batch, *axes))
 
 
 def _met(axes: Axes, sizes: Shape) -> list[tuple[Axis, int, Role]]:
@@ -384,3 +393,11 @@ def _met(axes: Axes, sizes: Shape) -> list[tuple[Axis, int, Role]]:
 
 for _kind in IMAGES:
     rule.register(_kind, image)
+
+
+@rule.register
+def _(what: Composite, write: Writer, value: Value) -> Value:
+    """One that is a single layer to a framework, as a separable convolution is."""
+    if not is_one_layer(what):
+        raise UnsupportedError("its layers are to be operations of their own")
+    return image(what, write, value)

@@ -89,6 +89,12 @@ class Value:
         """The shape in the source."""
         return tuple(map(size_of, self.logical))
 
+    @property
+    def stored_shape(self) -> Shape:
+        """The shape of the array, of one example."""
+        batch, *others = map(size_of, self.stored)
+        return (batch // BATCH, *others)
+
     def read(self, logical: Iterable[Axis]) -> "Value":
         """The same array, with other axes in the source."""
         return replace(self, logical=tuple(logical))
@@ -165,7 +171,8 @@ def read_as(atoms: Axis, shape: Shape) -> Reading:
     clean = [b for b in kept if b in own or _divides(own, b)]
     parts = split_at(atoms, clean)
     pieces = list(flat(parts.get(atom, (atom,)) for atom in atoms))
-    fused, made = [], []
+    fused: list[tuple[Axis, Axis]] = []
+    made: list[Atom] = []
     for high, low in pairwise(clean):
         group = tuple(_taken(pieces, high // low))
         inside = [b for b in kept if high >= b >= low]

@@ -123,6 +123,7 @@ ALLOWED = {
     "impls.notation": "impls.errors impls.spec impls.notation",
     "impls.networks": "impls.errors impls.spec impls.networks",
     "impls.layouts": "numpy",
+    "impls.layout": "impls.errors impls.axis_patterns impls.spec impls.layout numpy",
     "impls.registry": "impls.errors impls.adapter",  # the adapter's type alone
     "impls.overrides": "impls.registry",
     "impls.recording": "numpy",

@@ -29,6 +29,7 @@ from convparity import (
     RMSNorm,
     Scale,
     Slice,
+    Spec,
     Subtract,
     parameter_shapes,
     reference,
@@ -73,7 +74,7 @@ def weights_of(program: Program, rng: np.random.Generator) -> dict[str, np.ndarr
     found = {}
     for operation in program.operations:
         what = operation.what.spec if isinstance(operation.what, Along) else operation.what
-        if hasattr(what, "parameters"):
+        if isinstance(what, Spec):
             for name, shape in parameter_shapes(what).items():
                 low = 1 if name == "variance" else -2
                 found[f"{operation.name}.{name}"] = rng.integers(low, 3, shape).astype(float)
