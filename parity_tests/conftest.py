@@ -1,7 +1,10 @@
 """Hypothesis profiles, the header, and the adapters under test."""
 
 import gc
+import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +45,27 @@ DEVICES = pytest.StashKey[list[str]]()
 NEED_FRAMEWORKS = ("properties", "frameworks")  # the folders whose tests all do
 
 
+def pytest_configure() -> None:
+    """While modules are imported, all that is made stays: the collector would walk in vain."""
+    gc.disable()
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """In these folders each test is marked ``frameworks``; elsewhere it says so itself."""
     if item.path.relative_to(Path(__file__).parent).parts[0] in NEED_FRAMEWORKS:
         item.add_marker(pytest.mark.frameworks)
+
+
+@pytest.hookimpl(trylast=True)  # of what was asked for
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those that take long come first: else one worker ends with them, and the other waits.
+
+    Two workers start with one half of the list each, so that each half starts with its share.
+    """
+    long = [item for item in items if item.get_closest_marker("long")]
+    others = [item for item in items if not item.get_closest_marker("long")]
+    half = len(others) // 2
+    items[:] = [*long[::2], *others[:half], *long[1::2], *others[half:]]
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -57,17 +77,36 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return lines
 
 
+def share_compiling(names: list[str]) -> None:
+    """In a new environment Python compiles what is imported first: each worker a part of it.
+
+    While the first worker starts with the first framework, the second has the last one compiled by
+    a process of its own; then it imports all of them in the same order as the others.
+    """
+    if os.environ.get("PYTEST_XDIST_WORKER") != "gw1" or not names:
+        return
+    package = importlib.util.find_spec(registry.framework(names[-1]).root)
+    if package and package.cached and not Path(package.cached).exists():
+        code = f"from convparity.impls import registry; registry.get({names[-1]!r})"
+        subprocess.run([sys.executable, "-c", code], capture_output=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def frozen_imports(request: pytest.FixtureRequest) -> None:
-    """What the imports made stays: the collector need not walk through it again and again."""
+    """What the imports made stays: the collector need not walk through it again and again.
+
+    Nearly all that a test makes is let go at once: it need not come at every 700th object either.
+    """
     if "not frameworks" not in request.config.option.markexpr:
         names = [name for name in registry.FRAMEWORKS if registry.problem(name) is None]
+        share_compiling(names)
         devices = [f"{name}: {', '.join(registry.get(name).devices())}" for name in names]
         request.config.stash[DEVICES] = devices
         if hasattr(request.config, "workeroutput"):
             request.config.workeroutput["devices"] = devices
-    gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)

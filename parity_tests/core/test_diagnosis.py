@@ -402,6 +402,7 @@ def test_bad_questions() -> None:
 # ---------------------------------------------------------------- trials
 
 
+@pytest.mark.long
 def test_faults_in_random_specs() -> None:
     result = run(1, 5)
     assert len(result.faults) > 80

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from convparity.analysis.bench.conversion import LAYERS_A_UNIT, conversion
 
 
+@pytest.mark.long
 def test_the_data_have_their_form():
     said: list[str] = []
     data = conversion(["pytorch", "flax"], said.append, megabytes=0.015, width=8, repeats=2)

@@ -62,6 +62,7 @@ def test_the_diagnosis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.output.startswith(shown)
 
 
+@pytest.mark.long
 @pytest.mark.frameworks
 def test_supported() -> None:
     """The table is what the frameworks do today; an empty or a refused cell has its reason."""

@@ -45,6 +45,7 @@ def kinds(spec: Spec) -> list[str]:
     return [getattr(layer, "function", type(layer).__name__) for _, layer in walk(spec)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", FAMILIES)
 def test_family(adapters: list[Adapter], name: str) -> None:
     family = FAMILIES[name]

@@ -10,15 +10,18 @@ from convparity.impls.spec import Shape
 from parity_tests.support.drawing import Pair, values
 
 
-def norms_of(channels: int, rank: int) -> dict[type, st.SearchStrategy[Spec]]:
-    """Each kind of normalisation, with an epsilon that networks use."""
+def norms_of(
+    channels: int, rank: int, groups: int | None = None
+) -> dict[type, st.SearchStrategy[Spec]]:
+    """Each kind of normalisation, with an epsilon that networks use; of so many groups, or any."""
     eps = st.sampled_from([1e-5, 1e-3])
     divisors = [n for n in range(1, channels + 1) if channels % n == 0]
+    some = st.sampled_from(divisors) if groups is None else st.just(groups)
     size, parts = st.just(channels), {"scale": LACKS_SELDOM, "offset": LACKS_SELDOM}
     return {
         BatchNorm: st.builds(BatchNorm, size, eps, rank=st.just(rank), **parts),
         LayerNorm: st.builds(LayerNorm, size, eps, **parts),
-        GroupNorm: st.builds(GroupNorm, st.sampled_from(divisors), size, eps, **parts),
+        GroupNorm: st.builds(GroupNorm, some, size, eps, **parts),
         InstanceNorm: st.builds(InstanceNorm, size, eps, **parts),
         RMSNorm: st.builds(RMSNorm, size, eps, scale=LACKS_SELDOM),
     }
@@ -46,9 +49,13 @@ def norms(kind: type) -> Callable[[int], st.SearchStrategy[Pair]]:
     def norm(draw: Any, rank: int) -> Pair:
         flat = rank == 1 if kind is BatchNorm else kind is not InstanceNorm
         shape = draw(values(rank, flat))
+        groups = None
+        if kind is GroupNorm:  # of any width, few have several groups of several channels
+            groups = draw(st.integers(1, 3))
+            shape = (*shape[:-1], groups * draw(st.integers(1, 3)))
         if kind in (LayerNorm, RMSNorm) and draw(st.booleans()):
             return draw(norms_over_axes(kind, shape)), shape
-        return draw(norms_of(shape[-1], rank)[kind]), shape
+        return draw(norms_of(shape[-1], rank, groups)[kind]), shape
 
     return norm
 
