@@ -118,11 +118,20 @@ def shapes_as_asked(
 ) -> tuple[Shape, ...] | None:
     """Shapes that fit ``spec`` and have the sizes ``asked`` for, of which None is any."""
     wanted = tuple(asked)
+    found = fitting_shapes(spec)
+    if found is not None and all(map(_as_asked, found, wanted)):
+        return found
     for sizes in (SIZES[:3], *((n, n + 1, n + 2) for n in SIZES), *((n,) * 3 for n in SIZES)):
         shapes = tuple(_filled_in(shape, sizes) for shape in wanted)
         if _fits(spec, *shapes):
             return shapes
     return None
+
+
+def _as_asked(shape: Shape, asked: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(asked) and all(
+        size in (None, own) for own, size in zip(shape, asked, strict=True)
+    )
 
 
 def _filled_in(shape: tuple[int | None, ...], sizes: Iterable[int]) -> Shape:
