@@ -80,19 +80,22 @@ def moves(before: Axes, after: Axes, shape: Sequence[Any], sizes: Sizes) -> Move
     )
 
 
-def is_dense(equation: str) -> bool:
-    """Whether an einsum of an input and a kernel is a dense layer: one axis, the last, for another.
+def dense_axis(equation: str) -> int | None:
+    """The axis along which an einsum of an input and a kernel is a dense layer; None if it is none.
 
-    ``"...c,cd->...d"`` is, and ``"bhc,cd->bhd"``.
+    ``"...c,cd->...d"`` is one along the last axis, -1, ``"btc,ts->bsc"`` one along -2, and
+    ``"ab...,bc->ac..."`` one along 1. The first axis is the batch.
     """
-    form = r"(\.\.\.)?([A-Za-z]*)([A-Za-z]),([A-Za-z])([A-Za-z])->(\.\.\.)?([A-Za-z]*)([A-Za-z])"
-    found = re.fullmatch(form, equation.replace(" ", ""))
+    name = r"(\.\.\.)?([A-Za-z]*)(\.\.\.)?"
+    found = re.fullmatch(f"{name},([A-Za-z])([A-Za-z])->{name}", equation.replace(" ", ""))
     if found is None:
-        return False
-    dots, kept, taken, rows, columns, dots_left, left, made = found.groups(default="")
-    names = [*kept, taken, columns]
-    return (
-        (dots, kept, taken, columns) == (dots_left, left, rows, made)
-        and len(set(names)) == len(names)
-        and bool(dots or kept)
-    )
+        return None
+    dots, before, more, rows, columns, dots_made, made, more_made = found.groups(default="")
+    if (dots, more) != (dots_made, more_made) or (dots and more):
+        return None
+    at = before.find(rows)
+    if len(set(before + columns)) <= len(before) or made != before.replace(rows, columns):
+        return None
+    if at < 0 or (at == 0 and not dots):
+        return None
+    return at if more else at - len(before)

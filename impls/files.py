@@ -41,7 +41,7 @@ def save(path: str | Path, spec: Spec, weights: Mapping[str, np.ndarray]) -> Non
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     cp.save(f"{folder}/dense.safetensors", spec, cp.init_weights(spec, seed=0))
         ...     cp.load(f"{folder}/dense.safetensors")[0]
-        Dense(in_features=2, out_features=3, bias=True)
+        Dense(in_features=2, out_features=3, bias=True, axis=-1)
     """
     arrays = check_weights(spec, weights)
     name = Path(file_name(path))

@@ -18,6 +18,7 @@ from convparity.impls.spec import (
     MaxPool,
     MaxPoolIndices,
     Shape,
+    Source,
     Spec,
     output_shape,
     padding_pairs,
@@ -55,6 +56,8 @@ def layer_work(spec: Spec, shapes: tuple[Shape, ...]) -> Work:
     out = output_shape(spec, *shapes)
     numbers = sum(map(math.prod, shapes)) + math.prod(out)
     weights = sum(map(math.prod, spec.parameters().values())) if hasattr(spec, "parameters") else 0
+    if isinstance(spec, Source):
+        return Work(1, numbers, weights, 0)
     if not isinstance(spec, WINDOWS):
         products = spec.multiply_accumulates(*shapes) if isinstance(spec, Join) else 0
         return Work(1, numbers, weights, products + weights * max(1, math.prod(out[:-1])))

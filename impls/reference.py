@@ -30,6 +30,7 @@ from convparity.impls.spec import (
     Clamp,
     Composite,
     Concat,
+    Constant,
     Conv,
     ConvTranspose,
     Dense,
@@ -57,6 +58,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Scale,
     Slice,
+    Source,
     Spec,
     Subtract,
     fold_steps,
@@ -163,8 +165,8 @@ def _(spec: AvgPool, weights: Arrays, x: np.ndarray) -> np.ndarray:
 
 @run.register
 def _(spec: Dense, weights: Arrays, x: np.ndarray) -> np.ndarray:
-    y = x @ weights["kernel"].astype(np.float64)
-    return y + weights["bias"] if spec.bias else y
+    y = np.moveaxis(x, spec.axis, -1) @ weights["kernel"].astype(np.float64)
+    return np.moveaxis(y + weights["bias"] if spec.bias else y, -1, spec.axis)
 
 
 @run.register
@@ -287,6 +289,12 @@ def _(spec: Pad, weights: Arrays, x: np.ndarray) -> np.ndarray:
     if spec.mode == "zeros":
         return np.pad(kept, ((0, 0), *spec.fills), constant_values=spec.value)
     return np.pad(kept, ((0, 0), *spec.fills), mode=NUMPY_MODES[spec.mode])
+
+
+@run.register
+def _(spec: Source, weights: Arrays, x: np.ndarray) -> np.ndarray:
+    own = np.reshape(spec.values, spec.shape) if isinstance(spec, Constant) else weights["value"]
+    return np.stack([own.astype(np.float64)] * len(x))
 
 
 @run.register

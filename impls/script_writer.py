@@ -17,12 +17,14 @@ import numpy as np
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.spec import (
     Activation,
+    Constant,
     ConvTranspose,
     MaxPoolIndices,
     Reduce,
     Rescale,
     Shape,
     Slice,
+    Source,
     output_shape,
     padding_pairs,
     transposed_crop,
@@ -97,6 +99,11 @@ def numbers_of(spec: Rescale, out: Writer) -> tuple[str, str]:
         for name, each in (("scale", spec.scale), ("offset", spec.offset))
     )
     return scale, offset
+
+
+def own_value(spec: Source, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+    """What a network holds by itself, of one example."""
+    return np.reshape(spec.values, spec.shape) if isinstance(spec, Constant) else weights["value"]
 
 
 def reduces(spec: Reduce, shape: Shape, library: str) -> list[str]:

@@ -20,6 +20,7 @@ from convparity.impls.errors import (
 from convparity.impls.limits import check_size
 from convparity.impls.spec import (
     BatchNorm,
+    Constant,
     DepthwiseConv,
     InputNorm,
     Pad,
@@ -193,12 +194,17 @@ def _check_values(name: str, array: np.ndarray) -> None:
 
 
 def check_fills(spec: Spec, dtype: str) -> None:
-    """Raise ``UnsupportedError`` for a value of ``Pad`` that the dtype has infinity for."""
+    """Raise ``UnsupportedError`` for a number of a spec that the dtype has infinity for."""
     for path, layer in walk(spec):
-        if isinstance(layer, Pad) and abs(layer.value) >= OVERFLOW[dtype]:
-            where = f"layer {path!r}" if path else "Pad"
+        if not isinstance(layer, Pad | Constant):
+            continue
+        values = (layer.value,) if isinstance(layer, Pad) else layer.values
+        largest = max(values, key=abs)
+        if abs(largest) >= OVERFLOW[dtype]:
+            where = f"layer {path!r}" if path else type(layer).__name__
+            does = "fills with" if isinstance(layer, Pad) else "gives"
             raise UnsupportedError(
-                f"{where} fills with {layer.value:.5g}, where {dtype} has infinity: build it in a "
+                f"{where} {does} {largest:.5g}, where {dtype} has infinity: build it in a "
                 "wider dtype"
             )
 

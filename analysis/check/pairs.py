@@ -26,7 +26,7 @@ from convparity.analysis.proof.node_by_node import attempt
 from convparity.analysis.proof.rounded import exact_input, round_to
 from convparity.analysis.proof.rounding import trace
 from convparity.impls.errors import ConvparityError
-from convparity.impls.spec import Dense, Dropout, Flatten, Identity, Join, Layer
+from convparity.impls.spec import Dense, Dropout, Flatten, Identity, Join, Layer, output_shape
 from convparity.impls.weights import Weights
 
 SECONDS = 2.0  # that a name for a wrong output is looked for
@@ -257,6 +257,7 @@ def _own(pair: Pair, weights: Weights, rows: np.ndarray | None) -> Iterator[Find
     for inputs in asked:
         given = [round_to(x.astype(a.inputs[0].dtype), b.dtype) for x in inputs]
         try:
+            output_shape(a.spec, *(x.shape for x in given))
             target = trace(a.spec, weights, *(exact_input(x, b.dtype) for x in given))
         except ConvparityError:  # another size that the layer does not take
             continue

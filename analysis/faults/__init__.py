@@ -19,6 +19,7 @@ from convparity.analysis.faults import (  # noqa: F401, I001 (each registers its
     joins,
     movement,
     resize,
+    source,
     edges,
 )
 from convparity.analysis.faults.fault import FAULTS, Fault, Faulty

@@ -1,5 +1,6 @@
 """Axes: of kernels, of inputs, of what is flattened."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -228,3 +229,18 @@ def input_transposed(spec: Any, shape: Shape) -> Faulty | None:
         f"input ({shape[-3]}, {shape[-2]}) transposed",
         before=lambda x: x.swapaxes(-2, -3),
     )
+
+
+@fault(
+    "layout-15",
+    "dense layer along another axis of the same size",
+    Dense,
+    hides="inputs of one axis; others than square layers show it by their shape",
+    reference="pytorch #36591",
+)
+def dense_along_another_axis(spec: Dense, shape: Shape) -> Faulty | None:
+    at, n = spec.axis % len(shape), spec.in_features
+    others = [axis for axis in range(1, len(shape)) if axis != at and shape[axis] == n]
+    if not others or n != spec.out_features or n == 1:
+        return None
+    return Faulty(dataclasses.replace(spec, axis=others[-1]), f"axis {others[-1]} for {at}")

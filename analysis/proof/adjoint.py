@@ -58,6 +58,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Scale,
     Slice,
+    Source,
     Spec,
     Subtract,
     parameter_axes,
@@ -129,11 +130,20 @@ def _(
     spec: Dense, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     (x,) = inputs
+    x, g = (np.moveaxis(each, spec.axis, -1) for each in (x, g))
     flat_x, flat_g = (each.reshape(-1, each.shape[-1]) for each in (x, g))
     found = {"kernel": flat_x.T @ flat_g} if by_weights else {}
     if spec.bias:
         found["bias"] = by_channel(g)
-    return Gradients((g @ weights["kernel"].astype(np.float64).T,), found)
+    by_input = g @ weights["kernel"].astype(np.float64).T
+    return Gradients((np.moveaxis(by_input, -1, spec.axis),), found)
+
+
+@adjoint.register
+def _(
+    spec: Source, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients((np.zeros(inputs[0].shape),), {name: g.sum(axis=0) for name in weights})
 
 
 @adjoint.register

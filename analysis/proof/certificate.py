@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import LINEAR, tap_sources, to_filters, to_kernel
+from convparity.analysis.proof.linear_form import (
+    LINEAR,
+    features_last,
+    tap_sources,
+    to_filters,
+    to_kernel,
+)
 from convparity.analysis.proof.rounded import Rounded
 from convparity.impls.reference import run
 from convparity.impls.reference_pooling import pool_windows
@@ -118,7 +124,8 @@ class Certificate:
 
     def _tell_apart(self, seen: Seen, g: np.ndarray, own: str) -> None:
         kernel = np.asarray(seen.weights["kernel"], dtype=np.float64)
-        alike = _exchangeable(seen.g, seen.g.shape[-1])
+        by_filter = features_last(seen.spec, seen.g)
+        alike = _exchangeable(by_filter, by_filter.shape[-1])
         self.alike[own] = alike & self.alike.get(own, np.True_)
         for name, array in (("weights", kernel), ("gradients", g)):
             filters = to_filters(seen.spec, array)  # type: ignore[arg-type]

@@ -10,10 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import filters_shape, groups_of, tap_sources, to_filters
+from convparity.analysis.proof.linear_form import (
+    along,
+    features_last,
+    filters_shape,
+    groups_of,
+    tap_sources,
+    to_filters,
+)
 from convparity.analysis.proof.rounded import round_to
 from convparity.impls.reference import Implementation, run
-from convparity.impls.spec import Composite, Step, fold_steps, output_shape
+from convparity.impls.spec import Composite, Dense, Step, fold_steps, output_shape
 from convparity.impls.weights import Arrays
 
 Narrow = Callable[[np.ndarray], np.ndarray]
@@ -66,12 +73,15 @@ def products(layer: Any, kernel: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Every product of every output, in float64, which holds them: ``(N, *output, products)``."""
     groups = groups_of(layer)
     taps, channels, _ = filters_shape(layer)
-    met = sources(layer, (1, *x.shape[1:]))
+    met, x = sources(layer, (1, *x.shape[1:])), features_last(layer, x)
     pixels = x.astype(np.float64).reshape(len(x), -1, groups, channels)
     x_NTPGC = np.where((met >= 0)[..., None, None], pixels[:, met], 0)
     w_TGCO = to_filters(layer, kernel.astype(np.float64)).reshape(taps, channels, groups, -1)
     with np.errstate(invalid="ignore"):  # an infinity, of what float16 has no number for
         terms = np.einsum("ntpgc,tcgo->npgotc", x_NTPGC, w_TGCO)
+    if isinstance(layer, Dense):
+        features = terms.reshape(*x.shape[:-1], layer.out_features, taps * channels)
+        return np.moveaxis(features, -2, layer.axis % x.ndim)
     return terms.reshape(*output_shape(layer, x.shape), taps * channels)
 
 
@@ -106,7 +116,7 @@ def emulated(
         with np.errstate(over="ignore"):
             y = summed(products(layer, kernel_as(weights["kernel"]), x_as(x)), sum_as, rng)
         if layer.bias:
-            y = _single(y + bias_as(weights["bias"]))
+            y = _single(y + along(layer, bias_as(weights["bias"]), y.ndim))
         return output_as(y).astype(np.float32)
 
     return candidate

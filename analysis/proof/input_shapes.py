@@ -16,6 +16,7 @@ from convparity.impls.spec import (
     AvgPool,
     Composite,
     Concat,
+    Constant,
     Conv,
     Dense,
     DepthwiseConv,
@@ -27,11 +28,13 @@ from convparity.impls.spec import (
     LayerNorm,
     MaxPool,
     MaxPoolIndices,
+    Parameter,
     Rearrange,
     Reduce,
     RMSNorm,
     Shape,
     Slice,
+    Source,
     Spec,
     fold_steps,
     output_shape,
@@ -64,7 +67,9 @@ def fitting_shape(spec: Spec) -> Shape | None:
     """
     first = _first_layer(spec)
     if sized := [layer for _, layer in walk(spec) if _has_other_axes(layer)]:
-        return next((shape for shape in _of_its_sizes(sized[0]) if _fits(spec, shape)), None)
+        shapes = _of_its_sizes(sized[0], spec)
+        if (found := next((shape for shape in shapes if _fits(spec, shape)), None)) is not None:
+            return found
     if isinstance(first, Rearrange):
         return next((shape for shape in _split_evenly(first) if _fits(spec, shape)), None)
     for (channels,), rank in product(_channels(spec), _ranks(spec)):
@@ -74,12 +79,22 @@ def fitting_shape(spec: Spec) -> Shape | None:
                 return shape
             continue
         found = _sizes(spec, rank, channels) or _sizes_for_dense(spec, rank, channels)
-        if found is not None:
-            return found
+        if found is not None:  # what is added to it may ask for more, and take less
+            return max((found, *_of_its_sources(spec)), key=math.prod)
     if isinstance(first, Slice):  # its ends may be far apart, or meet in small inputs alone
         alike = ((BATCH, *(n,) * (ndim - 1)) for n in (4, 3, 2, 1, *SIZES) for ndim in (4, 2, 3, 5))
         return next((shape for shape in alike if _fits(spec, shape)), None)
-    return None
+    return next(_of_its_sources(spec), None)
+
+
+def _of_its_sources(spec: Spec) -> Iterator[Shape]:
+    """Inputs in the shapes of what a network holds by itself, of the channels that it may have."""
+    shapes = [layer.shape for _, layer in walk(spec) if isinstance(layer, Constant | Parameter)]
+    for shape in shapes:
+        for channels in (shape[-1], *(each for (each,) in _channels(spec))):
+            if _fits(spec, found := (BATCH, *shape[:-1], channels)):
+                yield found
+                break
 
 
 def fitting_shapes(spec: Spec) -> tuple[Shape, ...] | None:
@@ -173,11 +188,14 @@ def _said_channels(spec: Spec) -> tuple[int | None, ...]:
             return (
                 None if isinstance(step, Concat | Einsum) else next(filter(_known, carried), None)
             )
+        if isinstance(step, Source):
+            return None
         says = (_number(step, name) for name in CHANNELS_ARE)
         said = next(filter(_known, says), None)
         if carried[0] is not None and said is not None:
             found.setdefault(carried[0], said)
-        mixes = hasattr(step, "in_channels") or isinstance(step, Dense | Flatten | Rearrange)
+        mixes = hasattr(step, "in_channels") or isinstance(step, Flatten | Rearrange)
+        mixes = mixes or (isinstance(step, Dense) and step.axis == -1)
         mixes = mixes or (isinstance(step, Slice) and step.axis == -1)
         mixes = mixes or (isinstance(step, Reduce) and -1 in step.axes)
         return None if mixes else carried[0]
@@ -193,14 +211,18 @@ def _number(layer: Spec, name: str) -> int | None:
 
 
 def _has_other_axes(layer: Spec) -> bool:
-    """Whether a layer is a norm over axes that are not that of the channels alone."""
+    """Whether a layer asks for the sizes of other axes than that of the channels alone."""
+    if isinstance(layer, Dense):
+        return layer.axis != -1
     return isinstance(layer, LayerNorm | RMSNorm) and layer.axes != -1
 
 
-def _of_its_sizes(norm: Any) -> Iterator[Shape]:
-    """Images of the sizes that a norm over their axes asks for, and larger ones that shrink."""
-    axes, sizes = parameter_axes(norm)
-    for factor, ndim, channels in product((1, 2, 4, 8, 16, 32), (4, 3, 5, 2), CHANNELS):
+def _of_its_sizes(layer: Any, spec: Spec) -> Iterator[Shape]:
+    """Images of the sizes that a layer along their axes asks for, and larger ones that shrink."""
+    own = ((layer.axis,), (layer.in_features,)) if isinstance(layer, Dense) else None
+    axes, sizes = own or parameter_axes(layer)
+    said = [each for (each,) in _channels(spec)]
+    for factor, ndim, channels in product((1, 2, 4, 8, 16, 32), (4, 3, 5, 2), said):
         shape = [BATCH, *range(5, 5 + ndim - 2), channels]
         for axis, size in zip(axes, sizes, strict=True):
             if -ndim < axis < ndim:
@@ -268,7 +290,8 @@ def _sizes_for_dense(spec: Spec, rank: int, channels: int) -> Shape | None:
     """Sizes whose pixels, flattened, are as many features as the dense layer behind them takes."""
     layers = (layer for _, layer in walk(spec))
     behind = dropwhile(lambda layer: not isinstance(layer, Flatten), layers)
-    asked = next((layer.in_features for layer in behind if isinstance(layer, Dense)), None)
+    dense = (layer for layer in behind if isinstance(layer, Dense) and layer.axis in (-1, 1))
+    asked = next((layer.in_features for layer in dense), None)
     if asked is None:
         return None
     return _product_of_axes(spec, rank, channels, asked)

@@ -70,7 +70,12 @@ class Lights:
             i
             for i, node in enumerate(self.wiring.nodes)
             if (node.has_weights and self.wiring.first[i] == i)
-            or (min(node.inputs) < 0 and not node.has_weights and not isinstance(node.spec, Join))
+            or (
+                node.depends
+                and min(node.inputs) < 0
+                and not node.has_weights
+                and not isinstance(node.spec, Join)
+            )
         ]
 
     def path(self, target: int) -> str:

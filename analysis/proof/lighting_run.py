@@ -34,15 +34,18 @@ from convparity.impls.spec import (
     Activation,
     AdaptiveMaxPool,
     Concat,
+    Divide,
     Einsum,
     GlobalMaxPool,
     Join,
     MaxPool,
     MaxPoolIndices,
+    Multiply,
     Rearrange,
     Shape,
     Shapes,
     Slice,
+    Source,
     Spec,
     dotted,
     each_shape,
@@ -230,12 +233,17 @@ class LightingRun:
             traced = trace(node.spec, own[first], inputs[0].traced)
             shadow = None if dark else run(node.spec, own[first], shadows[0])
             return own[first], Signal(traced, classes_of(traced.value), shadow)
+        if isinstance(node.spec, Source):
+            shapes = node.spec.parameters()
+            found = {name: np.full(each, self._neutral(index)) for name, each in shapes.items()}
+            traced = trace(node.spec, found, inputs[0].traced)
+            return found, Signal(traced, classes_of(traced.value))
         if isinstance(node.spec, LINEAR):
             chosen, classes = passing.select(node.spec, values, classes, wanted)
             traced = chosen.trace(inputs[0].traced)
             shadow = None if dark else chosen.run(shadows[0]) + chosen.bias
             return chosen.weights, Signal(traced, classes, shadow, chosen)
-        found: Weights = {}
+        found = {}
         if node.has_weights:
             found, classes = passing.weights(node.spec, values, classes, wanted)
         else:
@@ -243,6 +251,16 @@ class LightingRun:
         traced = trace(node.spec, found, *(s.traced for s in inputs))
         shadow = None if dark else run(node.spec, found, *shadows)
         return found, Signal(traced, classes, shadow)
+
+    def _neutral(self, index: int) -> float:
+        """What a parameter holds so that signals pass where they meet it."""
+        for each in self.wiring.takers[index]:
+            if isinstance(self.nodes[each].spec, Multiply | Divide | Einsum):
+                return 1.0
+            moves = not isinstance(self.nodes[each].spec, Join) and not self.nodes[each].has_weights
+            if moves and self._neutral(each):
+                return 1.0
+        return 0.0
 
     def _wanted(self, index: int) -> Range:
         """Where the next activation wants what this node makes, unless a layer between can add."""

@@ -15,6 +15,7 @@ from convparity.impls.spec import (
     Dense,
     DepthwiseConv,
     Shape,
+    Spec,
     output_shape,
     padding_pairs,
     parameter_shapes,
@@ -46,6 +47,17 @@ def groups_of(layer: Linear) -> int:
             return layer.in_channels
         case Conv() | ConvTranspose():
             return layer.groups
+
+
+def features_last(layer: Spec, array: np.ndarray) -> np.ndarray:
+    """An input or output with the axis last along which a layer sums: a view."""
+    return np.moveaxis(array, layer.axis, -1) if isinstance(layer, Dense) else array
+
+
+def along(layer: Spec, vector: np.ndarray, ndim: int) -> np.ndarray:
+    """A number of each output feature, shaped so that an output of so many axes can take it."""
+    behind = ndim - 1 - layer.axis % ndim if isinstance(layer, Dense) else 0
+    return vector.reshape(*vector.shape, *[1] * behind)
 
 
 def to_kernel(layer: Linear, filters: np.ndarray) -> np.ndarray:
@@ -82,7 +94,7 @@ def tap_sources(layer: Linear, input_shape: Shape) -> np.ndarray:
     Pixels are counted in C order; -1 is none, i.e. padding with zeros.
     """
     if isinstance(layer, Dense):
-        return np.arange(math.prod(input_shape[1:-1]))[None]
+        return np.arange(math.prod(input_shape[1:]) // layer.in_features)[None]
     spatial, out = input_shape[1:-1], output_shape(layer, input_shape)[1:-1]
     rank = len(spatial)
     found = np.zeros((1,) * 2 * rank, dtype=int)

@@ -11,7 +11,13 @@ from functools import singledispatchmethod
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import Linear, dealt, filters_shape, to_kernel
+from convparity.analysis.proof.linear_form import (
+    Linear,
+    dealt,
+    features_last,
+    filters_shape,
+    to_kernel,
+)
 from convparity.analysis.proof.rounded import rms
 from convparity.impls.reference import run
 from convparity.impls.spec import (
@@ -97,7 +103,7 @@ class Filled:
         if follows is None:
             return found
         plain = {**found, "bias": 0 * bias} if shape is not None else found
-        middles = run(spec, plain, x).reshape(-1, out)
+        middles = features_last(spec, run(spec, plain, x)).reshape(-1, out)
         middle, deviation = bends(follows)
         size = max(rms(middles - middles.mean(axis=0)), 0.5)
         scale = 2.0 ** round(math.log2(deviation / size))

@@ -14,7 +14,7 @@ from functools import singledispatchmethod
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of
+from convparity.analysis.proof.linear_form import Linear, features_last, filters_shape, groups_of
 from convparity.analysis.proof.selection import Selection, occurrence
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.reference import run
@@ -173,9 +173,13 @@ class Passing:
         self, spec: Linear, values: list[np.ndarray], classes: np.ndarray, wanted: Range
     ) -> tuple[Selection, np.ndarray]:
         """As ``weights``, of a linear layer: the filters that choose."""
-        gaps = (values[0] == 0).all(axis=0).reshape(-1, values[0].shape[-1]).sum(axis=0)
+        x = features_last(spec, values[0])
+        gaps = (x == 0).all(axis=0).reshape(-1, x.shape[-1]).sum(axis=0)
         can_turn = spec.bias or wanted == ANY
-        chosen, made = self._filters(spec, values[0].shape, classes, gaps, can_turn)
+        channels_stay = isinstance(spec, Dense) and spec.axis % x.ndim < x.ndim - 1
+        own = np.arange(x.shape[-1]) if channels_stay else classes
+        chosen, made = self._filters(spec, values[0].shape, own, gaps, can_turn)
+        made = classes if channels_stay else made
         if wanted != ANY:
             outputs = [chosen.run(value) for value in values]
             scale, offset = fit(*extent(outputs), wanted, can_add=spec.bias)

@@ -23,7 +23,7 @@ import numpy as np
 from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weakest_basis
 from convparity.analysis.proof.einsums import sum_of_products
 from convparity.analysis.proof.functions import rounded_clamp, rounded_function
-from convparity.analysis.proof.linear_form import to_filters
+from convparity.analysis.proof.linear_form import along, features_last, to_filters
 from convparity.analysis.proof.places import place_of_largest
 from convparity.analysis.proof.reductions import reduction
 from convparity.analysis.proof.rounded import (
@@ -75,6 +75,7 @@ from convparity.impls.spec import (
     Scale,
     Shape,
     Slice,
+    Source,
     Spec,
     Subtract,
     fold_steps,
@@ -104,7 +105,10 @@ def trace(spec: Spec, weights: Arrays, *values: Rounded) -> Rounded:
 def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
     plain = dataclasses.replace(spec, bias=False)
     kernel = weights["kernel"].astype(np.float64)
-    bias = weights["bias"].astype(np.float64) if spec.bias else np.zeros(1)
+    own = weights["bias"].astype(np.float64) if spec.bias else np.zeros(1)
+    bias = along(spec, own, x.value.ndim)
+    # a tap of 0 adds nothing, whatever the order
+    roundings = np.count_nonzero(to_filters(spec, kernel), axis=(0, 1)) + 2
 
     def through(taps: np.ndarray, values: np.ndarray) -> np.ndarray:
         return run(plain, {"kernel": taps}, values)
@@ -122,8 +126,7 @@ def _(spec: Any, weights: Arrays, x: Rounded) -> Rounded:
         inherited=inherited,
         noise=lambda disturbed: through(kernel, disturbed) + bias,
         variance=lambda: through(kernel**2, x.value**2) + bias**2,
-        # a tap of 0 adds nothing, whatever the order
-        roundings=np.count_nonzero(to_filters(spec, kernel), axis=(0, 1)) + 2,
+        roundings=along(spec, roundings, x.value.ndim),
         unit=_times(x.unit, common_unit(kernel, bias)),
         margin=0.0 if x.direct else transform_margin(spec, weights, abs(x.value), x.u),
         flushed=_flushed(x, kernel, through),
@@ -151,11 +154,12 @@ def transform_margin(spec: Any, weights: Arrays, size: np.ndarray, u: float) -> 
     """
     filters = abs(to_filters(spec, weights["kernel"].astype(np.float64))).sum(axis=0)
     channels = filters.shape[0]
-    grouped = size.reshape(-1, size.shape[-1]).max(axis=0).reshape(-1, channels)
+    features = features_last(spec, size)
+    grouped = features.reshape(-1, features.shape[-1]).max(axis=0).reshape(-1, channels)
     most = np.einsum("gc,cgo->go", grouped, filters.reshape(channels, len(grouped), -1)).ravel()
     if spec.bias:
         most = most + abs(weights["bias"].astype(np.float64))
-    return np.asarray(TRANSFORM * u * most)
+    return along(spec, np.asarray(TRANSFORM * u * most), size.ndim)
 
 
 def _inherited(plain: Any, kernel: np.ndarray, x: Rounded, value: np.ndarray) -> np.ndarray:
@@ -435,6 +439,22 @@ def _(spec: Pad, weights: Arrays, x: Rounded) -> Rounded:
         own=padded[2],
         unit=finer(x.unit, common_unit(fill)),
         basis=x.rests_on("proved" if slip else "exact"),
+    )
+
+
+@trace.register
+def _(spec: Source, weights: Arrays, x: Rounded) -> Rounded:
+    value = run(spec, weights, x.value)
+    slip = abs(round_to(value, x.dtype) - value)  # of a number that the dtype lacks
+    slip = slip + np.where(abs(value) < x.tiny, abs(value), 0)
+    return dataclasses.replace(
+        x,
+        value=value,
+        bound=slip,
+        noise=np.zeros(value.shape),
+        own=slip,
+        unit=common_unit(value),
+        basis="proved" if slip.any() else "exact",
     )
 
 

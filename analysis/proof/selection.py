@@ -13,7 +13,14 @@ import numpy as np
 
 from convparity.analysis.proof.adjoint import adjoint
 from convparity.analysis.proof.convolution_backward import folded
-from convparity.analysis.proof.linear_form import Linear, filters_shape, groups_of, to_kernel
+from convparity.analysis.proof.linear_form import (
+    Linear,
+    along,
+    features_last,
+    filters_shape,
+    groups_of,
+    to_kernel,
+)
 from convparity.analysis.proof.rounded import Rounded, common_unit
 from convparity.analysis.proof.rounding import trace
 from convparity.impls.reference import run
@@ -68,9 +75,10 @@ class Selection(NamedTuple):
             return run(dataclasses.replace(self.spec, bias=False), self.weights, x)
         padded = np.pad(x, self._pads(x.shape), mode=self._mode) if self._pads(x.shape) else x
         y = np.zeros(output_shape(self.spec, x.shape))
+        features, made = features_last(self.spec, padded), features_last(self.spec, y)  # views
         for seen, (inputs, outputs, signs) in self._parts(y.shape):
-            chosen = padded[seen][..., inputs]
-            y[..., outputs] += chosen if absolute else chosen * signs
+            chosen = features[seen][..., inputs]
+            made[..., outputs] += chosen if absolute else chosen * signs
         return y * self.size
 
     def back(self, shape: Shape, g: np.ndarray) -> np.ndarray:
@@ -81,8 +89,9 @@ class Selection(NamedTuple):
         pads = self._pads(shape)
         padded = tuple(n + sum(pair) for n, pair in zip(shape, pads or [(0, 0)] * 9, strict=False))
         by_padded = np.zeros(padded)
+        features, given = features_last(self.spec, by_padded), features_last(self.spec, g)  # views
         for seen, (inputs, outputs, signs) in self._parts(g.shape):
-            window, back = by_padded[seen], g[..., outputs] * signs  # the window is a view
+            window, back = features[seen], given[..., outputs] * signs  # the window is a view
             left = np.arange(len(inputs))
             while left.size:  # each input once at a time
                 _, first = np.unique(inputs[left], return_index=True)
@@ -103,13 +112,14 @@ class Selection(NamedTuple):
         else:
             magnitude = self.run(abs(x.value) + x.bound, absolute=True)
         small = x.small
+        sums = np.bincount(self.output, minlength=filters_shape(self.spec)[-1])
         return x.then(
             product + self.bias,
             magnitude + abs(self.bias),
             inherited=inherited,
             noise=lambda disturbed: self.run(disturbed) + self.bias,
             variance=lambda: self.run(x.value**2, absolute=True) * self.size + self.bias**2,
-            roundings=np.bincount(self.output, minlength=product.shape[-1]) + 2,
+            roundings=along(self.spec, sums + 2, product.ndim),
             unit=None if x.unit is None else _times(x.unit, self.size, self.bias),
             flushed=self.run(small, absolute=True) if small.any() else 0.0,
         )

@@ -6,7 +6,7 @@ from functools import singledispatch
 
 import numpy as np
 
-from convparity.analysis.proof.linear_form import Linear, filters_shape, tap_sources
+from convparity.analysis.proof.linear_form import Linear, features_last, filters_shape, tap_sources
 from convparity.impls.reference import run
 from convparity.impls.spec import (
     BatchNorm,
@@ -172,7 +172,7 @@ def _shows(layer: Layer, weights: Arrays, name: str, place: int, x: np.ndarray) 
 @lit.register(Dense)
 @lit.register(DepthwiseConv)
 def _(layer: Linear, weights: Arrays, x: np.ndarray) -> tuple[int, int]:
-    sources = tap_sources(layer, x.shape)
+    sources, x = tap_sources(layer, x.shape), features_last(layer, x)
     shown = (x != 0).any(axis=0).reshape(-1, x.shape[-1])  # pixels, channels
     met = np.stack([shown[row[row >= 0]].any(axis=0) for row in sources])
     could = (sources >= 0).any(axis=1)

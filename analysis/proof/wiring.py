@@ -8,6 +8,7 @@ from convparity.impls.spec import (
     Composite,
     Join,
     Layer,
+    Source,
     Spec,
     Subtract,
     fold_steps,
@@ -27,6 +28,11 @@ class Node(NamedTuple):
     def has_weights(self) -> bool:
         """Whether it is a layer with weights."""
         return isinstance(self.spec, Layer) and bool(self.spec.parameters())
+
+    @property
+    def depends(self) -> bool:
+        """Whether its value depends on those that it takes."""
+        return not isinstance(self.spec, Source)
 
 
 def entry(index: int) -> int:
@@ -62,7 +68,7 @@ class Wiring:
         inputs = number_of_inputs(spec)
         self.takers: dict[int, list[int]] = {i: [] for i in range(-inputs, len(self.nodes))}
         for i, node in enumerate(self.nodes):
-            for each in set(node.inputs):
+            for each in set(node.inputs) if node.depends else ():
                 self.takers[each].append(i)
         self.below = cache(self._below)
         # of nodes that are one layer with weights, which runs in several places, the first
@@ -91,7 +97,7 @@ class Wiring:
         """Every node whose value depends on that of ``start``; not itself."""
         found: set[int] = set()
         for i, node in enumerate(self.nodes):
-            if any(each == start or each in found for each in node.inputs):
+            if node.depends and any(each == start or each in found for each in node.inputs):
                 found.add(i)
         return frozenset(found)
 
@@ -118,6 +124,8 @@ class Wiring:
                 return None
             if node.has_weights:
                 return None if self.is_shared(index) else index
+            if not node.depends:
+                return None
             (index,) = node.inputs
         return None
 

@@ -62,7 +62,7 @@ class Witness:
         target = trace(spec, weights, *(self._exact(x, made.dtype) for x in arrays))
         what = "what it gives is not what its fields say"
         if isinstance(spec, Dense) and arrays[0].ndim > 2:
-            what += " (in a spec a dense layer acts on the channels of an image)"
+            what += " (in a spec a dense layer acts on the channels of an image, or on its axis)"
         self._check(made, target, path, what)
 
     def _arrays(self, call: Call, spec: Spec, path: str) -> tuple[list[Value], Value]:

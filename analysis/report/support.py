@@ -79,6 +79,9 @@ ROWS = {
     "resizing, cubic": "resize{r}d to9 cubic {size} c4",
     "resizing, antialias": "resize{r}d to3 linear antialias {size} c4",
     "resizing, area": "resize{r}d to3 area {size} c4",
+    "dense along another axis": "dense_along c7>3 axis1 {size} c4",
+    "a parameter by itself": "parameter shape=3x4 {size} c4",
+    "constants": "constant values=[1.0,-2.0,0.5,3.0] shape=2x2 {size} c4",
 }
 CELLS = {"exact": "exact", "proved": "within proved bound", "measured": "within measured margin"}
 SIZES = {1: "w7", 2: "hw7x6", 3: "dhw7x6x5"}

@@ -28,6 +28,7 @@ from convparity.impls.flax.rows import (
     pooling,
     reduction,
     resize,
+    source,
 )
 from convparity.impls.flax.rows.common import Function, refused, said
 from convparity.impls.spec import Spec
@@ -44,6 +45,7 @@ FAMILIES = (
     arithmetic,
     einsum,
     reduction,
+    source,
 )
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 

@@ -378,6 +378,26 @@ class BatchNorm(nnx.BatchNorm):
         self.rank = rank
 
 
+class Linear(nnx.Linear):
+    """``nnx.Linear`` along another axis than the last, at every place of the others.
+
+    ``nnx.LinearGeneral`` takes any axis, and has the new one last.
+
+    Args:
+        in_features: Entries of the input's axis.
+        out_features: Entries of the output's.
+        axis: The axis: 1 is the first behind the batch, -1 the last.
+        **kwargs: What ``nnx.Linear`` takes besides: use_bias, param_dtype, rngs, ...
+    """
+
+    def __init__(self, in_features: int, out_features: int, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(in_features, out_features, **kwargs)
+        self.axis = axis
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jnp.moveaxis(super().__call__(jnp.moveaxis(x, self.axis, -1)), -1, self.axis)
+
+
 class Scale(nnx.Module):
     """A factor of each channel, which starts as one.
 

@@ -16,6 +16,7 @@ from convparity.impls.flax.calls import (
     pooling,
     reduction,
     resize,
+    source,
 )
 from convparity.impls.script_writer import Writer
 
@@ -43,6 +44,7 @@ FAMILIES = (
     movement,
     arithmetic,
     reduction,
+    source,
 )
 write_layer = common.write_layer
 

@@ -20,6 +20,7 @@ from convparity.impls.keras.rows import (
     pooling,
     reduction,
     resize,
+    source,
 )
 from convparity.impls.keras.rows.common import said
 
@@ -35,6 +36,7 @@ FAMILIES = (
     arithmetic,
     einsum,
     reduction,
+    source,
 )
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 

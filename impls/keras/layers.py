@@ -555,6 +555,38 @@ class Conv3DTranspose(_ConvTranspose):
 
 
 @registered
+class Dense(keras.layers.Dense):
+    """``keras.layers.Dense`` along another axis than the last, at every place of the others.
+
+    ``keras.layers.EinsumDense`` says it, too, of a known number of axes.
+
+    Args:
+        units: Entries of the output's axis.
+        axis: The axis: 1 is the first behind the batch, -1 the last.
+        **kwargs: What ``keras.layers.Dense`` takes besides.
+    """
+
+    def __init__(self, units: int, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(units, **kwargs)
+        self.axis = axis
+
+    def build(self, input_shape: Any) -> None:
+        super().build((None, input_shape[self.axis]))
+        self.input_spec = None  # it says the last axis
+
+    def call(self, x: Any, training: bool | None = None) -> Any:
+        made = super().call(ops.moveaxis(x, self.axis, -1), training=training)
+        return ops.moveaxis(made, -1, self.axis)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        at = self.axis % len(input_shape)
+        return (*input_shape[:at], self.units, *input_shape[at + 1 :])
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}
+
+
+@registered
 class Scale(keras.layers.Layer):
     """A factor of each channel, which starts as one.
 

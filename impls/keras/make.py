@@ -25,6 +25,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Sequential,
     Slice,
+    Source,
     Spec,
     dotted,
     is_one_layer,
@@ -50,6 +51,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     """What ``spec`` can be built for: sizes open, channels known; None if it takes any of them."""
     if isinstance(spec, Graph):
         return None  # what it takes may meet before a layer does
+    if isinstance(spec, Source):
+        return (None, 1)  # or any other
     if isinstance(spec, LayerNorm | RMSNorm):
         axes, sizes = parameter_axes(spec)
         return (None, sizes[0] if axes == (-1,) else None)
@@ -59,7 +62,8 @@ def input_shape(spec: Spec) -> tuple[int | None, ...] | None:
     if _of_any_rank(spec):
         return (None, spec.num_features)
     if isinstance(spec, Dense):
-        return (None, spec.in_features)
+        behind = (None,) * (-spec.axis - 1)  # of an axis that is counted from the end
+        return (*(None,) * max(spec.axis, 1), spec.in_features, *behind)
     for _, layer in walk(spec):
         match layer:
             case Conv() | DepthwiseConv() | ConvTranspose():

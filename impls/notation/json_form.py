@@ -65,7 +65,7 @@ def to_json(spec: Spec) -> str:
     Example:
         >>> import convparity as cp
         >>> cp.to_json(cp.Dense(2, 3))
-        '{"type": "Dense", "in_features": 2, "out_features": 3, "bias": true}'
+        '{"type": "Dense", "in_features": 2, "out_features": 3, "bias": true, "axis": -1}'
     """
     check_spec(spec)
     return json.dumps(plain(spec))
@@ -124,7 +124,7 @@ def _plain_graph(graph: Graph) -> dict[str, Any]:
     nodes = {
         step.name: {
             **({"layer": plain(step.spec)} if step.child == step.name else {"again": step.child}),
-            "inputs": list(step.inputs),
+            "inputs": list(step.said),
         }
         for step in graph.nodes
     }

@@ -23,6 +23,7 @@ with spaces between words::
     layernorm_over, rmsnorm_over            ofSIZES axesINT{xINT}, else as these; each size is said
     scale        cIN
     dense        cIN>OUT nobias
+    dense_along  cIN>OUT nobias axisINT    another axis than the last
     dropout      pNUMBER channel | path
     leaky_relu, elu, softplus, celu, soft_shrink, hard_shrink    aNUMBER
     softmax, log_softmax                    axisINT
@@ -37,6 +38,8 @@ with spaces between words::
     slice        axis=INT start=INT stop=INT step=INT
     rescale      scale=NUMBER offset=NUMBER      or [NUMBER,...], one a channel
     power        exponent=NUMBER
+    parameter    shape=SIZES
+    constant     values=[NUMBER,...] shape=SIZES
     reduce       function=FUNCTION axes=[INT,...] keepdims=true correction=INT
     NAME FIELD=VALUE ...    any other layer, its name in small letters
 
@@ -129,7 +132,7 @@ def from_line(text: str) -> tuple[Spec, Shapes | None]:
     Example:
         >>> import convparity as cp
         >>> cp.from_line("dense c8>2 n4 | softmax")
-        (Sequential(Dense(in_features=8, out_features=2, bias=True), Activation(...)), (4, 8))
+        (Sequential(Dense(in_features=8, out_features=2, ...), Activation(...)), (4, 8))
     """
     check_text(text)
     if text.lstrip().startswith("{"):

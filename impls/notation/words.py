@@ -319,7 +319,8 @@ OWN_WORDS: dict[str, Word] = {
         for name, type_, tokens, channels in _OF_RANK
         for rank in (1, 2, 3)
     },
-    "dense": Word(Dense, {}, (_in_out("features"), _BIAS), "in_features"),
+    "dense": Word(Dense, {"axis": -1}, (_in_out("features"), _BIAS), "in_features"),
+    "dense_along": Word(Dense, {}, (_in_out("features"), _BIAS, _AXIS)),
     "dropout": Word(Dropout, {}, (_real("p", "p"), _KIND)),
     "clamp": Word(Clamp, {}, (_real("low", "low"), _real("high", "high"))),
     "identity": Word(Identity, {}, ()),

@@ -21,6 +21,7 @@ from convparity.impls.pytorch.rows import (
     pooling,
     reduction,
     resize,
+    source,
 )
 from convparity.impls.pytorch.rows.common import said
 
@@ -49,6 +50,7 @@ FAMILIES = (
     arithmetic,
     einsum,
     reduction,
+    source,
 )
 ROWS = [row for family in FAMILIES for row in family.ROWS]
 

@@ -107,7 +107,7 @@ def _sequential(module: nn.Sequential) -> Spec:
         if axes is not None:
             AXES[child] = axes
         spec = describe(child)
-        axes = 2 if type(child) is nn.Linear else _behind(spec, axes)
+        axes = axes or 2 if type(child) is nn.Linear else _behind(spec, axes)
         return spec
 
     return Sequential(read_children(module._modules, read))

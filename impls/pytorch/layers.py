@@ -391,24 +391,36 @@ class ConvTranspose3d(ConvTransposeNd, nn.ConvTranspose3d):
 
 
 class Linear(nn.Linear):
-    """``nn.Linear`` of the channels, at every pixel alike, where torch's takes the last axis.
+    """``nn.Linear`` along one axis, at every place of the others, where torch's takes the last dim.
 
     Args:
-        in_features: Channels of the input.
-        out_features: Channels of the output.
-        bias: Whether a number is added to each channel.
+        in_features: Entries of the input's axis.
+        out_features: Entries of the output's.
+        bias: Whether a number is added to each of these.
+        axis: The axis as of channels-last arrays: -1 is that of the channels, 1 the first spatial
+            one, wherever PyTorch has them.
 
     Shapes:
-        x_NCS: C is in_features; x_NC, without spatial axes, is taken, too
-        y_NCS: C is out_features
+        x_NCS: the axis is of in_features; x_NC, without spatial axes, is taken, too
+        y_NCS: the axis is of out_features
         weight: (out_features, in_features)
         bias: (out_features,)
     """
 
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, axis: int = -1
+    ) -> None:
+        super().__init__(in_features, out_features, bias)
+        self.axis = axis
+
     def forward(self, x_NCS: Tensor) -> Tensor:
-        if x_NCS.ndim < 3:
+        dim = dim_of(self.axis, x_NCS.ndim)
+        if dim == x_NCS.ndim - 1:
             return super().forward(x_NCS)
-        return super().forward(x_NCS.movedim(1, -1)).movedim(-1, 1)
+        return super().forward(x_NCS.movedim(dim, -1)).movedim(-1, dim)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, axis={self.axis}"
 
 
 class Scale(nn.Module):

@@ -31,6 +31,7 @@ from convparity.impls.spec.base import (
     Composite,
     Join,
     Layer,
+    Source,
     Spec,
     Step,
     arguments,
@@ -103,6 +104,7 @@ from convparity.impls.spec.pooling import (
 )
 from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
 from convparity.impls.spec.resize import RESIZE_METHODS, Resize
+from convparity.impls.spec.source import Constant, Parameter
 from convparity.impls.spec.windows import (
     adaptive_windows,
     asked_pairs,
@@ -138,6 +140,7 @@ __all__ = [
     "Clamp",
     "Composite",
     "Concat",
+    "Constant",
     "Conv",
     "ConvTranspose",
     "Dense",
@@ -165,6 +168,7 @@ __all__ = [
     "Pad",
     "PaddingMode",
     "Pairs",
+    "Parameter",
     "Power",
     "RMSNorm",
     "Rearrange",
@@ -179,6 +183,7 @@ __all__ = [
     "Shape",
     "Shapes",
     "Slice",
+    "Source",
     "Spec",
     "Step",
     "Subtract",

@@ -98,6 +98,18 @@ class Layer(Spec):
         return 0
 
 
+class Source(Layer):
+    """A layer that takes nothing of its input but how many examples there are.
+
+    As a node of a ``Graph`` it is said without inputs; it runs on the first one of the graph.
+    """
+
+    moves_values: ClassVar[bool] = False
+
+    def multiply_accumulates(self, input_shape: Shape, /) -> int:
+        return 0
+
+
 class Join(Spec):
     """A spec without children and weights that makes one value of several."""
 
@@ -147,6 +159,11 @@ class Step(NamedTuple):
     spec: Spec
     inputs: tuple[str, ...]  # the values that it takes: names of earlier steps, or ``INPUT``
     child: str | None  # the child that runs; None for a join that has no name of its own
+
+    @property
+    def said(self) -> tuple[str, ...]:
+        """The values that it needs: of a ``Source`` none, although it is called with one."""
+        return () if isinstance(self.spec, Source) else self.inputs
 
     @property
     def joins(self) -> bool:

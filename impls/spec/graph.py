@@ -13,6 +13,7 @@ from convparity.impls.spec.base import (
     MAX_LAYERS,
     NAME,
     Composite,
+    Source,
     Spec,
     Step,
     a_spec,
@@ -51,7 +52,7 @@ class Sequential(Composite):
         >>> cp.parameter_shapes(net)
         {'stem.kernel': (3, 3, 3, 8), 'stem.bias': (8,)}
         >>> cp.Sequential(cp.Flatten(), cp.Dense(8, 2)).children
-        (('0', Flatten()), ('1', Dense(in_features=8, out_features=2, bias=True)))
+        (('0', Flatten()), ('1', Dense(in_features=8, out_features=2, bias=True, axis=-1)))
     """
 
     layers: tuple[tuple[str, Spec], ...]
@@ -111,10 +112,10 @@ class Graph(Composite):
 
     Args:
         nodes: A mapping from the name of each node (letters, digits and "_") to a tuple: its spec,
-            and the names of the values that it takes. They run in this order, so that a value is
-            there before it is taken. The name of an earlier node in place of a spec runs that node
-            again, with the same weights. A spec that gives several values makes ``node.0``,
-            ``node.1``, or ``node.name``.
+            and the names of the values that it takes, none for a ``Parameter`` or a ``Constant``.
+            They run in this order, so that a value is there before it is taken. The name of an
+            earlier node in place of a spec runs that node again, with the same weights. A spec that
+            gives several values makes ``node.0``, ``node.1``, or ``node.name``.
         inputs: The names of the values that the graph takes, in order.
         outputs: The values that it gives: one name, a tuple of names, or a dict of them by what
             each is called; None is the last node's.
@@ -200,7 +201,8 @@ class Graph(Composite):
         self._check_name("nodes", name)
         if name in there or name in steps:
             raise fail(self, f"two values are called {quoted(name)}")
-        if not isinstance(said, tuple | list) or len(said) < 2:
+        several = isinstance(said, tuple | list) and bool(said)
+        if not several or (len(said) < 2 and not isinstance(said[0], Source)):
             raise fail(
                 self,
                 f"node {quoted(name)} is a tuple of a spec and the names of what it takes, not "
@@ -208,6 +210,13 @@ class Graph(Composite):
             )
         spec, *inputs = said
         child = name
+        if isinstance(spec, Source):
+            if inputs:
+                kind = type(spec).__name__
+                raise fail(
+                    self, f"node {quoted(name)}: a {kind} takes no value, not {quoted(inputs)}"
+                )
+            inputs = [next(iter(there))]  # the graph's first input, of which it takes the batch
         if isinstance(spec, str):
             if spec not in steps:
                 raise fail(self, f"node {quoted(name)} runs {quoted(spec)}, which is no node yet")
@@ -256,8 +265,8 @@ class Graph(Composite):
         taken = set(self.results.values())
         for step in reversed(self.nodes):
             if step.name in needed:
-                taken |= set(step.inputs)
-                needed |= {there[value] for value in step.inputs}
+                taken |= set(step.said)
+                needed |= {there[value] for value in step.said}
         dead = [step.name for step in self.nodes if step.name not in needed]
         dead += [name for name in self.inputs if name not in taken]
         if dead:
@@ -285,7 +294,7 @@ class Graph(Composite):
     @property
     def said(self) -> dict[str, Said]:
         """The nodes as the constructor takes them."""
-        return {step.name: (self._again(step) or step.spec, *step.inputs) for step in self.nodes}
+        return {step.name: (self._again(step) or step.spec, *step.said) for step in self.nodes}
 
     @staticmethod
     def _again(step: Step) -> str | None:
@@ -294,8 +303,7 @@ class Graph(Composite):
 
     def with_children(self, children: Mapping[str, Spec]) -> "Graph":
         said: dict[str, Said] = {
-            step.name: (self._again(step) or children[step.name], *step.inputs)
-            for step in self.nodes
+            step.name: (self._again(step) or children[step.name], *step.said) for step in self.nodes
         }
         return Graph(said, self.inputs, self._said_outputs)
 

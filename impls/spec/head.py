@@ -8,6 +8,8 @@ from convparity.impls.errors import unknown_name
 from convparity.impls.spec.base import Layer
 from convparity.impls.spec.checks import (
     Shape,
+    axis_in,
+    axis_of,
     boolean,
     fail,
     integer,
@@ -92,15 +94,18 @@ class Dropout(Layer):
 
 @dataclass(frozen=True, init=False)
 class Dense(Layer):
-    """A fully connected layer, ``x @ kernel + bias``, along the last axis, at every pixel alike.
+    """A fully connected layer, ``x @ kernel + bias``, along one axis, at every place of the others.
 
     Args:
         in_features: Features of the input.
         out_features: Features of the output.
         bias: Whether a number is added to each feature of the output.
+        axis: Where the features are: -1, the last axis, or another one that is not the batch. Along
+            the tokens of ``(N, tokens, C)``, 1, it is the layer that mixes them (arXiv 2105.01601).
 
     Shapes:
-        input: ``(N, in_features)`` or ``(N, *spatial, in_features)``
+        input: ``(N, in_features)`` or ``(N, *spatial, in_features)``; of another axis, that one is
+            of ``in_features``
         output: the same, of ``out_features``
         kernel: ``(in_features, out_features)``
         bias: ``(out_features,)``
@@ -115,31 +120,43 @@ class Dense(Layer):
         (5, 3)
         >>> cp.parameter_shapes(layer)
         {'kernel': (2, 3), 'bias': (3,)}
+        >>> cp.output_shape(cp.Dense(2, 3, axis=1), (5, 2, 8))
+        (5, 3, 8)
     """
 
     in_features: int
     out_features: int
     bias: bool
+    axis: int
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, axis: int = -1
+    ) -> None:
         set_fields(
             self,
             in_features=integer(self, "in_features", in_features),
             out_features=integer(self, "out_features", out_features),
             bias=boolean(self, "bias", bias),
+            axis=axis_of(self, axis),
         )
 
     def output_shape(self, input_shape: Shape, /) -> Shape:
-        takes(self, input_shape, channels=self.in_features)
-        return (*input_shape[:-1], self.out_features)
+        takes(self, input_shape, channels=self.in_features if self.axis == -1 else None)
+        at = axis_in(self, self.axis, input_shape)
+        if input_shape[at] != self.in_features:
+            raise fail(
+                self,
+                f"it takes {self.in_features} values along axis {self.axis}, not {input_shape[at]} "
+                f"in {tuple(input_shape)}: change the spec, or the input",
+            )
+        return (*input_shape[:at], self.out_features, *input_shape[at + 1 :])
 
     def parameters(self) -> dict[str, Shape]:
         kernel = {"kernel": (self.in_features, self.out_features)}
         return {**kernel, "bias": (self.out_features,)} if self.bias else {**kernel}
 
     def multiply_accumulates(self, input_shape: Shape, /) -> int:
-        pixels = math.prod(self.output_shape(input_shape)[:-1])
-        return pixels * math.prod(self.parameters()["kernel"])
+        return math.prod(self.output_shape(input_shape)) * self.in_features
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from convparity.impls.errors import SpecError, UnsupportedError
-from convparity.impls.spec.base import INPUT, Composite, Spec
+from convparity.impls.spec.base import INPUT, Composite, Source, Spec
 from convparity.impls.spec.graph import Graph, Outputs, Said, Sequential
 from convparity.impls.spec.join import JOINS, Residual
 
@@ -92,7 +92,7 @@ def _graph(children: Mapping[str, Spec], asked: Wiring) -> Graph:
             raise SpecError(f"there is no layer {call!r}")
         if names[name] in nodes:
             raise SpecError(f"two values are called {names[name]!r}")
-        nodes[names[name]] = (spec, *taken)
+        nodes[names[name]] = (spec,) if isinstance(spec, Source) else (spec, *taken)
     for name in children:
         if name not in ran:
             raise SpecError(f"the layer {name!r} never runs")

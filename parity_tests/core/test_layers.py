@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Join,
     Layer,
     Shape,
+    Source,
     walk,
 )
 from convparity.impls.weights import init_weights
@@ -41,7 +42,7 @@ from parity_tests.support.activation_oracle import activated
 from parity_tests.support.cells import FAMILIES
 
 KINDS = [kind for kind in vars(spec).values() if isinstance(kind, type)]
-LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind is not Layer]
+LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind not in (Layer, Source)]
 JOINS = [kind for kind in KINDS if issubclass(kind, Join) and kind is not Join]
 COMPOSITES = [kind for kind in KINDS if issubclass(kind, Composite) and kind is not Composite]
 

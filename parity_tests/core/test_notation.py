@@ -228,7 +228,7 @@ def test_json_keeps_names_and_their_order():
         "type": "Sequential",
         "layers": {
             "b": {"type": "Flatten"},
-            "a": {"type": "Dense", "in_features": 3, "out_features": 4, "bias": True},
+            "a": {"type": "Dense", "in_features": 3, "out_features": 4, "bias": True, "axis": -1},
             "0": {"type": "Dropout", "p": 0.25, "kind": "element"},
         },
     }

@@ -183,7 +183,7 @@ def test_everything_public_is_of_a_kind_that_is_asked() -> None:
 
 def native_classes() -> Iterator[Any]:
     """The classes of each framework's layers that are made with arguments of their own."""
-    names = ("layers", "movement", "pooling", "resize")
+    names = ("layers", "movement", "pooling", "resize", "source")
     pages = [each for name in names for each in (ROOT / "impls").glob(f"*/{name}.py")]
     for path in sorted(page for page in pages if page.parent.name in FRAMEWORKS):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:

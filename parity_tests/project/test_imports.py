@@ -155,7 +155,7 @@ for name, row in FRAMEWORKS.items():
     ALLOWED[folder] = ""
     below = f"{packages} {ALLOWED['impls.adapter']} impls.adapter {folder}.layers {folder}.pooling"
     below += f" {folder}.resize {folder}.normalisation {folder}.activation"
-    below += f" {folder}.arithmetic {folder}.reduction {folder}.einsum"
+    below += f" {folder}.arithmetic {folder}.reduction {folder}.einsum {folder}.source"
     ALLOWED[f"{folder}.layers"] = packages
     for page in (
         "activation",
@@ -165,6 +165,7 @@ for name, row in FRAMEWORKS.items():
         "pooling",
         "reduction",
         "resize",
+        "source",
     ):
         ALLOWED[f"{folder}.{page}"] = f"{packages} {folder}.layers"
     ALLOWED[f"{folder}.movement"] = f"{packages} {folder}.layers impls.axis_patterns"
@@ -199,6 +200,8 @@ for page in ("activation", "normalisation", "pooling", "resize"):
     ALLOWED[f"impls.keras.{page}"] += " impls.keras.windows"
 ALLOWED["impls.flax.resize"] += " numpy"
 ALLOWED["impls.keras.resize"] += " numpy"
+ALLOWED["impls.flax.source"] += " numpy"
+ALLOWED["impls.keras.source"] += " numpy"
 
 
 def module_name(path: Path) -> str:
@@ -319,11 +322,11 @@ def test_every_framework_folder_has_the_same_files():
         root = ROOT / folder.replace(".", "/")
         files[name] = {path.relative_to(root).as_posix() for path in root.rglob("*.py")}
     names = "__init__ activation adapter arithmetic bindings describe einsum layers make movement"
-    names += " normalisation pooling reduction resize script"
+    names += " normalisation pooling reduction resize script source"
     rows = "__init__ common activation arithmetic convolution einsum head join movement"
-    rows += " normalisation pooling reduction resize"
+    rows += " normalisation pooling reduction resize source"
     calls = "__init__ common activation arithmetic convolution head movement normalisation pooling"
-    calls += " reduction resize"
+    calls += " reduction resize source"
     common = {f"{name}.py" for name in names.split()}
     common |= {f"rows/{name}.py" for name in rows.split()}
     common |= {f"calls/{name}.py" for name in calls.split()}

@@ -40,6 +40,7 @@ from convparity.impls.spec import (
     Scale,
     SeparableConv,
     Sequential,
+    Source,
     Subtract,
 )
 from parity_tests.support import strategies
@@ -174,7 +175,7 @@ LAYERS = {
     Dropout: st.builds(
         Dropout, st.floats(0, 1, exclude_max=True), st.sampled_from(["element", "channel", "path"])
     ),
-    Dense: st.builds(Dense, INTS, INTS, st.booleans()),
+    Dense: st.builds(Dense, INTS, INTS, st.booleans(), st.sampled_from([-1, 1, -2])),
     Scale: st.builds(Scale, INTS),
 }
 LAYERS |= {  # of any other, those that fit some input
@@ -212,8 +213,10 @@ def graphs(draw, children):
         number = len(spec.sources) if isinstance(spec, Composite) else 1
         if isinstance(spec, Join):
             number = spec.arity or draw(st.integers(1, 3))
+        if isinstance(spec, Source):
+            number = 0
         inputs = draw(st.lists(st.sampled_from(values), min_size=number, max_size=number))
-        again = earlier[0] if earlier and draw(st.booleans()) else spec
+        again = earlier[0] if number and earlier and draw(st.booleans()) else spec
         nodes[f"n{i}"] = (again, *inputs)
         taken |= set(inputs)
         results = spec.results if isinstance(spec, Composite) else [""]

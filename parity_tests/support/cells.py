@@ -87,7 +87,9 @@ def cells(case: Case) -> Iterator[str]:
         case Dense() | Flatten() | GlobalAvgPool() | Dropout():
             yield type(case.spec).__name__
             if isinstance(case.spec, Dense):
-                yield "in = out" if case.spec.out_features == channels else "in != out"
+                yield "in = out" if case.spec.out_features == case.spec.in_features else "in != out"
+                if case.spec.axis % len(case.input_shape) < len(case.input_shape) - 1:
+                    yield "Dense along another axis"
         case Graph():
             yield from _graph_cells(case.spec, case.input_shape)
         case Pad():
@@ -415,7 +417,8 @@ FAMILIES = {
     "heads": Family(
         strategies.head_cases,
         frozenset({*_BATCHES, *_RANKS, "rank 0", "in = out", "in != out"})
-        | frozenset({"Dense", "Flatten", "GlobalAvgPool", "Dropout"}),
+        | frozenset({"Dense", "Flatten", "GlobalAvgPool", "Dropout"})
+        | frozenset({"Dense along another axis"}),
     ),
     "chains": Family(
         strategies.chain_cases,

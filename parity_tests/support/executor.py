@@ -11,7 +11,12 @@ from typing import Any
 import numpy as np
 
 from convparity.analysis.proof.emulation import sources
-from convparity.analysis.proof.linear_form import filters_shape, groups_of, to_filters
+from convparity.analysis.proof.linear_form import (
+    features_last,
+    filters_shape,
+    groups_of,
+    to_filters,
+)
 from convparity.analysis.proof.rounded import UNIT_ROUNDOFF
 from convparity.impls.reference import run
 from convparity.impls.reference_activation import activate
@@ -56,6 +61,7 @@ from convparity.impls.spec import (
     RMSNorm,
     Scale,
     Slice,
+    Source,
     Spec,
     Subtract,
     adaptive_windows,
@@ -172,6 +178,7 @@ class Executor(Operations):
         groups = groups_of(spec)
         taps, channels, _ = filters_shape(spec)
         w_TGO = to_filters(spec, weights["kernel"]).reshape(taps * channels, groups, -1)
+        x = features_last(spec, x)
         pixels = x.reshape(len(x), -1, groups, channels)
         # a last pixel of zeros, for the taps that meet padding (-1)
         pixels = np.concatenate([pixels, np.zeros_like(pixels[:, :1])], axis=1)
@@ -179,6 +186,8 @@ class Executor(Operations):
         x_TNPG = np.ascontiguousarray(met.transpose(1, 4, 0, 2, 3))
         x_TNPG = x_TNPG.reshape(taps * channels, *x_TNPG.shape[2:])
         y = self._with_bias(spec, weights, lambda i: (x_TNPG[i][..., None], w_TGO[i]), len(w_TGO))
+        if isinstance(spec, Dense):
+            return np.moveaxis(y.reshape(*x.shape[:-1], -1), -1, spec.axis)
         return y.reshape(output_shape(spec, x.shape))
 
     def _with_bias(self, spec: Any, weights: Arrays, terms: Terms, count: int) -> np.ndarray:
@@ -188,6 +197,10 @@ class Executor(Operations):
         if not self.how.bias_first:
             return self.add(self.total(count, terms), bias)
         return self.total(count + 1, lambda i: terms(i - 1) if i else (bias, None))
+
+    @layer.register
+    def _(self, spec: Source, weights: Arrays, x: np.ndarray) -> np.ndarray:
+        return self.kept(run(spec, weights, x).astype(np.float32))
 
     @layer.register
     def _(self, spec: MaxPool, weights: Arrays, x: np.ndarray) -> np.ndarray:

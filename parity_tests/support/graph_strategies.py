@@ -15,6 +15,7 @@ from convparity import (
     AvgPool,
     BatchNorm,
     Concat,
+    Constant,
     Conv,
     ConvTranspose,
     DepthwiseConv,
@@ -23,9 +24,11 @@ from convparity import (
     LayerNorm,
     MaxPool,
     Multiply,
+    Parameter,
     Scale,
     SeparableConv,
     Sequential,
+    Slice,
     Spec,
     Subtract,
 )
@@ -78,6 +81,13 @@ def _layers(kind: Kind, other: int) -> list[tuple[Spec, Kind]]:
     ]
 
 
+def _sources(kind: Kind) -> list[Spec]:
+    """What a graph may hold by itself, in the shape of a value."""
+    _, *sizes = kind.shape
+    count = sizes[0] * sizes[1] * sizes[2]
+    return [Parameter(sizes), Constant([(i % 7 - 3) / 4 for i in range(count)], sizes)]
+
+
 WAYS = (
     "layer",
     "layer",
@@ -88,6 +98,7 @@ WAYS = (
     "gate",
     "concat",
     "again",
+    "parameter",
     "graph",
 )
 
@@ -107,7 +118,7 @@ class _Drawing:
         if isinstance(spec, str):
             kind = self.ran[spec][1]
         else:
-            self.ran[name] = self.made[inputs[0]], kind
+            self.ran[name] = self.made[inputs[0]] if inputs else kind, kind
         self.nodes[name] = (spec, *inputs)
         self.made[name] = kind
         return name
@@ -149,10 +160,20 @@ class _Drawing:
                 self.concat([first, self.value(size=kind.size)])
             case "again":
                 known = [name for name, (taken, _) in self.ran.items() if taken == kind]
-                alone = [name for name in known if len(self.nodes[name]) == 2]
+                alone = [name for name in known if len(self.nodes[name]) == 2]  # no join, no source
                 if not alone:
                     alone = [self.add(Conv(kind.channels, kind.channels, 1), first, kind=kind)]
                 self.add(str(self.draw(st.sampled_from(alone[::-1]))), first, kind=kind)
+            case "parameter":  # added as a position is, multiplied as a scale of a layer is
+                own = self.add(self.draw(st.sampled_from(_sources(kind))), kind=kind)
+                joined = self.draw(st.sampled_from([Add(), Multiply(), Concat(1)]))
+                if isinstance(joined, Concat):  # as a token: in front, and left out again
+                    both = self.add(joined, own, first, kind=kind)
+                    self.add(Slice(1, SIZES[kind.size][0]), both, kind=kind)
+                    del self.made[both], self.ran[both]
+                else:
+                    self.add(joined, first, own, kind=kind)
+                del self.made[own], self.ran[own]
             case "graph":
                 inner, made = self.draw(_graphs(kind, FEW, 0))
                 self.add(inner, first, kind=made)

@@ -23,6 +23,7 @@ from convparity import (
     BatchNorm,
     Clamp,
     Concat,
+    Constant,
     Conv,
     ConvTranspose,
     Dense,
@@ -44,6 +45,7 @@ from convparity import (
     Minimum,
     Multiply,
     Pad,
+    Parameter,
     Power,
     PReLU,
     Rearrange,
@@ -69,6 +71,10 @@ from parity_tests.support.resize_oracle import resized
 
 def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
     match spec:
+        case Parameter():
+            return np.array([weights["value"] for _ in x])
+        case Constant():
+            return np.array([np.array(spec.values).reshape(spec.shape) for _ in x])
         case Conv():
             y = convolved(spec, weights["kernel"], spec.groups, x)
             return y + weights["bias"] if spec.bias else y
@@ -86,8 +92,8 @@ def oracle(spec: Spec, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndar
             y = matmul(y, weights["pointwise.kernel"].reshape(y.shape[-1], -1))
             return y + weights["pointwise.bias"] if spec.pointwise_bias else y
         case Dense():
-            y = matmul(x, weights["kernel"])
-            return y + weights["bias"] if spec.bias else y
+            y = matmul(x.swapaxes(spec.axis, -1), weights["kernel"])
+            return (y + weights["bias"] if spec.bias else y).swapaxes(spec.axis, -1)
         case BatchNorm():
             y = np.empty(x.shape)
             for c in range(x.shape[-1]):

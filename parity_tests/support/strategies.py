@@ -48,6 +48,7 @@ from parity_tests.support import (
     movement_strategies,
     reduction_strategies,
     resize_strategies,
+    source_strategies,
 )
 from parity_tests.support.activation_strategies import (
     activation_layers,
@@ -96,13 +97,17 @@ def heads(draw: Any) -> Pair:
     shape = draw(values(draw(ranks), flat=False))
     match draw(st.sampled_from(HEADS)):
         case kind if kind is Dense:
-            features = shape[-1]
-            made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
             flat = draw(st.booleans())
-            return Dense(features, made, draw(st.booleans())), (
-                shape[0],
-                features,
-            ) if flat else shape
+            if flat:
+                shape = (shape[0], shape[-1])
+            axis = -draw(st.integers(1, len(shape) - 1))
+            if draw(st.booleans()):  # of a size that another axis has, too
+                shape = (shape[0], *[shape[axis]] * (len(shape) - 1))
+            features = shape[axis]
+            made = draw(st.integers(1, 4)) if draw(st.booleans()) else features
+            if axis != -1 and draw(st.booleans()):
+                axis += len(shape)
+            return Dense(features, made, draw(st.booleans()), axis), shape
         case kind if kind is Dropout:
             return Dropout(0.25, draw(st.sampled_from(["element", "channel", "path"]))), shape
         case kind:
@@ -136,6 +141,7 @@ MAKERS: dict[type, Callable[[int], st.SearchStrategy[Pair]]] = {
     **arithmetic_strategies.MAKERS,
     **reduction_strategies.MAKERS,
     **resize_strategies.MAKERS,
+    **source_strategies.MAKERS,
 }
 
 

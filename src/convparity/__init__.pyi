@@ -35,6 +35,7 @@ from .impls.spec import AvgPool as AvgPool
 from .impls.spec import BatchNorm as BatchNorm
 from .impls.spec import Clamp as Clamp
 from .impls.spec import Concat as Concat
+from .impls.spec import Constant as Constant
 from .impls.spec import Conv as Conv
 from .impls.spec import ConvTranspose as ConvTranspose
 from .impls.spec import Dense as Dense
@@ -56,6 +57,7 @@ from .impls.spec import MaxPoolIndices as MaxPoolIndices
 from .impls.spec import Minimum as Minimum
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Pad as Pad
+from .impls.spec import Parameter as Parameter
 from .impls.spec import Power as Power
 from .impls.spec import PReLU as PReLU
 from .impls.spec import Rearrange as Rearrange

@@ -23,7 +23,12 @@ def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
         variables["bias"] = out.array("bias", weights["bias"], "out")
     sizes = (str(spec.in_features), str(spec.out_features))
     out.call("layer = nnx.Linear", *sizes, use_bias=(spec.bias, True), rngs=RNGS)
+    last = spec.axis % len(shape) == len(shape) - 1
+    if not last:
+        out.say(f"y = jnp.moveaxis(y, {spec.axis}, -1)")
     set_weights(out, **variables)
+    if not last:
+        out.say(f"y = jnp.moveaxis(y, -1, {spec.axis})")
 
 
 @write_layer.register

@@ -4,7 +4,7 @@ from typing import Any
 
 from flax import nnx
 
-from convparity.impls.axis_patterns import is_dense
+from convparity.impls.axis_patterns import dense_axis
 from convparity.impls.bindings import Field, Row, same
 from convparity.impls.errors import quoted
 from convparity.impls.flax import layers
@@ -28,16 +28,18 @@ def _check_general(module: Any) -> None:
     one = len(module.in_features) == len(module.out_features) == 1
     if not one or module.axis != (-1,) or module.batch_axis:
         raise refused(
-            said(module), "a dense layer takes the last axis for another one, without a batch_axis"
+            said(module),
+            "a dense layer puts another axis in the place of the one that it takes, where this one "
+            "has it last: it must take the last one, without a batch_axis",
         )
 
 
 def _check_einsum(module: Any) -> None:
-    if not is_dense(module.einsum_str or ""):
+    if dense_axis(module.einsum_str or "") is None:
         raise refused(
             said(module),
-            f"{quoted(module.einsum_str)} is no dense layer, which takes the last axis for another "
-            'one, as "...c,cd->...d" does',
+            f"{quoted(module.einsum_str)} is no dense layer, which puts another axis in the place "
+            'of one that is not the batch, as "...c,cd->...d" and "btc,ts->bsc" do',
         )
 
 
@@ -61,6 +63,14 @@ ROWS = [
         nnx.Linear,
         {**same("in_features", "out_features"), "bias": "use_bias"},
         KERNEL,
+        says={"axis": -1},
+        takes=WEIGHTED,
+    ),
+    Row(
+        Dense,
+        layers.Linear,
+        {**same("in_features", "out_features", "axis"), "bias": "use_bias"},
+        KERNEL,
         takes=WEIGHTED,
     ),
     Row(  # read and never made, as the next one
@@ -81,6 +91,7 @@ ROWS = [
             "in_features": Field(None, lambda module: module.kernel_shape[0]),
             "out_features": Field(None, lambda module: module.kernel_shape[1]),
             "bias": Field(None, lambda module: module.bias_shape is not None),
+            "axis": Field(None, lambda module: dense_axis(module.einsum_str)),
         },
         KERNEL,
         check=_check_einsum,

@@ -19,8 +19,14 @@ def _(spec: Dropout, weights: Arrays, shape: Shape, out: Writer) -> None:
 @write_layer.register
 def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"], "in, out")
+    bias = biases(spec, weights, out)
     out.call("layer = keras.layers.Dense", str(spec.out_features), use_bias=(spec.bias, True))
-    set_weights(out, kernel, *biases(spec, weights, out))
+    last = spec.axis % len(shape) == len(shape) - 1
+    if not last:
+        out.say(f"y = keras.ops.moveaxis(y, {spec.axis}, -1)")
+    set_weights(out, kernel, *bias)
+    if not last:
+        out.say(f"y = keras.ops.moveaxis(y, -1, {spec.axis})")
 
 
 @write_layer.register

@@ -1,6 +1,6 @@
 """The plain calls of what stands between the last pixels and the scores."""
 
-from convparity.impls.pytorch.calls.common import write_layer
+from convparity.impls.pytorch.calls.common import dim_of, write_layer
 from convparity.impls.script_writer import Writer
 from convparity.impls.spec import Dense, Dropout, Flatten, Identity, Shape
 from convparity.impls.weights import Arrays
@@ -20,10 +20,11 @@ def _(spec: Dropout, weights: Arrays, shape: Shape, out: Writer) -> None:
 def _(spec: Dense, weights: Arrays, shape: Shape, out: Writer) -> None:
     kernel = out.array("kernel", weights["kernel"].T, "out, in")
     bias = [out.array("bias", weights["bias"], "out")] if spec.bias else []
-    image = len(shape) > 2
-    out.call("y = F.linear", "y.movedim(1, -1)" if image else "y", kernel, *bias)
-    if image:
-        out.say("y = y.movedim(-1, 1)")
+    dim = dim_of(spec.axis, len(shape))
+    last = dim == len(shape) - 1
+    out.call("y = F.linear", "y" if last else f"y.movedim({dim}, -1)", kernel, *bias)
+    if not last:
+        out.say(f"y = y.movedim(-1, {dim})")
 
 
 @write_layer.register

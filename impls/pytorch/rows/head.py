@@ -2,10 +2,10 @@
 
 from torch import nn
 
-from convparity.impls.bindings import Row, same
+from convparity.impls.bindings import Field, Row, same
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.pytorch import layers
-from convparity.impls.pytorch.rows.common import HAS_BIAS, KERNEL
+from convparity.impls.pytorch.rows.common import AXES, HAS_BIAS, KERNEL
 from convparity.impls.spec import Dense, Dropout, Flatten, Identity
 
 
@@ -14,6 +14,11 @@ def _flatten(module: nn.Module) -> None:
         "pytorch: nn.Flatten orders the features C, H, W; use "
         "convparity.impls.pytorch.layers.Flatten, and permute the weights of the layer behind it"
     )
+
+
+def _last_dim(module: nn.Module) -> int:
+    """The axis of torch's last dim; where nothing says how many there are, the run shows it."""
+    return -1 if AXES.get(module, 2) < 3 else -2
 
 
 ROWS = [
@@ -37,8 +42,17 @@ ROWS = [
     Row(
         Dense,
         layers.Linear,
-        {**same("in_features", "out_features"), "bias": HAS_BIAS},
+        {**same("in_features", "out_features", "axis"), "bias": HAS_BIAS},
         KERNEL,
-        also=(nn.Linear,),  # the same on (N, C); what it does to an image, its run shows
+    ),
+    Row(  # read and never made
+        Dense,
+        nn.Linear,
+        {
+            **same("in_features", "out_features"),
+            "bias": HAS_BIAS,
+            "axis": Field(None, _last_dim),
+        },
+        KERNEL,
     ),
 ]
