@@ -65,10 +65,10 @@ import numpy as np
 from convparity.impls.axis_patterns import Moves
 from convparity.impls.errors import SpecError, UnsupportedError
 from convparity.impls.layout import joins  # noqa: F401 (it registers its rules)
-from convparity.impls.layout.moves import Writer, whole
+from convparity.impls.layout.moves import Writer
 from convparity.impls.layout.program import BATCH, Input, Operation, Program, What
 from convparity.impls.layout.rules import rule
-from convparity.impls.layout.values import Role, Value, flat, is_ordered_run, new_axis, said
+from convparity.impls.layout.values import Role, Value, flat, new_axis, said
 from convparity.impls.spec import Graph, Identity
 
 Order = tuple[int, ...]
@@ -193,20 +193,14 @@ def _input(given: Input) -> Value:
 
 
 def _output(write: Writer, value: Value) -> Value:
-    """Each axis of the source whole, in the order in which they lie if none is torn."""
+    """Each axis of the source whole, in the order in which the first atoms of all lie."""
     if len(value.logical) < 2:
         raise UnsupportedError("a graph gives values with an axis besides the batch")
     value = write.filled(value, flat(value.logical))
-    if sorted(map(len, value.stored)) == sorted(map(len, value.logical)) and all(
-        axis in value.stored for axis in value.logical
-    ):
+    if Counter(value.stored) == Counter(value.logical):
         return value
-    axes = [axis for axis in value.logical if axis]
-    if all(is_ordered_run(value.stored, axis) for axis in axes):
-        order = flat(value.stored)
-        axes.sort(key=lambda axis: order.index(axis[0]))
-    else:
-        axes = [axis for axis in whole(value.logical, value.stored) if axis]
+    order = flat(value.stored)
+    axes = sorted((axis for axis in value.logical if axis), key=lambda axis: order.index(axis[0]))
     for at, axis in enumerate(value.logical):
         if not axis:  # behind the axis that it is behind in the source
             before = [each for each in value.logical[:at] if each]

@@ -220,6 +220,25 @@ def test_the_order_for_which_the_fewest_move_wins() -> None:
     assert transposes(found.graph) == 1  # none moves to meet the other: the output does
 
 
+def test_windows_are_gathered_where_they_meet_others() -> None:
+    """Beside rows of pixels, along their own axis; and as they are, which is the same move."""
+    s = Source(N, 3, 4, 6)
+    x = s.permute("x", 0, 2, 3, 1)
+    windows = s.permute(s.view(x, N, 2, 2, 3, 2, 3), 0, 1, 3, 2, 4, 5)
+    windows = s.view(windows, N, 6, 4, 3)
+    rows = s(Slice(1, 1, 3), s(Clamp(-1, 1), s.view(x, N, 6, 4, 3)))
+    found = exact(s, s(Concat(1), windows, rows), windows)
+    assert transposes(found.graph) == 1  # for both outputs
+    assert found.outputs[windows] == (0, 1, 2, 3)
+
+
+def test_numbers_of_channels_meet_them_in_their_order() -> None:
+    s = Source(N, 6, 2, 2)
+    y = s.view(s.permute(s.view("x", N, 2, 3, 2, 2), 0, 2, 1, 3, 4), N, 6, 2, 2)
+    found = exact(s, s(Along(Scale(6), 1), y))
+    assert transposes(found.graph) == 1
+
+
 def test_rows_of_a_kernel_follow_a_flatten() -> None:
     found = lay_out(BLOCKS["alexnet"]())
     assert list(found.weights) == ["v5.kernel"]
