@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layout.moves import Writer, whole
+from convparity.impls.layout.program import BATCH
 from convparity.impls.layout.values import Atom, Axes, Axis, Value, borders_of, flat, new_axis, said
 
 Map = Mapping[Atom, Atom]
@@ -67,7 +68,21 @@ def align(write: Writer, values: Iterable[Value], columns: Iterable[Column]) -> 
             axis = axis or tuple(atom.again() for atom in values[i].logical[at])
             maps[i].update(zip(values[i].logical[at], axis, strict=True))
         made.append(axis)
+    _show_batches(values, maps, made)
     return Aligned(values, maps, made)
+
+
+def _show_batches(
+    values: Sequence[Value], maps: Sequence[dict[Atom, Atom]], made: Sequence[Axis]
+) -> None:
+    """Let the batch of what a network holds by itself meet that of the others."""
+    held = [(i, value.hidden[0]) for i, value in enumerate(values) if value.hidden]
+    batches = [atom for axis in made for atom in axis if atom.batch]
+    if held and (len(batches) > 1 or any(atom.size != BATCH for atom in batches)):
+        raise UnsupportedError("the batch is not a factor by itself")
+    for i, atom in held:
+        batches = batches or [atom.again()]
+        maps[i][atom] = batches[0]
 
 
 def _one_atom(write: Writer, value: Value, at: int) -> Value:
@@ -93,8 +108,7 @@ def common_axes(stored: Sequence[Axes | None], logical: Axes, there: Collection[
     source, then one with channels last, then the first.
     """
     own = [axes for axes in stored if axes is not None and set(flat(axes)) == set(there)]
-    every = tuple(atom for atom in flat(logical) if atom in there)
-    candidates = [*own, whole(logical, (every,))]
+    candidates = [*own, whole(logical, (tuple(there),))]
 
     def rank(axes: Axes) -> tuple[int, int, bool]:
         place = {atom: i for i, atom in enumerate(flat(axes))}

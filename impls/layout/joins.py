@@ -59,7 +59,8 @@ def _(what: Spec, write: Writer, *values: Value) -> Value:
     )
     stored = [met.axes(i) for i in range(len(values))]
     there = {atom for axes in stored for atom in flat(axes)}
-    axes = cut_by_presence(common_axes(stored, tuple(met.columns), there), stored)
+    asked = [None if write.is_held(each.tensor) else stored[i] for i, each in enumerate(met.values)]
+    axes = cut_by_presence(common_axes(asked, tuple(met.columns), there), stored)
     tensors = [write.arranged(each, met.stored_as(i, axes)) for i, each in enumerate(met.values)]
     return Value(write.node(what, *tensors), tuple(met.columns), axes)
 

@@ -47,13 +47,15 @@ Where rules conflict:
   whole.
 - *Weights that several operations use* cannot follow two orders: a layer that runs again acts on
   the last axis, in the source's order.
+- *A parameter by itself* has no batch in the source, and meets values that have one. It is moved
+  when weights are converted, and has no say in the order; where several orders are wanted, it is
+  moved in the graph.
 - *The batch* is the first stored axis, and the slowest factor of it; it may be merged with others.
   What would split it, move it, or act along it, is refused.
 
 What the specs cannot say is an ``UnsupportedError`` that names the operation, its inputs and the
-reason: a value without a batch, an axis that is repeated over the batch, a sum along the batch,
-more than one axis of batches, a dense layer on the batch, a diagonal, an output of the batch
-alone.
+reason: an output without a batch or without anything else, a sum along the batch, more than one
+axis of batches, a dense layer on the batch, a diagonal.
 """
 
 from collections import Counter
@@ -158,6 +160,7 @@ def lay_out(program: Program) -> LaidOut:
             results[name] = _output(write, values[name])
         except UnsupportedError as error:
             raise UnsupportedError(f"the output {name}: {error}") from None
+    write.fold({value.tensor for value in results.values()})
     return LaidOut(
         _graph(program, write, {name: value.tensor for name, value in results.items()}),
         write.weights,

@@ -6,23 +6,29 @@ in full, a ``Resize`` to nearest pixels repeats it, in its place.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from itertools import groupby
+
+import numpy as np
 
 from convparity.impls.axis_patterns import Moves, sides
 from convparity.impls.errors import UnsupportedError
 from convparity.impls.layout.values import Atom, Axes, Axis, Value, flat, size_of
 from convparity.impls.spec import (
     Composite,
+    Constant,
+    Parameter,
     Rearrange,
     Resize,
     Shape,
+    Source,
     Spec,
     output_shape,
     parameter_shapes,
     walk,
 )
 from convparity.impls.spec.graph import Said
+from convparity.impls.spec.source import MOST_AXES
 
 LETTERS = {"N": "n", "S": "hwijklopqrstuvxyz", "C": "cgdefab"}
 
@@ -89,6 +95,16 @@ def weight_moves(
     return Moves(split, (*order, *range(len(before), len(split))), merged)
 
 
+def _of_one_example(spec: Source, move: Rearrange) -> Moves | None:
+    """A movement without its batch; None if the batch is merged, or there are too many axes."""
+    shape = output_shape(spec, (1, 1))
+    before, after = move.axes(len(shape))
+    if not len(before[0]) == len(after[0]) == 1 or len(after) > MOST_AXES + 1:
+        return None
+    split, order, merged = move.moves(shape)
+    return Moves(split[1:], tuple(axis - 1 for axis in order[1:]), merged[1:])
+
+
 class Writer:
     """The nodes of the graph that is made, and how weights follow.
 
@@ -120,6 +136,43 @@ class Writer:
                 f"would be {spec} here"
             )
         return self.name
+
+    def held_by_itself(self, spec: Source) -> str:
+        """Write the node of a value that the network holds by itself."""
+        self.shapes[self.name] = output_shape(spec, (1, 1))
+        self.nodes[self.name] = (spec,)
+        return self.name
+
+    def is_held(self, tensor: str) -> bool:
+        """Whether it is held by the network itself: in any order, at no cost."""
+        return tensor in self.nodes and isinstance(self.nodes[tensor][0], Source)
+
+    def fold(self, results: Container[str]) -> None:
+        """Give each value that the network holds as it is wanted, where that is one form."""
+        takers: dict[str, list[str]] = {}
+        for name, (_, *tensors) in self.nodes.items():
+            for tensor in tensors:
+                takers.setdefault(str(tensor), []).append(name)
+        for name, (spec, *_) in list(self.nodes.items()):
+            following = takers.get(name, [])
+            if not isinstance(spec, Source) or len(following) != 1 or name in results:
+                continue
+            move, *_ = self.nodes[following[0]]
+            moves = _of_one_example(spec, move) if isinstance(move, Rearrange) else None
+            if moves is None:
+                continue
+            if isinstance(spec, Constant):
+                array = np.array(spec.values).reshape(moves.split).transpose(moves.order)
+                spec = Constant(array.ravel().tolist(), moves.merged)
+            else:
+                self.weights[f"{name}.value"] = moves
+                spec = Parameter(moves.merged)
+            del self.nodes[following[0]]
+            self.nodes[name] = (spec,)
+            for taker in takers.get(following[0], []):
+                what, *tensors = self.nodes[taker]
+                renamed = (name if each == following[0] else each for each in tensors)
+                self.nodes[taker] = (what, *renamed)
 
     def weight(self, name: str, moves: Moves | None) -> None:
         """Note how a weight of the operation follows."""
@@ -211,7 +264,8 @@ def whole(logical: Axes, stored: Axes, groups: Sequence[Axis] = ()) -> Axes:
     units: list[Axis] = []
     over = {atom: number for number, group in enumerate(groups) for atom in group}
     there = set(flat(stored))
-    for axis in logical:
+    hidden = tuple(atom for atom in there if atom not in flat(logical))
+    for axis in (hidden, *logical):
         own = tuple(atom for atom in axis if atom in there)
         if own and units and over.get(units[-1][-1], -1) == over.get(own[0], -2):
             units[-1] += own

@@ -12,6 +12,7 @@ from convparity.impls.errors import UnsupportedError
 from convparity.impls.layout.moves import Writer, weight_moves
 from convparity.impls.layout.program import BATCH, Along, Expand, Permute, Select, View
 from convparity.impls.layout.values import (
+    Atom,
     Axes,
     Axis,
     Role,
@@ -36,6 +37,7 @@ from convparity.impls.spec import (
     BatchNorm,
     Clamp,
     Composite,
+    Constant,
     Conv,
     ConvTranspose,
     Dense,
@@ -50,6 +52,7 @@ from convparity.impls.spec import (
     MaxPool,
     MaxPoolIndices,
     Pad,
+    Parameter,
     Power,
     PReLU,
     Reduce,
@@ -76,6 +79,15 @@ def place(axis: int, ndim: int) -> int:
     if not -ndim <= axis < ndim:
         raise UnsupportedError(f"axis {axis} is none of {ndim}")
     return axis % ndim
+
+
+@rule.register(Constant)
+@rule.register(Parameter)
+def _(what: Constant | Parameter, write: Writer) -> Value:
+    """In the source's axes, of which none is the batch; how it is wanted is seen later."""
+    batch, last = Atom(BATCH, "N", ()), len(what.shape) - 1
+    logical = tuple(new_axis(n, "C" if at == last else "S", at) for at, n in enumerate(what.shape))
+    return Value(write.held_by_itself(what), logical, ((batch,), *logical))
 
 
 # ------------------------------------------------ axes read anew: nothing is stored differently
@@ -120,6 +132,8 @@ def _(what: Expand, write: Writer, value: Value) -> Value:
     for at, (size, axis) in enumerate(zip(what.shape, ((),) * new + value.logical, strict=True)):
         if size in (-1, size_of(axis)):
             axes.append(axis)
+        elif size == BATCH and value.hidden and value.hidden not in axes:
+            axes.append(value.hidden)  # it is there for every example
         elif axis or size % BATCH == 0:
             raise UnsupportedError(
                 f"an axis of {said((size_of(axis),))} cannot become {said((size,))}"
@@ -296,7 +310,7 @@ def _(what: LayerNorm | RMSNorm, write: Writer, value: Value) -> Value:
 @rule.register
 def _(what: Dense, write: Writer, value: Value) -> Value:
     """Its atoms are one stored axis, any of them, in any order: its kernel's rows follow."""
-    own = place(getattr(what, "axis", -1), len(value.logical))
+    own = place(what.axis, len(value.logical))
     if value.shape[own] != what.in_features:
         raise UnsupportedError(f"it takes {what.in_features} features")
     value, stored, _ = taken(write, value, [own])
@@ -304,27 +318,20 @@ def _(what: Dense, write: Writer, value: Value) -> Value:
     if not is_run(stored, features):
         stored = at_end(stored, features)
     stored, at = as_one(stored, features)
-    if at < len(stored) - 1 and (write.shared or not DENSE_ON_ANY_AXIS):
+    if write.shared:
         stored = at_end(stored, features)
         at = len(stored) - 1
-    if write.shared:
-        stored = (*stored[:-1], features)
     held = write.held(value, stored)
     write.weight(
         "kernel", weight_moves((what.in_features,), features, [stored[at]], (what.out_features,))
     )
     role: Role = "S" if features and all(atom.role == "S" for atom in features) else "C"
     made = new_axis(what.out_features, role, *(features[0].home if features else ()))
-    axis = {"axis": stored_axis(at, len(stored))} if DENSE_ON_ANY_AXIS else {}
     return Value(
-        write.node(replaced(what, **axis), held.tensor),
+        write.node(replace(what, axis=stored_axis(at, len(stored))), held.tensor),
         (*value.logical[:own], made, *value.logical[own + 1 :]),
         (*stored[:at], made, *stored[at + 1 :]),
     )
-
-
-# Until ``Dense`` has an axis, one that is not the last is moved there.
-DENSE_ON_ANY_AXIS = "axis" in {each.name for each in fields(Dense)}
 
 
 @rule.register(PReLU)

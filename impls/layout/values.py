@@ -5,7 +5,8 @@ own axes, ``logical``; the array that holds it in the graph has others, ``stored
 of axes, and each axis is a list of atoms, the slowest first: an axis of 6 that was read as
 ``(2, 3)`` is one axis of two atoms. An axis of size 1 has no atom. What reads axes anew changes
 ``logical`` and leaves the array alone. An atom in ``logical`` that is not in ``stored`` is
-broadcast: the array has one entry for all of its places.
+broadcast: the array has one entry for all of its places. What a network holds by itself has no
+batch in the source, and one in the graph.
 """
 
 import math
@@ -88,6 +89,12 @@ class Value:
     def shape(self) -> Shape:
         """The shape in the source."""
         return tuple(map(size_of, self.logical))
+
+    @property
+    def hidden(self) -> Axis:
+        """The batch of what a network holds by itself: stored, and no axis of the source."""
+        there = flat(self.logical)
+        return tuple(atom for atom in flat(self.stored) if atom.batch and atom not in there)
 
     @property
     def stored_shape(self) -> Shape:

@@ -14,6 +14,7 @@ from convparity import (
     BatchNorm,
     Clamp,
     Concat,
+    Constant,
     Conv,
     Dense,
     Dropout,
@@ -22,7 +23,9 @@ from convparity import (
     Identity,
     LayerNorm,
     MaxPool,
+    Multiply,
     Pad,
+    Parameter,
     PReLU,
     Rearrange,
     Reduce,
@@ -48,7 +51,6 @@ from convparity.impls.layout import (
     lay_out,
     transposes,
 )
-from convparity.impls.layout.rules import DENSE_ON_ANY_AXIS
 from parity_tests.support.program_strategies import programs
 from parity_tests.support.source_blocks import BLOCKS, Source
 from parity_tests.support.source_programs import assert_laid_out, nodes_of
@@ -72,7 +74,7 @@ REAL = {
     "levit": 0,
     "efficientvit": 0,
     "vision_transformer": 0,
-    "mixer": 0 if DENSE_ON_ANY_AXIS else 2,
+    "mixer": 0,
     "swin": 0,
     "maxvit": 0,
     "mobilevit": 0,
@@ -237,6 +239,46 @@ def test_numbers_of_channels_meet_them_in_their_order() -> None:
     y = s.view(s.permute(s.view("x", N, 2, 3, 2, 2), 0, 2, 1, 3, 4), N, 6, 2, 2)
     found = exact(s, s(Along(Scale(6), 1), y))
     assert transposes(found.graph) == 1
+
+
+def test_a_parameter_is_converted_as_it_is_wanted() -> None:
+    """A position, a scale of channels, a token before all others, a bias of scores."""
+    s = Source(N, 4, 3, 2)
+    y = s(Multiply(), s(Add(), "x", s(Parameter((1, 4, 3, 2)))), s(Parameter((4, 1, 1))))
+    tokens = s.permute(s.view(y, N, 4, 6), 0, 2, 1)
+    first = s(Expand((N, -1, -1)), s(Parameter((1, 1, 4))))
+    tokens = s(Add(), s(Concat(1), first, tokens), s(Parameter((1, 7, 4))))
+    heads = s.permute(s.view(tokens, N, 7, 2, 2), 0, 2, 1, 3)
+    scores = s(Matmul(), heads, s.permute(heads, 0, 1, 3, 2))
+    scores = s(Add(), scores, s(Parameter((2, 7, 7))))
+    found = exact(s, s(Subtract(), s(Matmul(), scores, heads), s(Constant([[1, 2], [3, 4]][:1]))))
+    assert transposes(found.graph) == 0
+    assert not [name for name in (step.name for step in found.graph.steps) if "moved" in name]
+    shapes = [spec.shape for spec in nodes_of(found, Parameter)]
+    assert shapes[:2] == [(3, 2, 4), (1, 1, 4)]
+    assert found.weights[f"{s.operations[0].name}.value"].order == (1, 2, 0)
+
+
+def test_a_constant_is_written_as_it_is_wanted() -> None:
+    s = Source(N, 2, 3, 1)
+    mask = s.view(s(Constant([[1, 2, 3], [4, 5, 6]])), 1, 2, 3, 1)
+    found = exact(s, s(Multiply(), "x", mask))
+    assert nodes_of(found, Constant) == [Constant([1, 4, 2, 5, 3, 6], (3, 1, 2))]
+
+
+def test_a_parameter_that_two_orders_want_is_moved_for_one() -> None:
+    s = Source(N, 3, 3, channels=-1)
+    p = s(Parameter((3, 3)))
+    turned = s.permute(p, 1, 0)
+    found = exact(s, s(Add(), s(Add(), "x", turned), p), s(Matmul(), "x", turned))
+    assert transposes(found.graph) == 1
+    assert not found.weights
+
+
+def test_parameters_have_no_say_in_the_order() -> None:
+    s = Source(N, 2, 3, channels=-1)
+    two = [s.permute(s(Parameter((3, 2))), 1, 0) for _ in range(2)]
+    assert transposes(exact(s, s(Add(), "x", *two)).graph) == 0
 
 
 def test_rows_of_a_kernel_follow_a_flatten() -> None:

@@ -21,6 +21,7 @@ from convparity import (
     Maximum,
     MaxPool,
     Multiply,
+    Parameter,
     Reduce,
     Scale,
     Slice,
@@ -269,7 +270,17 @@ def contract(d: Drawing, name: str, shape: Shape) -> None:
         d.add(Clamp(-3, 3), made, d.add(Contract(pattern), made, name, other))
 
 
+def parameter(d: Drawing, name: str, shape: Shape) -> None:
+    """A value that the network holds, of any part of the axes behind the batch."""
+    own = [d.one_of((1, n)) for n in shape[d.batch(shape) + 1 :][-4:]]
+    if own and max(shape) == BATCH:
+        held = d.add(Parameter(tuple(own)), tuple(own))
+        d.add(Subtract(), shape, name, held)
+        del d.shapes[held]  # it has no batch
+
+
 STEPS = (
+    parameter,
     *(view, permute, meet, with_itself, part, select, concat, stack, expand, unsqueeze, reduce),
     *(dense, scale, image, activation, matmul, contract, view, permute, meet),
 )

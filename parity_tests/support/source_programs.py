@@ -15,6 +15,7 @@ from convparity import (
     Add,
     Clamp,
     Concat,
+    Constant,
     Dense,
     Dropout,
     Graph,
@@ -23,6 +24,7 @@ from convparity import (
     Maximum,
     Minimum,
     Multiply,
+    Parameter,
     Power,
     Reduce,
     Rescale,
@@ -101,8 +103,12 @@ def interpret(
 
 
 def _run(what: Any, own: Mapping[str, np.ndarray], batch: int, *given: np.ndarray) -> np.ndarray:
-    x = given[0]
+    x = given[0] if given else np.zeros(0)
     match what:
+        case Parameter():
+            return own["value"]
+        case Constant(values=values, shape=shape):
+            return np.array(values).reshape(shape)
         case Permute(order=order):
             return x.transpose(order)
         case View(shape=shape):
@@ -125,8 +131,9 @@ def _run(what: Any, own: Mapping[str, np.ndarray], batch: int, *given: np.ndarra
             return np.concatenate(given, axis)
         case Reduce(function=function, axes=axes, keepdims=keepdims):
             return np.asarray(REDUCED[function](x, tuple(axes), keepdims=keepdims))
-        case Dense():
-            return x @ own["kernel"] + own.get("bias", 0)
+        case Dense(axis=axis):
+            y = np.moveaxis(x, axis, -1) @ own["kernel"] + own.get("bias", 0)
+            return np.moveaxis(y, -1, axis)
         case Along(spec=spec, axis=axis):
             return np.moveaxis(run(spec, own, np.moveaxis(x, axis, -1)), -1, axis)
         case LayerNorm() | RMSNorm():
