@@ -315,7 +315,7 @@ def _convolutions(rank: int) -> Family:
     kinds = _each("{} of rank " + str(rank), "Conv", "DepthwiseConv", "SeparableConv")
     own = _OF_RANK_1 if rank == 1 else _OF_SEVERAL_AXES
     specs = strategies.layers(*CONVS, rank=rank)
-    share = 1 if rank == 3 else 2  # its draws are the dearest, and meet their cells as often
+    share = 2 if rank == 2 else 1  # where a fault is sought first
     cells = frozenset({f"rank {rank}", *_CONVS, *kinds, *own})
     return Family(strategies.cases(specs), cells, share)
 
