@@ -38,7 +38,7 @@ from convparity.impls.spec import (
     walk_shapes,
     window_extent,
 )
-from parity_tests.support import movement_strategies, strategies
+from parity_tests.support import movement_strategies, resize_strategies, strategies
 from parity_tests.support.activation_strategies import activation_layers
 from parity_tests.support.convolution_strategies import CONVS
 from parity_tests.support.drawing import ranks
@@ -449,13 +449,14 @@ FAMILIES["graphs"] = Family(
     0.08,  # each is compiled by itself
 )
 
+_MOVE = movement_strategies.MAKERS | resize_strategies.MAKERS
 _OWN = {Pad: _each("Pad, {}", *PADDING_MODES)}  # hard cells besides
 _MET = {word for family in FAMILIES.values() for cell in family.cells for word in cell.split()}
 FAMILIES |= {  # any other kind of layer is a family by itself
     kind.__name__: Family(
         strategies.cases(strategies.layers(kind)),
         frozenset({*_BATCHES, *_RANKS, kind.__name__, *_OWN.get(kind, ())}),
-        0.3 if kind in movement_strategies.MAKERS else 0.2,  # where values go, has more ways to err
+        0.3 if kind in _MOVE else 0.2,  # where values go, has more ways to err
     )
     for kind in strategies.MAKERS
     if kind.__name__ not in {*_MET, Activation.__name__}
