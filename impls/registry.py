@@ -5,8 +5,9 @@ import importlib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -127,12 +128,18 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
 
 
+@lru_cache
+def _version(distribution: str, read: Callable[[str], str]) -> str:
+    """The installed version, kept: to ``read`` it is to parse a file, and every call asks."""
+    return read(distribution)
+
+
 def problem(name: str) -> str | None:
     """Why a framework cannot be used here, with the command that mends it; None if it can."""
     row = framework(name)
     for distribution, oldest in row.minimum.items():
         try:
-            version = importlib.metadata.version(distribution)
+            version = _version(distribution, importlib.metadata.version)
         except importlib.metadata.PackageNotFoundError:
             found = "is not installed"
         else:
@@ -153,7 +160,7 @@ def versions(name: str) -> dict[str, str]:
     found = {}
     for distribution in framework(name).minimum:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[distribution] = importlib.metadata.version(distribution)
+            found[distribution] = _version(distribution, importlib.metadata.version)
     return found
 
 

@@ -93,10 +93,7 @@ def share_compiling(names: list[str]) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def frozen_imports(request: pytest.FixtureRequest) -> None:
-    """What the imports made stays: the collector need not walk through it again and again.
-
-    Nearly all that a test makes is let go at once: it need not come at every 700th object either.
-    """
+    """What the imports made stays: the collector need not walk through it again and again."""
     if "not frameworks" not in request.config.option.markexpr:
         names = [name for name in registry.FRAMEWORKS if registry.problem(name) is None]
         share_compiling(names)
@@ -105,7 +102,6 @@ def frozen_imports(request: pytest.FixtureRequest) -> None:
         if hasattr(request.config, "workeroutput"):
             request.config.workeroutput["devices"] = devices
     gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
     gc.enable()
 
 

@@ -41,7 +41,7 @@ from convparity.impls.spec import (
     walk_shapes,
     window_extent,
 )
-from parity_tests.support import movement_strategies, strategies
+from parity_tests.support import movement_strategies, resize_strategies, strategies
 from parity_tests.support.activation_strategies import activation_layers
 from parity_tests.support.convolution_strategies import CONVS
 from parity_tests.support.drawing import ranks
@@ -334,7 +334,7 @@ def _convolutions(rank: int) -> Family:
     kinds = _each("{} of rank " + str(rank), "Conv", "DepthwiseConv", "SeparableConv")
     own = _OF_RANK_1 if rank == 1 else _OF_SEVERAL_AXES
     specs = strategies.layers(*CONVS, rank=rank)
-    share = 1 if rank == 3 else 2  # its draws are the dearest, and meet their cells as often
+    share = 2 if rank == 2 else 1  # where a fault is sought first
     cells = frozenset({f"rank {rank}", *_CONVS, *kinds, *own})
     return Family(strategies.cases(specs), cells, share)
 
@@ -478,13 +478,14 @@ FAMILIES["graphs"] = Family(
     0.08,  # each is compiled by itself
 )
 
+_MOVE = movement_strategies.MAKERS | resize_strategies.MAKERS
 _OWN = {Pad: _each("Pad, {}", *PADDING_MODES)}  # hard cells besides
 _MET = {word for family in FAMILIES.values() for cell in family.cells for word in cell.split()}
 FAMILIES |= {  # any other kind of layer is a family by itself
     kind.__name__: Family(
         strategies.cases(strategies.layers(kind)),
         frozenset({*_BATCHES, *_RANKS, kind.__name__, *_OWN.get(kind, ())}),
-        0.3 if kind in movement_strategies.MAKERS else 0.2,  # where values go, has more ways to err
+        0.3 if kind in _MOVE else 0.2,  # where values go, has more ways to err
     )
     for kind in strategies.MAKERS
     if kind.__name__ not in {*_MET, Activation.__name__, Reduce.__name__}
