@@ -52,7 +52,8 @@ class Parameter(Source):
 
     Example:
         >>> import convparity as cp
-        >>> net = cp.Graph({"pos": (cp.Parameter((5, 3)),), "sum": (cp.Add(), "x", "pos")})
+        >>> layer = cp.Parameter((5, 3))
+        >>> net = cp.Graph({"pos": (layer,), "sum": (cp.Add(), "x", "pos")})
         >>> cp.output_shape(net, (2, 5, 3))
         (2, 5, 3)
         >>> cp.parameter_shapes(net)
