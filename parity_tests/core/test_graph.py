@@ -452,3 +452,15 @@ def test_chains_are_seen_in_a_graph() -> None:
 def test_a_norm_and_a_join_have_no_weights_of_each_other() -> None:
     assert all(re.fullmatch(r"(a|norm)\.\w+", name) for name in parameter_shapes(BRANCHES))
     assert isinstance(dict(BRANCHES.children)["norm"], BatchNorm)
+
+
+def test_graphs_are_equal_whose_nodes_are_in_any_order() -> None:
+    nodes = {"a": (Conv(3, 3, 1), "x"), "b": (Activation("relu"), "x"), "c": (Add(), "a", "b")}
+    graph, other = Graph(nodes), Graph({name: nodes[name] for name in ("b", "a", "c")})
+    assert graph == other
+    assert hash(graph) == hash(other)
+    assert list(dict(other.children)) == ["b", "a", "c"]
+    assert graph != Graph({**nodes, "c": (Add(), "b", "a")})
+    assert graph != Graph({**nodes, "c": (Multiply(), "a", "b")})
+    assert graph != Graph(nodes, outputs=("c",))
+    assert graph != Sequential(Conv(3, 3, 1))

@@ -20,7 +20,7 @@ from convparity import (
 )
 from convparity.analysis.proof.rounded import UNIT_ROUNDOFF, exact_input
 from convparity.analysis.proof.rounding import trace
-from convparity.impls.axis_patterns import axes, moves
+from convparity.impls.axis_patterns import axes, moves, reshape_pattern
 from parity_tests.support.oracle import oracle
 
 PATTERNS = [
@@ -127,3 +127,26 @@ def test_channels_are_padded_and_left_out() -> None:
         output_shape(Pad([0], channels=(-1, -2)), (1, 4, 3))
     with pytest.raises(SpecError, match="mode 'reflect' takes no channels"):
         Pad([1], "reflect", channels=(0, 1))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ((7,), (1, 1, 7), "n c -> n 1 1 c"),
+        ((1, 1, 9), (9,), "n 1 1 c -> n c"),
+        ((7, 5, 4), (140,), "n h w c -> n (h w c)"),
+        ((None, None, 4), (None, 4), "n h w c -> n (h w) c"),
+        ((None, None, 3), (None, None, 1, 3), "n h w c -> n h w 1 c"),
+        ((12, 2), (3, 8), "n (w0 w1) c -> n w0 (w1 c)"),
+        ((6, 4), (4, 6), None),
+        ((0, 4), (4, 0), None),
+    ],
+)
+def test_a_reshape_is_a_pattern_where_one_says_it(before, after, said) -> None:
+    found = reshape_pattern(before, after)
+    assert (found and found[0]) == said
+    if found is not None and None not in before:
+        pattern, sizes = found
+        x = np.arange(2 * np.prod(before)).reshape(2, *before)
+        y = reference(Rearrange(pattern, sizes=sizes), {}, x)
+        np.testing.assert_array_equal(y, x.reshape(2, *after))
