@@ -40,6 +40,7 @@ from convparity.impls.reference import run
 from convparity.impls.spec import ACTIVATIONS, child_weights
 from convparity.impls.values import on_each, parts
 from convparity.impls.weights import Weights
+from parity_tests.support import operation_networks
 from parity_tests.support.cells import FAMILIES
 from parity_tests.support.faults import CONTROL, FAULTS, operations
 from parity_tests.support.graph_strategies import doubled, graphs
@@ -51,7 +52,7 @@ FORWARD = [fault for fault in FAULTS.values() if fault.forward and fault.id != C
 
 @functools.cache
 def drawn() -> list[Case]:
-    """Layers and chains, the same in every run; of each kind as many, so that none is missed."""
+    """Layers, chains and graphs, the same in every run; of each kind as many: none is missed."""
     found: list[Case] = []
     several = [(cases(layers(kind)), 100) for kind in MAKERS if kind is not Activation]
     several += [(FAMILIES[function].cases, 12) for function in ACTIVATIONS]
@@ -64,7 +65,8 @@ def drawn() -> list[Case]:
             found.append(case)
 
         draw()
-    return found
+    shape = operation_networks.SHAPE
+    return [*found, *(Case(spec, shape, 7) for spec in operation_networks.NETWORKS.values())]
 
 
 def rounded(spec: Spec, weights: Weights, x: Any) -> Any:
