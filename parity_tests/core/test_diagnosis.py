@@ -16,6 +16,11 @@ from convparity import (
     GroupNorm,
     LayerNorm,
     MaxPool,
+    MaxPoolIndices,
+    PReLU,
+    Reduce,
+    Rescale,
+    RMSNorm,
     SeparableConv,
     Sequential,
     init_weights,
@@ -88,6 +93,11 @@ def first(found) -> set[str]:
         (BLOCK, (2, 6, 5, 4), "order-02"),
         (BLOCK, (2, 6, 5, 4), "order-03"),
         (BLOCK, (2, 6, 5, 4), "order-04"),
+        (RMSNorm(8), (2, 3, 4, 8), "normalisation-22"),
+        (MaxPoolIndices(3, 2, 1), (2, 6, 5, 4), "pooling-17"),
+        (PReLU(4), (2, 6, 5, 4), "activation-28"),
+        (Reduce("mean", (1, 2)), (2, 4, 5, 4), "reduction-15"),
+        (Rescale((2, 3, 5), (1, 0, 4)), (2, 6, 5, 3), "arithmetic-10"),
     ],
 )
 def test_a_fault_is_named_first(spec, shape, id: str) -> None:
