@@ -13,6 +13,7 @@ from convparity import (
     AvgPool,
     Clamp,
     Conv,
+    Dense,
     Divide,
     Einsum,
     GlobalMaxPool,
@@ -97,10 +98,16 @@ ARITHMETIC = branches(
     scores=(Einsum("n q c, n k c -> n q k"), "row", "column"),
     scaled=(Rescale(0.4), "scores"),
 )
+DENSE = branches(
+    channels=Dense(6, 6),
+    rows=Dense(6, 6, axis=1),
+    columns=Dense(6, 6, bias=False, axis=2),
+)
 NETWORKS: dict[str, Spec] = {
     "pools": POOLS,
     "norms": NORMS,
     "functions": FUNCTIONS,
     "reductions": REDUCTIONS,
     "arithmetic": ARITHMETIC,
+    "dense layers": DENSE,
 }

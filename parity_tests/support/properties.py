@@ -20,6 +20,7 @@ from convparity.impls.spec import (
     BatchNorm,
     Clamp,
     Concat,
+    Constant,
     Conv,
     ConvTranspose,
     Dense,
@@ -40,6 +41,7 @@ from convparity.impls.spec import (
     Minimum,
     Multiply,
     Pad,
+    Parameter,
     Power,
     PReLU,
     Rearrange,
@@ -242,7 +244,10 @@ KINDS = {
         )
         for kind in kinds
     },
-    **dict.fromkeys((Dense, Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
+    **dict.fromkeys((Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
+    Dense: ("outputs: heads", "outputs: dense layers in a network"),
+    Parameter: ("outputs: Parameter", "outputs: graphs"),
+    Constant: ("outputs: Constant", "outputs: graphs"),
     Scale: ("outputs: scales",),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
     Reduce: (
