@@ -9,9 +9,11 @@ from convparity import (
     Activation,
     AdaptiveAvgPool,
     AdaptiveMaxPool,
+    Add,
     Average,
     AvgPool,
     Clamp,
+    Constant,
     Conv,
     Dense,
     Divide,
@@ -97,6 +99,8 @@ ARITHMETIC = branches(
     column=Reduce("min", 2),
     scores=(Einsum("n q c, n k c -> n q k"), "row", "column"),
     scaled=(Rescale(0.4), "scores"),
+    numbers=(Constant((257, 1, -2, 0.5, 3, 1025), (1, 1, 6)),),  # bfloat16 does not hold them all
+    shifted=(Add(), "stem", "numbers"),
 )
 DENSE = branches(
     channels=Dense(6, 6),

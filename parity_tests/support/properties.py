@@ -247,7 +247,7 @@ KINDS = {
     **dict.fromkeys((Flatten, GlobalAvgPool, Dropout), ("outputs: heads",)),
     Dense: ("outputs: heads", "outputs: dense layers in a network"),
     Parameter: ("outputs: Parameter", "outputs: graphs"),
-    Constant: ("outputs: Constant", "outputs: graphs"),
+    Constant: ("outputs: Constant", "outputs: arithmetic in a network"),
     Scale: ("outputs: scales",),
     Activation: tuple(f"outputs: {function}" for function in ACTIVATIONS),
     Reduce: (
