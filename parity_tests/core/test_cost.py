@@ -111,6 +111,8 @@ COSTS = {  # line -> (trainable, statistics, MACs, bias additions, values moved)
     "layernorm c5 n2 hw3x4": (10, 0, 0, 0, 120 + 10 + 120),
     "groupnorm g3 c6 n2 w4": (12, 0, 0, 0, 48 + 12 + 48),
     "scale c5 n2 hw3x4": (5, 0, 0, 0, 120 + 5 + 120),
+    "parameter shape=5x7x3 n2 hw5x7 c3": (105, 0, 0, 0, 0),
+    "constant values=[0.5,1.0,2.0] shape=1x1x3 n2 hw5x7 c3": (0, 0, 0, 0, 0),
     "dense c7>5 n3": (40, 0, 105, 15, 21 + 40 + 15),
     "batchnorm2d c5 n2 hw3x4": (10, 10, 0, 0, 120 + 20 + 120),
     "relu n2 hw3x4 c5": (0, 0, 0, 0, 240),

@@ -6,6 +6,7 @@ says what a new one lacks. All else has a default that holds for any layer.
 """
 
 import dataclasses
+import re
 from itertools import product
 from typing import Any, get_args, get_type_hints
 
@@ -125,7 +126,7 @@ def test_a_layer_has_text_forms_and_is_drawn(kind: type[Layer]) -> None:
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_layer_is_judged_and_public(kind: type[Layer]) -> None:
     cells = {cell for family in FAMILIES.values() for cell in family.cells}
-    assert kind.__name__ in {word for cell in cells for word in cell.split()}
+    assert kind.__name__ in {word for cell in cells for word in re.findall(r"\w+", cell)}
     shown = (from_line(support.line(row, rank=1))[0] for row in support.ROWS)
     assert kind in {type(layer) for spec in shown for _, layer in walk(spec)}
     assert kind.__name__ in convparity.__all__

@@ -31,6 +31,7 @@ from convparity import (
     InstanceNorm,
     LayerNorm,
     MaxPool,
+    Parameter,
     PReLU,
     Residual,
     RMSNorm,
@@ -95,6 +96,8 @@ def integers(spec: Spec, seed: int) -> dict[str, np.ndarray]:
                 add(path, scale=n)
             case PReLU(num_parameters=n):
                 add(path, slope=n)
+            case Parameter(shape=sizes):
+                add(path, value=sizes)
             case Sequential(layers=layers):
                 for name, child in layers:
                     visit(child, f"{path}{name}.")

@@ -352,7 +352,7 @@ def _reduction(function: Reduction) -> Family:
     own = [function, f"{function} over n - 1"] if function in ("var", "std") else [function]
     specs = ranks.flatmap(lambda rank: reduces(rank, function))
     hard = _each("Reduce, {}", *own, "beside an axis of the same size")
-    return Family(strategies.cases(specs), frozenset({*_BATCHES, *_RANKS, *hard}), 0.12)
+    return Family(strategies.cases(specs), frozenset({*_BATCHES, *_RANKS, *hard}), 0.25)
 
 
 FAMILIES = {
@@ -446,7 +446,6 @@ FAMILIES = {
         frozenset({*_BATCHES, *_RANKS, "rank 0", "in = out", "in != out"})
         | frozenset({"Dense", "Flatten", "GlobalAvgPool", "Dropout"})
         | frozenset({"Dense along another axis"}),
-        0.5,
     ),
     "chains": Family(
         strategies.chain_cases,

@@ -199,8 +199,8 @@ class _Drawing:
                 joined = self.draw(st.sampled_from([Add(), Multiply(), Concat(1)]))
                 if isinstance(joined, Concat):  # as a token: in front, and left out again
                     both = self.add(joined, own, first, kind=kind)
-                    self.add(Slice(1, SIZES[kind.size][0]), both, kind=kind)
-                    del self.made[both], self.ran[both]
+                    behind = self.add(Slice(1, SIZES[kind.size][0]), both, kind=kind)
+                    del self.made[both], self.ran[both], self.ran[behind]
                 else:
                     self.add(joined, first, own, kind=kind)
                 del self.made[own], self.ran[own]

@@ -15,7 +15,9 @@ def _pool_windows(draw: Any, rank: int, dilated: bool = False) -> tuple[dict[str
     """The window of a pool, whose padding is smaller than the kernel, and sizes that fit it."""
     largest = LARGEST[rank]
     kernel = draw(axes(st.integers(1, largest.kernel), rank))
-    stride = draw(st.just(kernel) | axes(st.integers(1, largest.stride), rank))
+    ceil_mode = draw(st.booleans())
+    least = 2 if ceil_mode else 1  # a stride of 1 leaves nothing over
+    stride = draw(st.just(kernel) | axes(st.integers(least, largest.stride), rank))
     dilation: Shape = (1,) * rank
     if dilated:
         dilation = draw(st.just(dilation) | axes(st.integers(1, largest.dilation), rank))
@@ -23,7 +25,7 @@ def _pool_windows(draw: Any, rank: int, dilated: bool = False) -> tuple[dict[str
     pads = [st.tuples(*[st.integers(0, k - 1)] * 2) for k in extent]
     padding = draw(st.just("valid") | st.just("same") | st.tuples(*pads))
     window = {"kernel_size": kernel, "stride": stride, "padding": padding, "rank": rank}
-    window["ceil_mode"] = draw(st.booleans())
+    window["ceil_mode"] = ceil_mode
     if dilated:
         window["dilation"] = dilation
     # of so many pixels each window meets one
