@@ -1,4 +1,4 @@
-"""Where the largest of rounded values lies, and values back in place; ``rounding`` and ``adjoint`` ask."""
+"""Where the largest of rounded values lies, and values back in place."""
 
 import dataclasses
 from collections.abc import Sequence

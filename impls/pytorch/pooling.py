@@ -303,7 +303,7 @@ class MaxUnpoolNd(nn.Module):
         padding: int | Ints = 0,
         output_size: Ints | None = None,
     ) -> None:
-        super().__init__(kernel_size, stride, padding)  # type: ignore[call-arg]
+        super().__init__(kernel_size, stride, padding)
         self.output_size = output_size
 
     def forward(self, x_NCS: Tensor, places_NCS: Tensor) -> Tensor:

@@ -414,10 +414,11 @@ class MaxUnpool(Join):
     Example:
         >>> import convparity as cp
         >>> import numpy as np
+        >>> layer = cp.MaxUnpool(2, rank=1)
         >>> nodes = {
         ...     "largest": (cp.MaxPool(2, rank=1), "x"),
         ...     "places": (cp.MaxPoolIndices(2, rank=1), "x"),
-        ...     "back": (cp.MaxUnpool(2, rank=1), "largest", "places"),
+        ...     "back": (layer, "largest", "places"),
         ... }
         >>> x = np.array([1, 5, 7, 2]).reshape(1, 4, 1)
         >>> cp.reference(cp.Graph(nodes), {}, x).ravel().tolist()
