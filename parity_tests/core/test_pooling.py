@@ -344,7 +344,7 @@ def test_values_lie_at_their_places() -> None:
     y = back(MaxUnpool(2, output_size=(3, 5)), [[7, 8]], [[6, 3]])
     assert y.tolist() == [[0, 0, 0, 8, 0], [0, 7, 0, 0, 0], [0, 0, 0, 0, 0]]
     # of several the last one, rounded down, and none beside the pixels
-    y = back(MaxUnpool(1, rank=1), [1, 2, 3, 4, 5, 6], [2, 2, 3.9, -1, 6, NAN])
+    y = back(MaxUnpool(1, rank=1), [1, 2, 3, 4, 5, 6], [2, 2, 3.9, -2, 6, NAN])
     assert y.tolist() == [0, 0, 2, 3, 0, 0]
 
 

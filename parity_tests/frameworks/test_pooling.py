@@ -342,13 +342,13 @@ def test_values_lie_where_torch_puts_them(rank: int) -> None:
 def test_places_that_are_none(framework: str) -> None:
     """The value is left out, and has no gradient."""
     spec = Graph({"y": (MaxUnpool(1, rank=1), "a", "b")}, inputs=("a", "b"))
-    x = np.arange(1, 7, dtype=np.float32).reshape(1, 6, 1)
-    places = np.array([0, 5.9, 6, -0.5, np.nan, np.inf], np.float32).reshape(1, 6, 1)
+    x = np.arange(1, 8, dtype=np.float32).reshape(1, 7, 1)
+    places = np.array([0, 6.9, 7, -0.5, -2, np.nan, np.inf], np.float32).reshape(1, 7, 1)
     y = apply(spec, {}, (x, places), framework=framework)
-    assert y.ravel().tolist() == [1, 0, 0, 0, 0, 2]
-    g = np.arange(10, 16, dtype=np.float32).reshape(1, 6, 1)
+    assert y.ravel().tolist() == [1, 0, 0, 0, 0, 0, 2]
+    g = np.arange(10, 17, dtype=np.float32).reshape(1, 7, 1)
     (by_x, by_places), _ = get(framework).backward(build(spec, framework=framework), (x, places), g)
-    assert by_x.ravel().tolist() == [10, 15, 0, 0, 0, 0]
+    assert by_x.ravel().tolist() == [10, 16, 0, 0, 0, 0, 0]
     assert not np.any(by_places)
 
 
