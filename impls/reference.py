@@ -16,7 +16,13 @@ from convparity.impls.limits import check_work
 from convparity.impls.reference_activation import activate
 from convparity.impls.reference_convolution import as_grouped, convolve, scatter
 from convparity.impls.reference_normalisation import normalised
-from convparity.impls.reference_pooling import adaptive, adaptive_counts, pool_counts, pool_windows
+from convparity.impls.reference_pooling import (
+    adaptive,
+    adaptive_counts,
+    pool_counts,
+    pool_windows,
+    unpooled,
+)
 from convparity.impls.reference_resize import along_axes, resizing
 from convparity.impls.spec import (
     NUMPY_MODES,
@@ -46,6 +52,7 @@ from convparity.impls.spec import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Pad,
@@ -348,3 +355,8 @@ def einsum(axes: tuple[tuple[str, ...], ...], a: np.ndarray, b: np.ndarray) -> n
 @run.register
 def _(spec: Einsum, weights: Arrays, *values: np.ndarray) -> np.ndarray:
     return einsum(spec.axes, *values)
+
+
+@run.register
+def _(spec: MaxUnpool, weights: Arrays, *values: np.ndarray) -> np.ndarray:
+    return unpooled(spec, *values)

@@ -1,5 +1,6 @@
 """The windows of pools, and how many values each averages: ``reference.py`` asks them."""
 
+import math
 from collections.abc import Callable, Iterator
 from functools import reduce
 
@@ -15,6 +16,7 @@ from convparity.impls.spec import (
     AvgPool,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Shape,
     adaptive_windows,
     asked_pairs,
@@ -64,3 +66,21 @@ def adaptive(
 def adaptive_counts(spec: AdaptiveAvgPool, shape: Shape) -> np.ndarray:
     """How many values each window averages: ``(1, *spatial, 1)``."""
     return adaptive(spec, np.ones((1, *shape[1:-1], 1)), np.sum)
+
+
+def places_among(spec: MaxUnpool, places: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The example, pixel and channel of each value; none of the pixels is one behind the last."""
+    n, *sizes, c = output_shape(spec, places.shape, places.shape)
+    pixels = math.prod(sizes)
+    flat = places.reshape(n, -1, c)
+    examples, _, channels = np.indices(flat.shape)
+    inside = (flat >= 0) & (flat < pixels)
+    return examples, np.where(inside, flat, pixels).astype(np.int64), channels
+
+
+def unpooled(spec: MaxUnpool, values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Each value at its place, of several the last one, and 0 elsewhere."""
+    n, *sizes, c = output_shape(spec, values.shape, places.shape)
+    y = np.zeros((n, math.prod(sizes) + 1, c))
+    y[places_among(spec, places)] = values.reshape(n, -1, c)
+    return y[:, :-1].reshape(n, *sizes, c)

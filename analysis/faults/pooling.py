@@ -8,15 +8,18 @@ import numpy as np
 
 from convparity.analysis.faults.fault import Faulty, fault
 from convparity.impls.reference import Implementation
-from convparity.impls.reference_pooling import pool_counts
+from convparity.impls.reference_pooling import places_among, pool_counts
 from convparity.impls.spec import (
     AvgPool,
     GlobalAvgPool,
     GlobalMaxPool,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Shape,
+    Shapes,
     asked_pairs,
+    each_shape,
     output_shape,
     padding_pairs,
 )
@@ -294,3 +297,47 @@ def places_with_padding(spec: MaxPoolIndices, shape: Shape) -> Faulty | None:
         return _counted([a + n for a, n in zip(_split(y, sizes), lows, strict=True)], wider)
 
     return Faulty(spec, f"in {wider} pixels", after=after)
+
+
+@fault("pooling-19", "values put back one pixel further", MaxUnpool, hides="one pixel")
+def put_one_further(spec: MaxUnpool, shape: Shapes) -> Faulty | None:
+    if (pixels := math.prod(output_shape(spec, *each_shape(shape))[1:-1])) == 1:
+        return None
+    return Faulty(spec, "at the next pixel", before=lambda both: (both[0], (both[1] + 1) % pixels))
+
+
+@fault(
+    "pooling-20",
+    "places of values read column by column",
+    MaxUnpool,
+    hides="one row, one column",
+)
+def put_by_columns(spec: MaxUnpool, shape: Shapes) -> Faulty | None:
+    sizes = output_shape(spec, *each_shape(shape))[1:-1]
+    if sum(n > 1 for n in sizes) < 2:
+        return None
+
+    def before(both: Any) -> Any:
+        at = _split(both[1], sizes[::-1])[::-1]
+        return both[0], _counted(at, sizes).astype(both[1].dtype)
+
+    return Faulty(spec, "x h + y", before=before)
+
+
+@fault(
+    "pooling-21",
+    "values at one place added",
+    MaxUnpool,
+    hides="windows that share no pixel, or choose none of those",
+)
+def put_together(spec: MaxUnpool, shape: Shapes) -> Faulty | None:
+    if all(s >= k for s, k in zip(spec.stride, spec.kernel_size, strict=True)):
+        return None
+
+    def run(right: Implementation, weights: Arrays, both: Any) -> np.ndarray:
+        n, *sizes, c = output_shape(spec, *each_shape(shape))
+        y = np.zeros((n, math.prod(sizes) + 1, c), both[0].dtype)
+        np.add.at(y, places_among(spec, both[1]), both[0].reshape(n, -1, c))
+        return y[:, :-1].reshape(n, *sizes, c)
+
+    return Faulty(spec, "their sum", run=run)

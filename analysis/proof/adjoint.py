@@ -11,7 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from convparity.analysis.proof import arithmetic_backward as arithmetic
-from convparity.analysis.proof import convolution_backward, einsums, pooling_backward, reductions
+from convparity.analysis.proof import (
+    convolution_backward,
+    einsums,
+    places,
+    pooling_backward,
+    reductions,
+)
 from convparity.analysis.proof.arithmetic_backward import to_shape
 from convparity.analysis.proof.certificate import BENDS_AT
 from convparity.analysis.proof.convolution_backward import by_channel, folded
@@ -46,6 +52,7 @@ from convparity.impls.spec import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Pad,
@@ -369,3 +376,10 @@ def _(
     spec: Einsum, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
 ) -> Gradients:
     return Gradients(einsums.backward(spec, inputs, g), {})
+
+
+@adjoint.register
+def _(
+    spec: MaxUnpool, weights: Arrays, inputs: Inputs, g: np.ndarray, by_weights: bool = True
+) -> Gradients:
+    return Gradients(places.backward(spec, inputs, g), {})

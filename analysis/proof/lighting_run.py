@@ -40,6 +40,7 @@ from convparity.impls.spec import (
     Join,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Multiply,
     Rearrange,
     Shape,
@@ -439,7 +440,7 @@ def joined(spec: Spec, inputs: list[Signal]) -> np.ndarray:
         return np.concatenate(list(parts))
     if isinstance(spec, MOVES):
         return moved_classes(spec, inputs[0])
-    if isinstance(spec, Einsum):
+    if isinstance(spec, Einsum | MaxUnpool):
         return classes_of(run(spec, {}, *(s.traced.value for s in inputs)))
     first = inputs[0].classes
     for each in inputs[1:]:

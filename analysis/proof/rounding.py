@@ -24,7 +24,7 @@ from convparity.analysis.proof.arithmetic_bounds import arithmetic, finer, weake
 from convparity.analysis.proof.einsums import sum_of_products
 from convparity.analysis.proof.functions import rounded_clamp, rounded_function
 from convparity.analysis.proof.linear_form import along, features_last, to_filters
-from convparity.analysis.proof.places import place_of_largest
+from convparity.analysis.proof.places import back_in_place, place_of_largest
 from convparity.analysis.proof.reductions import reduction
 from convparity.analysis.proof.rounded import (
     TRANSFORM,
@@ -62,6 +62,7 @@ from convparity.impls.spec import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Pad,
@@ -473,3 +474,8 @@ def _(spec: Reduce, weights: Arrays, x: Rounded) -> Rounded:
 @trace.register
 def _(spec: Einsum, weights: Arrays, first: Rounded, second: Rounded) -> Rounded:
     return sum_of_products(spec, first, second)
+
+
+@trace.register
+def _(spec: MaxUnpool, weights: Arrays, values: Rounded, places: Rounded) -> Rounded:
+    return back_in_place(spec, values, places)

@@ -5,7 +5,7 @@ Shapes: x_NHWC the input, y_NHWC the output, where H and W stand for one to thre
 
 import math
 from collections.abc import Callable
-from functools import reduce
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -313,3 +313,63 @@ class MaxPoolIndices(nnx.Module):
             met = (slices(each, axis, *window) for each in (values, places))
             values, places = reduce(first_largest, zip(*met, strict=True))
         return jnp.broadcast_to(places, values.shape).astype(x_NHWC.dtype)
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def put_back(x_NPC: jax.Array, places_NPC: jax.Array, pixels: int) -> jax.Array:
+    """Each value at its place among so many pixels, if it is one, and 0 elsewhere.
+
+    The gradient of every value is that of its place, as in PyTorch: JAX's own is none but for one
+    of several values at one place.
+    """
+    n, _, c = x_NPC.shape
+    y_NPC = jnp.zeros((n, pixels, c), x_NPC.dtype)
+    return y_NPC.at[jnp.arange(n)[:, None, None], places_NPC, jnp.arange(c)].set(x_NPC, mode="drop")
+
+
+def _put_back(x_NPC: jax.Array, places_NPC: jax.Array, pixels: int) -> tuple[jax.Array, jax.Array]:
+    return put_back(x_NPC, places_NPC, pixels), places_NPC
+
+
+def _taken_back(
+    pixels: int, places_NPC: jax.Array, g_NPC: jax.Array
+) -> tuple[jax.Array, jax.Array | None]:
+    return jnp.take_along_axis(g_NPC, places_NPC, axis=1, mode="fill", fill_value=0), None
+
+
+put_back.defvjp(_put_back, _taken_back)
+
+
+class MaxUnpool(nnx.Module):
+    """Each value back at its place among the pixels, and 0 elsewhere.
+
+    Flax and JAX have no such layer.
+
+    Args:
+        window_shape: Size of the pool's window along each spatial axis.
+        strides: Pixels from one window to the next.
+        padding: What the pool padded on both sides of each axis.
+        output_size: The pixels along each axis; None is what follows of the others.
+
+    Shapes:
+        x_NHWC, places_NHWC: any C
+        y_NHWC: that C
+    """
+
+    def __init__(
+        self, window_shape: Axes, strides: Axes, padding: Axes, output_size: Axes | None = None
+    ) -> None:
+        self.window_shape = window_shape
+        self.strides = strides
+        self.padding = padding
+        self.output_size = output_size
+
+    def __call__(self, x_NHWC: jax.Array, places_NHWC: jax.Array) -> jax.Array:
+        n, *spatial, c = x_NHWC.shape
+        window = zip(spatial, self.strides, self.padding, self.window_shape, strict=True)
+        sizes = self.output_size or [(i - 1) * s - 2 * p + k for i, s, p, k in window]
+        flat = (n, math.prod(spatial), c)
+        pixels = math.prod(sizes)
+        inside = (places_NHWC >= 0) & (places_NHWC < pixels)
+        places_NPC = jnp.where(inside, places_NHWC, pixels).astype(jnp.int32).reshape(flat)
+        return put_back(x_NHWC.reshape(flat), places_NPC, pixels).reshape(n, *sizes, c)

@@ -403,3 +403,76 @@ class MaxPoolIndices(keras.layers.Layer):
             "ceil_mode": self.ceil_mode,
             "dilation": self.dilation,
         }
+
+
+@registered
+class MaxUnpool(keras.layers.Layer):
+    """Each value back at its place among the pixels, and 0 elsewhere; of a list of both.
+
+    Keras has no such layer.
+
+    Args:
+        pool_size: Size of the pool's window along each spatial axis.
+        strides: Pixels from one window to the next.
+        padding: What the pool padded on both sides of each axis.
+        output_size: The pixels along each axis; None is what follows of the others.
+        **kwargs: What every layer of Keras takes: name, dtype, ...
+
+    Shapes:
+        x_NSC, places_NSC: any C
+        y_NSC: that C
+    """
+
+    def __init__(
+        self,
+        pool_size: Ints,
+        strides: Ints,
+        padding: Ints,
+        output_size: Ints | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = tuple(pool_size)
+        self.strides = tuple(strides)
+        self.padding = tuple(padding)
+        self.output_size = None if output_size is None else tuple(output_size)
+
+    def call(self, values: Any) -> Any:
+        x_NSC, places_NSC = values
+        n, *spatial, c = ops.shape(x_NSC)
+        sizes = self.sizes(spatial)
+        form, pixels = (n, math.prod(spatial), c), math.prod(sizes)
+        inside = ops.logical_and(places_NSC >= 0, places_NSC < pixels)
+        places_NSC = ops.where(inside, ops.cast(places_NSC, "int32"), pixels)
+        at = [  # of each value: its example, its pixel and its channel
+            ops.broadcast_to(ops.reshape(ops.arange(n, dtype="int32"), (-1, 1, 1)), form),
+            ops.reshape(places_NSC, form),
+            ops.broadcast_to(ops.arange(c, dtype="int32"), form),
+        ]
+        count = n * form[1] * c
+        y_NPC = ops.scatter_update(
+            ops.zeros((n, pixels + 1, c), x_NSC.dtype),  # the last of them is none of the output
+            ops.reshape(ops.stack(at, -1), (count, 3)),
+            ops.reshape(x_NSC, (count,)),
+        )
+        return ops.reshape(y_NPC[:, :-1], (n, *sizes, c))
+
+    def sizes(self, spatial: Any) -> tuple[Any, ...]:
+        """The pixels along each axis, of so many places; None where that is not known."""
+        if self.output_size is not None:
+            return self.output_size
+        window = zip(spatial, self.strides, self.padding, self.pool_size, strict=True)
+        return tuple(None if i is None else (i - 1) * s - 2 * p + k for i, s, p, k in window)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        n, *spatial, c = input_shape[0]
+        return (n, *self.sizes(spatial), c)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "output_size": self.output_size,
+        }

@@ -3,6 +3,7 @@
 Shapes: x_NCS the input, y_NCS the output, S one to three spatial axes (L, HW or DHW).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -276,3 +277,55 @@ class MaxPoolIndices2d(MaxPoolIndicesNd, nn.MaxPool2d):
 
 class MaxPoolIndices3d(MaxPoolIndicesNd, nn.MaxPool3d):
     """The places that ``nn.MaxPool3d`` gives with ``return_indices``, with every padding."""
+
+
+# ---------------------------------------------------------------- values back in their places
+
+
+class MaxUnpoolNd(nn.Module):
+    """Each value back at its place among the pixels, and 0 elsewhere, to a size of its own.
+
+    Args:
+        kernel_size: Size of the pool's window along each spatial axis.
+        stride: Pixels from one window to the next; None is the size of the window.
+        padding: What the pool padded on both sides of each axis.
+        output_size: The pixels along each axis; None is what follows of the others.
+
+    Shapes:
+        x_NCS, places_NCS: any C
+        y_NCS: that C
+    """
+
+    def __init__(
+        self,
+        kernel_size: int | Ints,
+        stride: int | Ints | None = None,
+        padding: int | Ints = 0,
+        output_size: Ints | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding)
+        self.output_size = output_size
+
+    def forward(self, x_NCS: Tensor, places_NCS: Tensor) -> Tensor:
+        n, c, *spatial = x_NCS.shape
+        window = (per_axis(each, len(spatial)) for each in (self.stride, self.padding))
+        kernel = per_axis(self.kernel_size, len(spatial))
+        axes = zip(spatial, *window, kernel, strict=True)
+        sizes = self.output_size or [(i - 1) * s - 2 * p + k for i, s, p, k in axes]
+        pixels = math.prod(sizes)
+        inside = (places_NCS >= 0) & (places_NCS < pixels)
+        at_NCP = places_NCS.to(torch.int64).where(inside, pixels).flatten(2)
+        y_NCP = x_NCS.new_zeros(n, c, pixels + 1)  # the last of them is none of the output
+        return y_NCP.scatter(2, at_NCP, x_NCS.flatten(2))[..., :-1].reshape(n, c, *sizes)
+
+
+class MaxUnpool1d(MaxUnpoolNd, nn.MaxUnpool1d):
+    """``nn.MaxUnpool1d`` with its output size, of places in any dtype, of which none fails."""
+
+
+class MaxUnpool2d(MaxUnpoolNd, nn.MaxUnpool2d):
+    """``nn.MaxUnpool2d`` with its output size, of places in any dtype, of which none fails."""
+
+
+class MaxUnpool3d(MaxUnpoolNd, nn.MaxUnpool3d):
+    """``nn.MaxUnpool3d`` with its output size, of places in any dtype, of which none fails."""

@@ -101,6 +101,7 @@ from convparity.impls.spec.pooling import (
     GlobalMaxPool,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
 )
 from convparity.impls.spec.reduction import REDUCTIONS, Reduce, Reduction
 from convparity.impls.spec.resize import RESIZE_METHODS, Resize
@@ -161,6 +162,7 @@ __all__ = [
     "LayerNorm",
     "MaxPool",
     "MaxPoolIndices",
+    "MaxUnpool",
     "Maximum",
     "Minimum",
     "Multiply",

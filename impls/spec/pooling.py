@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from convparity.impls.errors import SpecError
-from convparity.impls.spec.base import Layer
+from convparity.impls.spec.base import Join, Layer
 from convparity.impls.spec.checks import (
     LARGEST,
     Padding,
@@ -382,3 +382,97 @@ class GlobalMaxPool(Layer):
 
     def parameters(self) -> dict[str, Shape]:
         return {}
+
+
+@dataclass(frozen=True, init=False)
+class MaxUnpool(Join):
+    """Each value back at its place among the pixels, and 0 elsewhere: SegNet (arXiv 1511.00561).
+
+    The first value is what a ``MaxPool`` gave, or what layers made of it, the second one the places
+    that ``MaxPoolIndices`` gave of the same input, rounded down. A value whose place is no pixel of
+    the output is left out, where PyTorch's own layer fails. Of unlike values at one place, which
+    windows that share pixels may choose, PyTorch leaves it open which one stays: in the reference
+    it is the last, and the pixel is "not tested". The gradient of a value is that of its place;
+    none passes the places.
+
+    Args:
+        kernel_size: Size of the pool's window along each axis; a scalar stands for every axis.
+        stride: Pixels from one window to the next; None is the size of the window.
+        padding: What the pool padded on both sides of each axis; a scalar stands for every axis.
+        rank: Number of spatial axes: 1, 2 or 3.
+        output_size: The pixels along each axis, less than a stride from what follows of the other
+            fields, which is None: several sizes have one number of windows.
+
+    Shapes:
+        input: ``(N, *places, C)``, of both values
+        output: ``(N, *output_size, C)``; of None, n places have
+            ``(n - 1) * stride - 2 * padding + kernel_size`` pixels
+
+    Raises:
+        SpecError: A field has a wrong type or value.
+
+    Example:
+        >>> import convparity as cp
+        >>> import numpy as np
+        >>> layer = cp.MaxUnpool(2, rank=1)
+        >>> nodes = {
+        ...     "largest": (cp.MaxPool(2, rank=1), "x"),
+        ...     "places": (cp.MaxPoolIndices(2, rank=1), "x"),
+        ...     "back": (layer, "largest", "places"),
+        ... }
+        >>> x = np.array([1, 5, 7, 2]).reshape(1, 4, 1)
+        >>> cp.reference(cp.Graph(nodes), {}, x).ravel().tolist()
+        [0.0, 5.0, 7.0, 0.0]
+    """
+
+    arity: ClassVar[int | None] = 2
+
+    kernel_size: Shape
+    stride: Shape
+    padding: Shape
+    rank: int
+    output_size: Shape | None
+
+    def __init__(
+        self,
+        kernel_size: PerAxis,
+        stride: PerAxis | None = None,
+        padding: PerAxis = 0,
+        rank: int = 2,
+        output_size: PerAxis | None = None,
+    ) -> None:
+        rank = rank_of(self, rank)
+        kernel = per_axis(self, "kernel_size", kernel_size, rank)
+        if output_size is not None:
+            output_size = per_axis(self, "output_size", output_size, rank)
+        set_fields(
+            self,
+            kernel_size=kernel,
+            stride=kernel if stride is None else per_axis(self, "stride", stride, rank),
+            padding=per_axis(self, "padding", padding, rank, 0),
+            rank=rank,
+            output_size=output_size,
+        )
+
+    def output_shape(self, *input_shapes: Shape) -> Shape:
+        for shape in input_shapes:
+            takes(self, shape, self.rank + 2)
+        values, *others = map(tuple, input_shapes)
+        if others != [values]:
+            said = " and ".join(map(str, input_shapes))
+            raise fail(self, f"it takes values and as many places, of one shape, not {said}")
+        window = zip(values[1:-1], self.stride, self.padding, self.kernel_size, strict=True)
+        sizes = tuple((n - 1) * s - 2 * p + k for n, s, p, k in window)
+        asked = sizes if self.output_size is None else self.output_size
+        if min(asked) < 1:
+            raise fail(self, f"no pixel is left beside a padding of {self.padding}: {sizes}")
+        if any(abs(a - n) >= s for a, n, s in zip(asked, sizes, self.stride, strict=True)):
+            raise fail(
+                self,
+                f"output_size {asked} must be less than the stride {self.stride} from {sizes}, "
+                f"which places of {values[1:-1]} have",
+            )
+        return (values[0], *asked, values[-1])
+
+    def largest(self, *sizes: float) -> float:
+        return sizes[0]

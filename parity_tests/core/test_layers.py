@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Identity,
     Join,
     Layer,
+    MaxUnpool,
     Shape,
     Source,
     walk,
@@ -87,20 +88,26 @@ def test_a_join_has(who: str, kind: type[Join]) -> None:
 @pytest.mark.parametrize("kind", JOINS)
 def test_a_join_says_its_largest(kind: type[Join]) -> None:
     """From which the integers are drawn that still fit behind it."""
-    # every axis is in the result: of one product, as ``largest`` says it
-    join = kind("n h w, n h w -> n w h") if kind is Einsum else kind()  # type: ignore[call-arg]
+    arguments = {
+        # every axis is in the result: of one product, as ``largest`` says it
+        Einsum: ("n h w, n h w -> n w h",),
+        MaxUnpool: (1, 1, 0, 1),
+    }
+    join = kind(*arguments.get(kind, ()))
     rng = np.random.default_rng(0)
     for sizes in ((2, 3, 5), (3, 1, 1), (1, 4, 2)):
         sizes = sizes[: join.arity or 3]
         inputs = [rng.integers(-n, n, (4, 5, 6), endpoint=True).astype(float) for n in sizes]
         if kind is Divide:  # nothing bounds what is divided by 0
             inputs[1][inputs[1] == 0] = 1
+        if kind is MaxUnpool:  # the first pixel is one of any output
+            inputs[1][:] = 0
         largest = join.largest(*sizes)
         assert abs(reference.run(join, {}, *inputs)).max() <= largest
-        extremes = (
-            [np.full((1, 2, 3), each) for each in way]
-            for way in product(*((n, -n, 1.0, -1.0) for n in sizes))
-        )
+        ends = [(n, -n, 1.0, -1.0) for n in sizes]
+        if kind is MaxUnpool:
+            ends[1] = (0.0,)
+        extremes = ([np.full((1, 2, 3), each) for each in way] for way in product(*ends))
         assert max(abs(reference.run(join, {}, *each)).max() for each in extremes) == largest
 
 

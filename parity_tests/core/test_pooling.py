@@ -7,19 +7,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from convparity import (
     AdaptiveAvgPool,
     AdaptiveMaxPool,
     AvgPool,
+    Conv,
     GlobalMaxPool,
+    Graph,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     SpecError,
     from_json,
     from_line,
     judge,
     output_shape,
+    parameter_shapes,
     reference,
     to_json,
     to_line,
@@ -29,6 +34,7 @@ from convparity.analysis.proof.rounded import exact_input
 from convparity.analysis.proof.rounding import trace
 from convparity.impls.spec import Shape, Spec, adaptive_windows
 from parity_tests.support.oracle import oracle
+from parity_tests.support.pooling_strategies import unpools
 
 Windows = Callable[[int, int], list[tuple[int, int]]]  # of an axis, and how many places it becomes
 
@@ -318,3 +324,144 @@ def test_more_places_than_float32_counts() -> None:
     assert output_shape(MaxPoolIndices(2), (1, 2**12, 2**12, 1)) == (1, 2**11, 2**11, 1)
     with pytest.raises(SpecError, match="16,781,312 pixels has more places than the 16,777,216"):
         output_shape(MaxPoolIndices(2), (1, 2**12, 2**12 + 1, 1))
+
+
+# ---------------------------------------------------------------- values back in their places
+
+
+def back(spec: MaxUnpool, values: Any, places: Any) -> np.ndarray:
+    """Of one example and one channel."""
+    spec, x, at = (
+        Graph({"y": (spec, "a", "b")}, inputs=("a", "b")),
+        np.array(values),
+        np.array(places),
+    )
+    y = reference(spec, {}, (x[None, ..., None].astype(float), at[None, ..., None].astype(float)))
+    return y[0, ..., 0]
+
+
+def test_values_lie_at_their_places() -> None:
+    y = back(MaxUnpool(2, output_size=(3, 5)), [[7, 8]], [[6, 3]])
+    assert y.tolist() == [[0, 0, 0, 8, 0], [0, 7, 0, 0, 0], [0, 0, 0, 0, 0]]
+    # of several the last one, rounded down, and none beside the pixels
+    y = back(MaxUnpool(1, rank=1), [1, 2, 3, 4, 5, 6], [2, 2, 3.9, -2, 6, NAN])
+    assert y.tolist() == [0, 0, 2, 3, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "made"),
+    [
+        (MaxUnpool(2), (2, 3, 4, 5), (2, 6, 8, 5)),
+        (MaxUnpool(3, 2, 1), (2, 3, 4, 5), (2, 5, 7, 5)),
+        (MaxUnpool(3, 2, (1, 0), 2, (6, 8)), (2, 3, 4, 5), (2, 6, 8, 5)),
+        (MaxUnpool(3, 2, rank=1, output_size=8), (1, 3, 2), (1, 8, 2)),
+        (MaxUnpool((1, 2, 3), (3, 2, 1), rank=3), (1, 3, 4, 5, 2), (1, 7, 8, 7, 2)),
+    ],
+)
+def test_sizes_of_values_in_place(spec: MaxUnpool, shape: Shape, made: Shape) -> None:
+    assert spec.output_shape(shape, shape) == made
+    graph = Graph({"y": (spec, "a", "b")}, inputs=("a", "b"))
+    assert from_json(to_json(graph)) == graph
+
+
+@pytest.mark.parametrize(
+    ("spec", "shapes", "why"),
+    [
+        (MaxUnpool(2, output_size=8), [(1, 3, 3, 1)] * 2, "less than the stride"),
+        (MaxUnpool(2, output_size=4), [(1, 3, 3, 1)] * 2, "less than the stride"),
+        (MaxUnpool(2, padding=3), [(1, 3, 3, 1)] * 2, "no pixel is left"),
+        (MaxUnpool(2), [(1, 3, 3, 1), (1, 3, 3, 2)], "as many places"),
+        (MaxUnpool(2), [(1, 3, 3, 1)], "as many places"),
+        (MaxUnpool(2), [(1, 3, 1)] * 2, "4 axes"),
+    ],
+)
+def test_values_that_have_no_place(spec: MaxUnpool, shapes: list[Shape], why: str) -> None:
+    with pytest.raises(SpecError, match=why):
+        spec.output_shape(*shapes)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"output_size": (4, 4, 4)}, {"padding": -1}, {"stride": 0}, {"rank": 4}, {"output_size": 0}],
+)
+def test_fields_of_an_unpool_are_checked(fields: dict[str, Any]) -> None:
+    with pytest.raises(SpecError, match="MaxUnpool"):
+        MaxUnpool(2, **fields)
+
+
+def test_the_bound_of_a_value_moves_with_it() -> None:
+    spec = MaxUnpool(2, 1, rank=1)
+    x = exact_input(np.array([5.0, 5, 7, 9]).reshape(1, 4, 1))
+    off = np.array([0.1, 0.2, 0.3, 0.4]).reshape(1, 4, 1)
+    x = dataclasses.replace(x, bound=off, basis="proved")
+
+    def bound(places: list[float], error: float = 0.0) -> list[float]:
+        at = exact_input(np.array(places).reshape(1, 4, 1))
+        return (
+            trace(spec, {}, x, dataclasses.replace(at, bound=at.bound + error))
+            .bound.ravel()
+            .tolist()
+        )
+
+    assert bound([4, 1, 0, 3]) == [0.3, 0.2, 0, 0.4, 0.1]
+    assert bound([1, 1, 0, 3]) == [0.3, 0.2, 0, 0.4, 0]  # equal values
+    assert bound([1, 2, 0, 0]) == [INF, 0.1, 0.2, 0, 0]  # unlike ones
+    assert bound([4, 1, 0, 3], 0.1) == [INF] * 5  # another place may be meant
+    assert bound([4.5, 1.5, 0.5, 3.5], 0.1) == [0.3, 0.2, 0, 0.4, 0.1]
+
+
+def test_the_gradient_of_a_value_is_that_of_its_place() -> None:
+    x, places = (np.array(each).reshape(1, 4, 1) for each in ([5.0, 5, 7, 9], [2.0, 2, 0, 8]))
+    g = np.array([1.0, 2, 3, 4, 5]).reshape(1, 5, 1)
+    by_x, by_places = adjoint(MaxUnpool(2, 1, rank=1), {}, [x, places], g).inputs
+    assert by_x.ravel().tolist() == [3, 3, 1, 0]
+    assert by_places.shape == places.shape
+    assert not by_places.any()
+
+
+SEGNET = Graph(
+    {
+        "stem": (Conv(3, 3, 1), "x"),
+        "largest": (MaxPool(2), "stem"),
+        "places": (MaxPoolIndices(2), "stem"),
+        "made": (Conv(3, 3, 1), "largest"),
+        "y": (MaxUnpool(2), "made", "places"),
+    }
+)
+
+
+def nearly_back(slip: str) -> Any:
+    """A candidate that puts the values nearly in place."""
+
+    def candidate(spec: Any, weights: Any, x: np.ndarray) -> np.ndarray:
+        y = reference(spec, weights, x)
+        match slip:
+            case "one further":
+                y = np.roll(y.reshape(len(y), -1, y.shape[-1]), 1, axis=1).reshape(y.shape)
+            case "in the first pixel":
+                n, height, width, c = y.shape
+                values = y.reshape(n, height // 2, 2, width // 2, 2, c).sum(axis=(2, 4))
+                y = np.zeros(y.shape)
+                y[:, ::2, ::2] = values
+            case "column by column":
+                y = y.swapaxes(1, 2).reshape(y.shape)
+        return y.astype(np.float32)
+
+    return candidate
+
+
+def test_values_that_lie_elsewhere_are_seen() -> None:
+    shape = (2, 4, 4, 3)
+    assert judge(nearly_back("none"), SEGNET, input_shape=shape).ok
+    for slip in ("one further", "in the first pixel", "column by column"):
+        assert judge(nearly_back(slip), SEGNET, input_shape=shape).status == "wrong", slip
+
+
+@settings(max_examples=30)
+@given(unpools())
+def test_values_in_place_have_a_second_meaning(pair: Any) -> None:
+    spec, shape = pair
+    rng = np.random.default_rng(0)
+    x = rng.integers(-9, 10, shape).astype(float)
+    weights = {name: rng.integers(-3, 4, s) for name, s in parameter_shapes(spec).items()}
+    np.testing.assert_array_equal(reference(spec, weights, x), oracle(spec, weights, x))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from convparity import (
     Activation,
@@ -17,6 +18,7 @@ from convparity import (
     Graph,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Multiply,
     Sequential,
     Spec,
@@ -29,7 +31,12 @@ from convparity import (
     init_weights,
     reference,
 )
+from convparity.impls.adapter import Adapter
 from convparity.impls.registry import get
+from parity_tests.support.asserts import assert_parity
+from parity_tests.support.gradients import cotangent_for, gradient_gap
+from parity_tests.support.pooling_strategies import unpools
+from parity_tests.support.strategies import Case, cases
 
 # squeeze and excitation, and what several pools see of one image
 GATED = Graph(
@@ -268,3 +275,107 @@ def test_places_are_read_as_they_were_made(framework: str) -> None:
         MaxPoolIndices(2, 1, "same", 3),
     ):
         assert describe(build(spec, framework=framework)) == spec
+
+
+# ---------------------------------------------------------------- values back in their places
+
+
+def encoder_decoder(unpool: MaxUnpool, made: Spec) -> Graph:
+    """What a convolution makes of the largest pixels, back in their places."""
+    pads = tuple((p, p) for p in unpool.padding)
+    window = (unpool.kernel_size, unpool.stride, pads, unpool.rank)
+    rank = unpool.rank
+    nodes = {
+        "stem": (Conv(3, 4, 3, padding="same", rank=rank), "x"),
+        "largest": (MaxPool(*window), "stem"),
+        "places": (MaxPoolIndices(*window), "stem"),
+        "made": (made, "largest"),
+        "back": (unpool, "made", "places"),
+        "end": (Conv(4, 2, 3, padding="same", rank=rank), "back"),
+    }
+    return Graph(nodes)
+
+
+DECODERS = [
+    (encoder_decoder(MaxUnpool(2), Conv(4, 4, 1)), (2, 6, 4, 3)),
+    (encoder_decoder(MaxUnpool(3, 2, 1, 2, (6, 7)), Activation("relu")), (2, 6, 7, 3)),
+    (encoder_decoder(MaxUnpool(2, rank=1, output_size=7), Conv(4, 4, 1, rank=1)), (2, 7, 3)),
+    (encoder_decoder(MaxUnpool(2, rank=3), Conv(4, 4, 1, rank=3)), (1, 4, 2, 4, 3)),
+]
+
+
+@pytest.mark.parametrize(("spec", "shape"), DECODERS)
+def test_values_in_place_are_proved_and_read(spec: Graph, shape: tuple[int, ...]) -> None:
+    for verdict in compare(spec, input_shape=shape):
+        assert verdict.ok, verdict
+    weights = init_weights(spec, 0)
+    x = np.random.default_rng(0).standard_normal(shape)
+    for framework in FRAMEWORKS:
+        adapter = get(framework)
+        assert adapter.describe(adapter.build(spec)) == spec
+        assert gradient_gap(adapter, spec, weights, x, cotangent_for(spec, weights, x, 1)) is None
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_values_lie_where_torch_puts_them(rank: int) -> None:
+    """``nn.MaxUnpool`` on what ``return_indices`` gives; windows that share pixels, too."""
+    import torch
+    from torch import nn
+
+    for kernel, stride, padding in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0)):
+        size = tuple(7 + axis for axis in range(rank))
+        x = torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(kernel))
+        pool = getattr(nn, f"MaxPool{rank}d")(kernel, stride, padding, return_indices=True)
+        largest, places = pool(x)
+        unpool = getattr(nn, f"MaxUnpool{rank}d")(kernel, stride, padding)
+        right = unpool(largest, places, output_size=size).movedim(1, -1).numpy()
+        spec = MaxUnpool(kernel, stride, padding, rank, size)
+        assert get("pytorch").describe(unpool) == MaxUnpool(kernel, stride, padding, rank)
+        graph = Graph({"y": (spec, "a", "b")}, inputs=("a", "b"))
+        given = tuple(each.movedim(1, -1).numpy().astype(np.float32) for each in (largest, places))
+        np.testing.assert_array_equal(reference(graph, {}, given), right)
+        for framework in FRAMEWORKS:
+            np.testing.assert_array_equal(apply(graph, {}, given, framework=framework), right)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_places_that_are_none(framework: str) -> None:
+    """The value is left out, and has no gradient."""
+    spec = Graph({"y": (MaxUnpool(1, rank=1), "a", "b")}, inputs=("a", "b"))
+    x = np.arange(1, 8, dtype=np.float32).reshape(1, 7, 1)
+    places = np.array([0, 6.9, 7, -0.5, -2, np.nan, np.inf], np.float32).reshape(1, 7, 1)
+    y = apply(spec, {}, (x, places), framework=framework)
+    assert y.ravel().tolist() == [1, 0, 0, 0, 0, 0, 2]
+    g = np.arange(10, 17, dtype=np.float32).reshape(1, 7, 1)
+    (by_x, by_places), _ = get(framework).backward(build(spec, framework=framework), (x, places), g)
+    assert by_x.ravel().tolist() == [10, 16, 0, 0, 0, 0, 0]
+    assert not np.any(by_places)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_values_that_share_a_place_have_its_gradient(framework: str) -> None:
+    spec = Graph({"y": (MaxUnpool(2, 1, rank=1), "a", "b")}, inputs=("a", "b"))
+    x, places = (np.array(each, np.float32).reshape(1, 3, 1) for each in ([4, 4, 5], [1, 1, 3]))
+    g = np.array([1, 2, 3, 5], np.float32).reshape(1, 4, 1)
+    (by_x, _), _ = get(framework).backward(build(spec, framework=framework), (x, places), g)
+    assert by_x.ravel().tolist() == [2, 2, 5]
+
+
+@settings(max_examples=6)
+@given(case=cases(unpools()))
+def test_any_values_back_in_place(adapters: list[Adapter], case: Case) -> None:
+    assert_parity(case, adapters)
+
+
+def test_keras_leaves_the_sizes_of_values_in_place_open() -> None:
+    import keras
+
+    spec = DECODERS[0][0]
+    model = build(spec, init_weights(spec, 0), framework="keras")
+    inputs = keras.Input((None, None, 3))
+    open_model = keras.Model(inputs, model(inputs))
+    for n in (1, 2):
+        data = np.random.default_rng(n).standard_normal((n, 4 * n, 6, 3)).astype(np.float32)
+        expected = reference(spec, init_weights(spec, 0), data)
+        got = keras.ops.convert_to_numpy(open_model(data))
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-5)

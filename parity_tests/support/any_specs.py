@@ -33,6 +33,7 @@ from convparity.impls.spec import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Residual,
@@ -200,6 +201,9 @@ def residuals(children):
 JOINS = {Add: st.just(Add()), Multiply: st.just(Multiply()), Subtract: st.just(Subtract())}
 JOINS |= {kind: st.just(kind()) for kind in (Average, Divide, Maximum, Minimum)}
 JOINS[Einsum] = st.sampled_from(["n q c, n k c -> n q k", "b h i, b i w->b w h"]).map(Einsum)
+JOINS[MaxUnpool] = st.builds(
+    MaxUnpool, INTS, st.none() | INTS, st.integers(0, 3), st.integers(1, 3), st.none() | INTS
+)
 JOINS[Concat] = st.sampled_from([1, 2, -1, -2]).map(Concat)
 
 

@@ -49,6 +49,7 @@ from convparity.impls.spec import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Pad,
@@ -152,6 +153,8 @@ class Executor(Operations):
             return self.einsum(spec, *map(self.kept, values))
         if isinstance(spec, Maximum | Minimum):
             return run(spec, {}, *values)  # which rounds nothing
+        if isinstance(spec, MaxUnpool):  # nor does it
+            return run(spec, {}, *values).astype(np.float32)
         if isinstance(spec, Average):
             return self.mean_of(reduce(self.add, values), len(values))
         (x,) = values

@@ -26,6 +26,7 @@ from convparity import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Power,
@@ -56,6 +57,16 @@ POOLS = branches(
     largest=GlobalMaxPool(),
     adaptive=AdaptiveMaxPool((4, 5)),
     mean=AdaptiveAvgPool((4, 5)),
+)
+UNPOOLED = branches(  # of windows that share pixels, and of such that share none
+    largest=MaxPool(3, 2, 1),
+    places=MaxPoolIndices(3, 2, 1),
+    back=(MaxUnpool(3, 2, 1, output_size=6), "largest", "places"),
+    halves=MaxPool(2),
+    spots=MaxPoolIndices(2),
+    mixed=(Conv(6, 6, 1), "halves"),
+    spread=(MaxUnpool(2), "mixed", "spots"),
+    narrow=(Conv(6, 2, 3), "spread"),
 )
 NORMS = branches(
     instance=InstanceNorm(6, 1e-3),
@@ -109,6 +120,7 @@ DENSE = branches(
 )
 NETWORKS: dict[str, Spec] = {
     "pools": POOLS,
+    "unpools": UNPOOLED,
     "norms": NORMS,
     "functions": FUNCTIONS,
     "reductions": REDUCTIONS,

@@ -42,6 +42,7 @@ from convparity import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Pad,
@@ -65,7 +66,7 @@ from convparity.impls.spec import Join
 from parity_tests.support.activation_oracle import activated
 from parity_tests.support.convolution_oracle import convolved, one_group_a_channel, spread
 from parity_tests.support.movement_oracle import padded, rearranged, sliced
-from parity_tests.support.pooling_oracle import adapted, pooled
+from parity_tests.support.pooling_oracle import adapted, pooled, put_back
 from parity_tests.support.resize_oracle import resized
 
 
@@ -209,6 +210,8 @@ def joined(spec: Join, values: list[np.ndarray]) -> np.ndarray:
             return np.concatenate(values, spec.axis)
         case Einsum():
             return summed(spec, *values)
+        case MaxUnpool():
+            return put_back(spec, *values)
         case Divide():
             return np.vectorize(quotient, otypes=[float])(*values)
         case Maximum() | Minimum():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from convparity import AvgPool, MaxPool, MaxPoolIndices
+from convparity import AvgPool, MaxPool, MaxPoolIndices, MaxUnpool
 
 
 def pooled(spec: Any, x: np.ndarray) -> np.ndarray:
@@ -59,4 +59,23 @@ def adapted(spec: Any, x: np.ndarray, together: Any) -> np.ndarray:
     for n, *at, c in np.ndindex(*y.shape):
         places = product(*(axis[i] for axis, i in zip(windows, at, strict=True)))
         y[(n, *at, c)] = together([float(x[(n, *place, c)]) for place in places])
+    return y
+
+
+def put_back(spec: MaxUnpool, x: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Pixel by pixel: the value whose place that is."""
+    sizes = spec.output_size or [
+        s * (n - 1) + k - p - p
+        for n, s, k, p in zip(
+            x.shape[1:-1], spec.stride, spec.kernel_size, spec.padding, strict=True
+        )
+    ]
+    y = np.empty((len(x), *sizes, x.shape[-1]))
+    for n, *at, c in np.ndindex(*y.shape):
+        number = 0
+        for size, where in zip(sizes, at, strict=True):
+            number = number * size + where
+        each = zip(x[n, ..., c].flat, places[n, ..., c].flat, strict=True)
+        there = [value for value, place in each if number <= place < number + 1]
+        y[(n, *at, c)] = there[-1] if there else 0
     return y

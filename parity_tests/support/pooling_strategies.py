@@ -5,9 +5,18 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from convparity import AvgPool, GlobalMaxPool, MaxPool, MaxPoolIndices
+from convparity import (
+    AvgPool,
+    Conv,
+    GlobalMaxPool,
+    Graph,
+    Identity,
+    MaxPool,
+    MaxPoolIndices,
+    MaxUnpool,
+)
 from convparity.impls.spec import Shape, effective_kernel
-from parity_tests.support.drawing import LARGEST, Pair, axes, batches, sizes_for, values
+from parity_tests.support.drawing import LARGEST, Pair, axes, batches, ranks, sizes_for, values
 
 
 @st.composite
@@ -73,3 +82,25 @@ def places(draw: Any, rank: int) -> Pair:
     """The places of a max pool; of windows that meet one pixel each, they are the same for any."""
     window, sizes = draw(_pool_windows(rank, dilated=True))
     return MaxPoolIndices(**window), (draw(batches), *sizes, draw(st.integers(1, 4)))
+
+
+@st.composite
+def unpools(draw: Any) -> Pair:
+    """What a max pool chose, back in its place; of windows apart, what a layer made of it."""
+    rank = draw(ranks)
+    kernel = draw(axes(st.integers(1, LARGEST[rank].kernel), rank))
+    stride = draw(st.just(kernel) | axes(st.integers(1, LARGEST[rank].stride), rank))
+    padding = tuple(draw(st.integers(0, k // 2)) for k in kernel)
+    pairs = tuple((p, p) for p in padding)
+    sizes = sizes_for(draw, rank, kernel, stride, pairs)
+    channels = draw(st.integers(1, 4))
+    window = {"kernel_size": kernel, "stride": stride, "padding": pairs, "rank": rank}
+    apart = all(s >= k for s, k in zip(stride, kernel, strict=True))
+    made = Conv(channels, channels, 1, rank=rank) if apart and draw(st.booleans()) else Identity()
+    nodes = {
+        "largest": (MaxPool(**window), "x"),
+        "places": (MaxPoolIndices(**window), "x"),
+        "made": (made, "largest"),
+        "back": (MaxUnpool(kernel, stride, padding, rank, sizes), "made", "places"),
+    }
+    return Graph(nodes), (draw(batches), *sizes, channels)

@@ -38,6 +38,7 @@ from convparity.impls.spec import (
     Maximum,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
     Minimum,
     Multiply,
     Pad,
@@ -227,6 +228,7 @@ KINDS = {
         ("outputs: norms", "outputs: norms in a network"),
     ),
     **dict.fromkeys((Add, Multiply, Subtract, Concat), ("outputs: graphs",)),
+    MaxUnpool: ("outputs: unpools in a network",),
     **dict.fromkeys(
         (Divide, Maximum, Minimum, Average, Einsum), ("outputs: arithmetic in a network",)
     ),

@@ -54,6 +54,7 @@ from .impls.spec import LayerNorm as LayerNorm
 from .impls.spec import Maximum as Maximum
 from .impls.spec import MaxPool as MaxPool
 from .impls.spec import MaxPoolIndices as MaxPoolIndices
+from .impls.spec import MaxUnpool as MaxUnpool
 from .impls.spec import Minimum as Minimum
 from .impls.spec import Multiply as Multiply
 from .impls.spec import Pad as Pad

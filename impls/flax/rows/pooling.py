@@ -11,6 +11,7 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
 )
 
 ADAPTIVE: Fields = {
@@ -36,5 +37,15 @@ ROWS = [
         MaxPoolIndices,
         pooling.MaxPoolIndices,
         {**POOL, "dilation": Field("dilation", None, None, given)},
+    ),
+    Row(
+        MaxUnpool,
+        pooling.MaxUnpool,
+        {
+            "kernel_size": "window_shape",
+            "stride": "strides",
+            **same("padding", "output_size"),
+            "rank": POOL["rank"],
+        },
     ),
 ]

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from convparity.impls.bindings import Field, Fields, Row
+from convparity.impls.bindings import Field, Fields, Row, same
 from convparity.impls.keras import pooling
 from convparity.impls.keras.rows.common import CHANNELS_LAST, padding_of
 from convparity.impls.spec import (
@@ -15,6 +15,7 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
 )
 
 
@@ -120,6 +121,16 @@ ROWS = [
             **POOL,
             "padding": Field("padding", lambda module: module.requested_padding),
             "dilation": "dilation",
+            "rank": Field(None, lambda module: len(module.pool_size)),
+        },
+    ),
+    Row(
+        MaxUnpool,
+        pooling.MaxUnpool,
+        {
+            "kernel_size": "pool_size",
+            "stride": "strides",
+            **same("padding", "output_size"),
             "rank": Field(None, lambda module: len(module.pool_size)),
         },
     ),

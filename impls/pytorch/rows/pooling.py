@@ -16,12 +16,14 @@ from convparity.impls.spec import (
     GlobalMaxPool,
     MaxPool,
     MaxPoolIndices,
+    MaxUnpool,
 )
 
 MAX_POOL = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
 AVG_POOL = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 ADAPTIVE_AVG_POOL = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
 ADAPTIVE_MAX_POOL = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
+MAX_UNPOOL = (nn.MaxUnpool1d, nn.MaxUnpool2d, nn.MaxUnpool3d)
 
 
 def _check_pads_once(module: Any) -> None:
@@ -92,5 +94,14 @@ ROWS = [
         {**POOL, "dilation": "dilation"},
         needs={"return_indices": True},
         check=_check_pads_once,
+    ),
+    Row(
+        MaxUnpool,
+        (pooling.MaxUnpool1d, pooling.MaxUnpool2d, pooling.MaxUnpool3d),
+        {
+            **same("kernel_size", "stride", "padding"),
+            "output_size": Field("output_size", lambda m: getattr(m, "output_size", None)),
+        },  # which torch's own are called with
+        also=(MAX_UNPOOL,),
     ),
 ]
