@@ -10,6 +10,7 @@
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -411,7 +412,9 @@ def _built(adapter: Adapter, device: str, dtype: str) -> Implementation:
 
 def _inside(adapter: Adapter, spec: Spec, device: str, dtype: str) -> _Inside:
     def layers(weights: Weights, asked: tuple[Node, ...]) -> Iterator[Output]:
-        return run_nodes(adapter, adapter.build(spec, weights, device=device, dtype=dtype), asked)
+        build = partial(adapter.build, weights={}, device=device, dtype=dtype)
+        network = adapter.build(spec, weights, device=device, dtype=dtype)
+        return run_nodes(adapter, network, asked, None if dtype == "float32" else build)
 
     return layers
 

@@ -49,6 +49,7 @@ class Node(NamedTuple):
     """One layer of a network, with data of its own and what it must make of them."""
 
     path: str
+    spec: Layer
     weights: Weights
     x: np.ndarray
     target: Rounded
@@ -66,7 +67,8 @@ def nodes(
         (exact,) = each_shape(exact_shape(layer, smaller(layer, shapes[0])))
         shape = telling(layer, exact)
         (weights, x), target, seen = layer_case(layer, shape, seed + len(found), dtype, direct)
-        found[path] = Node(path, weights, x, target, seen if seen.ok else replace(seen, blind=path))
+        seen = seen if seen.ok else replace(seen, blind=path)
+        found[path] = Node(path, layer, weights, x, target, seen)
     return tuple(found.values())
 
 
@@ -105,8 +107,17 @@ def node_weights(found: Iterable[Node]) -> Weights:
     return {name: array for node in found for name, array in under(node.path, node.weights).items()}
 
 
-def run_nodes(adapter: Adapter, network: Any, found: Iterable[Node]) -> Iterator[Output]:
-    """What the layers inside a native ``network`` make of their own data, or why they do not."""
+def run_nodes(
+    adapter: Adapter,
+    network: Any,
+    found: Iterable[Node],
+    build: Callable[[Layer], Any] | None = None,
+) -> Iterator[Output]:
+    """What the layers inside a native ``network`` make of their own data, or why they do not.
+
+    One without weights is made anew by ``build``, if that is given: taken out of its network,
+    nothing tells such a layer in which dtype it computes.
+    """
     children: dict[str, dict[str, Any]] = {}
     for node in found:
         module, path = network, ""
@@ -118,6 +129,8 @@ def run_nodes(adapter: Adapter, network: Any, found: Iterable[Node]) -> Iterator
                 break
             module, path = children[path][name], dotted(path, name)
         else:
+            if build is not None and not node.weights:
+                module = build(node.spec)
             yield attempt(partial(adapter.forward, module), node.x)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from convparity import (
+    Activation,
     BatchNorm,
     Conv,
     Dense,
@@ -46,3 +47,13 @@ def test_layers_of_every_kind_are_found_in(framework: str) -> None:
     assert adapter.children(build(spec, weights, framework=framework)).keys() == {
         name for name, _ in spec.children
     }
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("framework", ["pytorch", "flax", "keras"])
+def test_a_layer_without_weights_computes_in_the_dtype_of_its_network(
+    framework: str, dtype: str
+) -> None:
+    spec = Sequential(MaxPool(2), Activation("relu"))
+    (verdict,) = compare(spec, input_shape=(2, 6, 8, 3), frameworks=[framework], dtype=dtype)
+    assert verdict.ok, verdict

@@ -20,7 +20,7 @@ def reduces(draw: Any, rank: int, function: Reduction | None = None) -> Pair:
     function = function or draw(st.sampled_from(REDUCTIONS))
     batch, *sizes = draw(shapes(rank))
     if draw(st.sampled_from([True, True, False])):
-        sizes = [sizes[-1]] * len(sizes)
+        sizes = [draw(st.integers(2, 4))] * len(sizes)
     shape = (batch, *sizes)
     order = draw(st.permutations(range(1, rank + 2)))  # as many choices of a flat shape, too
     places = [at for at in order if at < len(shape)][: draw(st.integers(1, rank + 1))]
