@@ -37,14 +37,7 @@ from convparity.impls.spec import (
 
 
 def describe(module: nn.Module) -> Spec:
-    """The spec of a native module, of a value of any number of axes."""
-    if isinstance(module, nn.Module):
-        AXES.pop(module, None)
-    return _read(module)
-
-
-def _read(module: nn.Module) -> Spec:
-    """The spec of a native module, of a value of ``AXES`` axes."""
+    """The spec of a native module."""
     if isinstance(module, nn.Module):
         _check_no_hooks(module)
     kind = type(module)
@@ -113,7 +106,7 @@ def _sequential(module: nn.Sequential) -> Spec:
         AXES.pop(child, None)
         if axes is not None:
             AXES[child] = axes
-        spec = _read(child)
+        spec = describe(child)
         axes = axes or 2 if type(child) is nn.Linear else _behind(spec, axes)
         return spec
 

@@ -6,10 +6,10 @@ import pytest
 
 from convparity.impls import spec
 from convparity.impls.registry import FRAMEWORKS
-from convparity.impls.spec import ACTIVATIONS, Activation, Layer
+from convparity.impls.spec import ACTIVATIONS, Activation, Layer, Source
 
 KINDS = [kind for kind in vars(spec).values() if isinstance(kind, type)]
-LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind is not Layer]
+LAYERS = [kind for kind in KINDS if issubclass(kind, Layer) and kind not in (Layer, Source)]
 
 
 @pytest.mark.parametrize("name", FRAMEWORKS)

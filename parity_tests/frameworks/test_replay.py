@@ -82,6 +82,8 @@ LINES = [  # with GOLDEN, every kind of layer, and every detour of one framework
     "rearrange n,h,w,[g,c]->n,h,w,[c,g] g=2 n2 hw3x4 c6 ints:1",
     "rearrange n,[h,a],[w,b],c->n,h,w,[a,b,c] a=2,b=2 n2 hw4x6 c3 ints:1",
     *JOINED,
+    "parameter shape=5x4x3 n2 hw5x4 c3 ints:1",
+    "constant values=[0.5,1.0,2.0] shape=1x1x3 n2 hw5x4 c3 ints:2",
     "identity n2 hw5x4 c3 | prelu slopes3 | clamp low-1.0 high2.0 ints:1",
     "maxpoolindices2d k2 p1 n2 hw5x4 c3 ints:1",
     "instancenorm c3 n2 hw5x4 | rmsnorm c3 reals:1",
