@@ -142,6 +142,7 @@ def functional(
         values |= layers.named(step.name, made)
     ends = layers.gathered(values, said.steps[-1].name if said.outputs is None else said.outputs)
     model = keras.Model(given[0] if len(given) == 1 else given, ends, name=name)
+    model.dtype_policy = dtype
     found = wires(model)
     specs = {each: dict(spec.children).get(each, Add()) for each in found.children}
     asked = wired(dict(spec.children), *said)

@@ -62,6 +62,7 @@ def make(
     }
     if isinstance(spec, Sequential):
         model = keras.Sequential(list(held.values()), name=name)
+        model.dtype_policy = dtype  # else one inside another rounds what it is given to float32
         _build_whole(model, spec, held)
         return model
     shapes = input_shapes(spec)

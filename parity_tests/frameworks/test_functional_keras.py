@@ -36,6 +36,7 @@ from convparity import (
     UnsupportedError,
     build,
     check,
+    compare,
     convert,
     describe,
     dump,
@@ -429,3 +430,12 @@ def test_the_input_of_a_residual_has_no_name_of_ours() -> None:
     model = build(Residual(CONV), framework="keras")
     assert INPUT not in [each.name for each in model.operations]
     assert [each.name for each in model.operations[1:]] == ["body", "add"]
+
+
+def test_what_lies_inside_computes_in_float64() -> None:
+    """A Sequential in another, or in a model, once rounded what it was given to float32."""
+    inside = Sequential(Conv(4, 4, 1), Activation("tanh"))
+    spec = Sequential(Sequential(Conv(3, 4, 3), Activation("tanh")), Residual(inside), inside)
+    (verdict,) = compare(spec, input_shape=(2, 6, 7, 3), frameworks=["keras"], dtype="float64")
+    assert verdict.precision.status == "ok", verdict
+    assert verdict.precision.effective_bits > 45
