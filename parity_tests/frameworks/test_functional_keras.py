@@ -17,6 +17,7 @@ from convparity import (
     Concat,
     Conv,
     Dense,
+    DepthwiseConv,
     Divide,
     GlobalAvgPool,
     Graph,
@@ -435,7 +436,8 @@ def test_the_input_of_a_residual_has_no_name_of_ours() -> None:
 def test_what_lies_inside_computes_in_float64() -> None:
     """A Sequential in another, or in a model, once rounded what it was given to float32."""
     inside = Sequential(Conv(4, 4, 1), Activation("tanh"))
-    spec = Sequential(Sequential(Conv(3, 4, 3), Activation("tanh")), Residual(inside), inside)
+    deep = Sequential(Sequential(Sequential(DepthwiseConv(4, 3), BatchNorm(4)), inside))
+    spec = Sequential(Sequential(Conv(3, 4, 3), Activation("tanh")), deep, Residual(inside))
     (verdict,) = compare(spec, input_shape=(2, 6, 7, 3), frameworks=["keras"], dtype="float64")
     assert verdict.precision.status == "ok", verdict
     assert verdict.precision.effective_bits > 45
