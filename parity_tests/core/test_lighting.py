@@ -179,10 +179,12 @@ def test_choosing_filters_are_the_layer(spec, shape, after):
     given = dataclasses.replace(exact_input(x), bound=bound, basis="proved")
     short, long = chosen.trace(given), trace(spec, weights, given)
     assert short.unit == long.unit
-    np.testing.assert_allclose(short.bound, long.bound, rtol=1e-12)
+    reorder = x.size * np.finfo(float).eps  # what sums of so many numbers may differ by
+    np.testing.assert_allclose(short.bound, long.bound, rtol=reorder)
     g = rng.standard_normal(short.value.shape)
     expected = adjoint(spec, weights, [x], g).inputs[0]
-    np.testing.assert_allclose(chosen.back(shape, g), expected, atol=1e-12)
+    summed = adjoint(spec, {n: abs(w) for n, w in weights.items()}, [x], abs(g)).inputs[0]
+    assert (abs(chosen.back(shape, g) - expected) <= reorder * summed).all()
 
 
 def test_a_layer_norm_is_lit_near_its_epsilon():
